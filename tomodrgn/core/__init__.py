@@ -1,0 +1,1 @@
+"""What plugins build on: data, physics, specs, hooks, the engine and the command line."""

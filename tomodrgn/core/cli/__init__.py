@@ -1,0 +1,1 @@
+"""One thin module per command: parse, one call into the pipeline, print."""

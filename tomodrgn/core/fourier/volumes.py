@@ -1,0 +1,80 @@
+"""Centred transforms of volumes, from and to the half-ball that a decoder is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tomodrgn.core.conventions import NYQUIST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HalfBall:
+    """Integer frequencies (kx, ky, kz) of a box with kz <= 0, one of each pair +k and -k, no DC."""
+
+    box_size_px: int
+    k: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.k)
+
+
+@lru_cache(maxsize=8)
+def half_ball(box_size_px: int, radius_px: float | None = None) -> HalfBall:
+    """Frequencies with 0 < r < ``radius_px`` (half the box by default)."""
+    half = box_size_px // 2
+    limit = NYQUIST * box_size_px if radius_px is None else radius_px
+    kz, ky, kx = np.mgrid[-half + 1 : 1, -half + 1 : half, -half + 1 : half]
+    one_of_pair = (kz < 0) | (ky < 0) | ((ky == 0) & (kx < 0))
+    keep = one_of_pair & (kx**2 + ky**2 + kz**2 < limit**2)
+    return HalfBall(box_size_px, np.stack([kx[keep], ky[keep], kz[keep]], axis=1).astype(np.int64))
+
+
+def half_ball_to_volumes(coefficients: Tensor, ball: HalfBall) -> Tensor:
+    """Real volumes with the coefficients given, zero elsewhere and at DC.
+
+    Args:
+        coefficients: (V, K) complex.
+        ball: where they belong.
+
+    Returns:
+        (V, D, D, D) real volumes, [z, y, x].
+    """
+    box = ball.box_size_px
+    kx, ky, kz = torch.from_numpy(ball.k).to(coefficients.device).T
+    values = coefficients * (1.0 - 2.0 * ((kx + ky + kz) % 2))
+    # rfftn halves x: store each value at the member of its pair that has kx >= 0
+    flip = kx < 0
+    sign = torch.where(flip, -1, 1)
+    values = torch.where(flip, values.conj(), values)
+    x, y, z = kx * sign, (ky * sign) % box, (kz * sign) % box
+    spectra = values.new_zeros((len(values), box, box, box // 2 + 1))
+    spectra[:, z, y, x] = values
+    plane = x == 0  # both members of the pair lie in the half spectrum
+    spectra[:, -z[plane] % box, -y[plane] % box, 0] = values[:, plane].conj()
+    return torch.fft.irfftn(spectra, s=(box, box, box), dim=(-3, -2, -1))
+
+
+def centred_fft3(volumes: Tensor) -> Tensor:
+    """(..., D, D, D) centred unscaled transform; index D//2 is DC on every axis."""
+    axes = (-3, -2, -1)
+    return torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(volumes, dim=axes), dim=axes), axes)
+
+
+def lowpass(volumes: Tensor, *, pixel_size_a: float, resolution_a: float) -> Tensor:
+    """Volumes without the frequencies above 1 / ``resolution_a``, both in angstrom."""
+    box = volumes.shape[-1]
+    spectra = torch.fft.rfftn(volumes, dim=(-3, -2, -1))
+    axis = torch.fft.fftfreq(box, device=volumes.device)
+    half = torch.fft.rfftfreq(box, device=volumes.device)
+    squared = axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + half**2
+    spectra = spectra * (squared <= (pixel_size_a / resolution_a) ** 2)
+    return torch.fft.irfftn(spectra, s=(box,) * 3, dim=(-3, -2, -1))

@@ -1,0 +1,1 @@
+"""Rotations and the frequencies that images sample."""

@@ -1,0 +1,136 @@
+"""Protocols of built parts, and the frozen contexts that their factories receive.
+
+A factory is called as ``factory(spec, context)``. Together with hookspecs, components, specs and
+particles this is the plugin API. Shape letters as in :mod:`tomodrgn.core.conventions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.particles.tables import ImageTable, ParticleSet
+
+
+class Posterior(NamedTuple):
+    """Gaussian posterior of the latents of B particles."""
+
+    mean: Tensor  # (B, Z)
+    log_variance: Tensor  # (B, Z)
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads one upstream format; must survive pickling."""
+
+    has_images: bool
+    """False for a series without tilt images: training refuses it, filtering and mapback work."""
+
+    inverts_contrast: bool
+    """Whether images of this source are multiplied by -1 unless the user says otherwise."""
+
+    def read(self) -> ParticleSet:
+        """Metadata of the whole input; no pixels are read."""
+
+    def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, D, D) pixels of the ``source_image`` rows given, in that order."""
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Files behind the set with size, mtime and header hash, as JSON values."""
+
+
+class PositionalEncoding(Protocol):
+    """``nn.Module`` from frequencies to features."""
+
+    out_dim: int
+
+    def __call__(self, freqs: Tensor) -> Tensor:
+        """(N, 3) cycles/px to (N, out_dim)."""
+
+
+class Encoder(Protocol):
+    """``nn.Module`` from the tilt images of particles to their latent posterior."""
+
+    def __call__(self, images: Tensor, counts: Tensor) -> Posterior:
+        """Packed images (M, P, 2) of B particles with ``counts`` (B,) images each."""
+
+
+class Decoder(Protocol):
+    """``nn.Module`` from frequencies and latents to Fourier coefficients.
+
+    Asked only at z <= 0; the volume model conjugates the rest.
+    """
+
+    def __call__(self, freqs: Tensor, latent: Tensor | None, counts: Tensor) -> Tensor:
+        """(N, 3) cycles/px, (B, Z), ``counts`` (B,) rows of each particle, to (N, 2)."""
+
+
+class LossWeighting(Protocol):
+    """Weight of each coefficient of each image in the loss."""
+
+    def weights(self, images: ImageTable[Tensor], radius_px: Tensor) -> Tensor:
+        """(M, P) float32 in [0, 1] for M images and P coefficients at ``radius_px`` (P,)."""
+
+
+class Exporter(Protocol):
+    """Writes results for another program."""
+
+    def export(self, results: Path, selection: NDArray[np.int64] | None) -> list[Path]:
+        """Write files for a run directory and the particle rows selected; return their paths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderContext:
+    """What a reader may know besides its own spec: nothing yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingContext:
+    """What a positional encoding is built for."""
+
+    box_size_px: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderContext:
+    """What an encoder is built for; ``radius_px`` (P,) ascends."""
+
+    box_size_px: int
+    radius_px: Tensor
+    latent_dim: int
+    min_tilts: int
+    """Smallest number of tilt images that a particle brings to the encoder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderContext:
+    """What a decoder is built for; ``latent_dim`` 0 means one volume for all particles."""
+
+    box_size_px: int
+    latent_dim: int
+    encoding: PositionalEncoding | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightingContext:
+    """What a loss weighting is built for."""
+
+    box_size_px: int
+    pixel_size_a: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterContext:
+    """Where an exporter writes."""
+
+    outdir: Path

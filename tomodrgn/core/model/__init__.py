@@ -1,0 +1,1 @@
+"""Building blocks of encoders and decoders, and the volume model that joins them."""

@@ -1,0 +1,1 @@
+"""Particles and their tilt images as tables: identity, selection, splits and keyed randomness."""

@@ -1,0 +1,162 @@
+"""The internal model of a tilt-series data set: every reader yields it, everything else uses it.
+
+Images are packed: the images of a particle are adjacent and in ascending dose order. Units are in
+the names. Nothing here knows about STAR columns, pixels or torch; a table of images can hold numpy
+arrays (on the host) or tensors (on a device), see :meth:`ImageTable.convert`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+ColumnT = TypeVar("ColumnT")
+OtherT = TypeVar("OtherT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageState:
+    """What upstream programs have already done to the images."""
+
+    ctf_premultiplied: bool = False
+    phase_flipped: bool = False
+    dose_weighted: bool = False
+    tilt_weighted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpticsGroup:
+    """Images that share a pixel size, a box and a state."""
+
+    name: str
+    pixel_size_a: float
+    box_size_px: int
+    state: ImageState = ImageState()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CtfTable(Generic[ColumnT]):
+    """Contrast transfer parameters of M images, one column each."""
+
+    defocus_u_a: ColumnT
+    defocus_v_a: ColumnT
+    defocus_angle_deg: ColumnT
+    voltage_kv: ColumnT
+    cs_mm: ColumnT
+    amplitude_contrast: ColumnT
+    phase_shift_deg: ColumnT
+
+    def convert(self, change: Callable[[ColumnT], OtherT]) -> CtfTable[OtherT]:
+        """Apply ``change`` to every column."""
+        return CtfTable(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTable(Generic[ColumnT]):
+    """M tilt images, packed by particle, one row each.
+
+    Attributes:
+        rotation: (M, 3, 3) float32, reference to image coordinates.
+        shift_px: (M, 2) float32, (x, y) that centres the particle when added to its content.
+        dose_e_per_a2: (M,) float32, cumulative dose at the end of the exposure.
+        tilt_deg: (M,) float32, stage tilt.
+        voltage_kv: (M,) float32; also given when there is no CTF, because dose damage needs it.
+        optics: (M,) int64, index into :attr:`ParticleSet.optics`.
+        ctf: contrast transfer parameters, or None for a set without any.
+    """
+
+    rotation: ColumnT
+    shift_px: ColumnT
+    dose_e_per_a2: ColumnT
+    tilt_deg: ColumnT
+    voltage_kv: ColumnT
+    optics: ColumnT
+    ctf: CtfTable[ColumnT] | None = None
+
+    def __len__(self) -> int:
+        return len(self.dose_e_per_a2)  # type: ignore[arg-type]  # every column type has a length
+
+    def convert(self, change: Callable[[ColumnT], OtherT]) -> ImageTable[OtherT]:
+        """Apply ``change`` to every column: take rows, move to a device, change the library."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ctf"}
+        ctf = None if self.ctf is None else self.ctf.convert(change)
+        return ImageTable(ctf=ctf, **{name: change(column) for name, column in columns.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticleSet:
+    """B particles with their M tilt images, and where each came from.
+
+    Attributes:
+        source: the file that was read.
+        tomogram: (B,) str, opaque tomogram names; empty strings where the input names none.
+        name: (B,) str, opaque particle names; (tomogram, name) is unique.
+        source_particle: (B,) int64, rank of first appearance in the input: the classic index.
+        images: M rows, packed by particle, ascending dose within a particle.
+        counts: (B,) int64, images of each particle, all positive.
+        image_name: (M,) str, opaque, unique within the set.
+        source_image: (M,) int64, row in the input: the classic image index, and what
+            ``load_images`` of the reader takes.
+        optics: the optics groups that ``images.optics`` counts.
+        rows_read: rows of the input.
+        rejected: rows left out by the reader, by reason.
+    """
+
+    source: Path
+    tomogram: NDArray[np.object_]
+    name: NDArray[np.object_]
+    source_particle: NDArray[np.int64]
+    images: ImageTable[NDArray[Any]]
+    counts: NDArray[np.int64]
+    image_name: NDArray[np.object_]
+    source_image: NDArray[np.int64]
+    optics: tuple[OpticsGroup, ...]
+    rows_read: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not len(self.counts):
+            raise DataError(f"{self.source}: no particles are left; check the selection options")
+        if int(self.counts.sum()) != len(self.images):
+            raise ValueError(f"counts add up to {self.counts.sum()}, images are {len(self.images)}")
+
+    @property
+    def n_particles(self) -> int:
+        """B."""
+        return len(self.counts)
+
+    @property
+    def n_images(self) -> int:
+        """M."""
+        return len(self.images)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(B + 1,) first image row of each particle, then M."""
+        return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+
+    @cached_property
+    def particle_of_image(self) -> NDArray[np.int64]:
+        """(M,) row of the particle that each image shows."""
+        return np.repeat(np.arange(self.n_particles, dtype=np.int64), self.counts)
+
+    @property
+    def pixel_size_a(self) -> float:
+        """Pixel size shared by all images, in angstrom."""
+        return self.optics[0].pixel_size_a
+
+    @property
+    def box_size_px(self) -> int:
+        """Box edge D shared by all images."""
+        return self.optics[0].box_size_px

@@ -1,0 +1,1 @@
+"""Tilt series with known answers, and scores of results against them."""

@@ -1,0 +1,16 @@
+"""The base of every spec: frozen, closed, documented and torch-free."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Spec(BaseModel):
+    """A description of one part of a run.
+
+    A plugin spec adds ``kind: Literal["name"] = "name"``; that line is the only
+    place where the name of a component is written. The docstring under a field is
+    its only documentation: options, ``plugins show`` and errors are drawn from it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -1,0 +1,80 @@
+"""Which particles and images of the input a run uses, and how its images are prepared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from tomodrgn.core.specs.base import Spec
+
+
+class DatasetSpec(Spec):
+    """Selection of particles and images; the steps apply in the order of the fields."""
+
+    ind_imgs: Path | None = None
+    """File of image indices to keep (rows of the input STAR, 0-based; .pkl, .npy or .txt)."""
+    ind: Path | None = None
+    """File of particle indices to keep (order of first appearance, 0-based; .pkl, .npy or .txt)."""
+    sort_ptcl_imgs: Literal["dose_ascending", "unsorted", "random"] = "dose_ascending"
+    """Order in which the first tilt images of a particle are counted."""
+    use_first_ntilts: PositiveInt | None = None
+    """Keep this many tilt images of every particle; particles with fewer are left out."""
+    use_first_nptcls: PositiveInt | None = None
+    """Keep this many particles."""
+    dose_override: PositiveFloat | None = None
+    """Dose per tilt image in e/A^2, counted in row order, instead of the dose of the input."""
+    fraction_train: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of the tilt images of each particle to train on; the others are held out."""
+
+
+class PreparationSpec(Spec):
+    """How pixels become Fourier coefficients."""
+
+    window: bool = True
+    """Multiply images by a soft circular window."""
+    window_r: Annotated[float, Field(gt=0, le=2)] = 0.8
+    """Radius at which the window starts to fall, as a fraction of the half box."""
+    window_r_outer: Annotated[float, Field(gt=0, le=2)] = 0.9
+    """Radius at which the window reaches zero, as a fraction of the half box."""
+    l_extent: Annotated[float, Field(gt=0, le=0.5)] = 0.5
+    """Largest frequency used, in cycles/px; 0.5 is Nyquist."""
+
+    @model_validator(mode="after")
+    def _window_falls_outwards(self) -> Self:
+        if self.window and self.window_r_outer <= self.window_r:
+            raise ValueError(
+                f"window_r_outer {self.window_r_outer} must be larger than window_r {self.window_r}"
+            )
+        return self
+
+
+class ContrastSpec(Spec):
+    """Sign and scale of the prepared images."""
+
+    invert_data: bool | None = None
+    """Multiply images by -1; the reader decides when this is not given."""
+    norm: tuple[float, PositiveFloat] | None = None
+    """Shift and scale that normalise the transforms, instead of those of all images."""
+
+
+class CacheSpec(Spec):
+    """Where prepared images lie and where they are held while they are used."""
+
+    path: Path | None = None
+    """Cache file (HDF5); by default ``cache.h5`` in the run directory."""
+    residency: Literal["auto", "device", "ram", "stream"] = "auto"
+    """Where coefficients are held: on the device, in memory, or streamed from the file."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Number type of the stored coefficients."""
+    rebuild: bool = False
+    """Build the cache anew even if one is there."""
+    readers: PositiveInt = 2
+    """Threads that read ahead while streaming."""
+    prefetch: PositiveInt = 4
+    """Batches read ahead while streaming."""
+    free_memory_fraction: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Part of the free memory that the cache may take when residency is auto."""
+    reserve_gb: NonNegativeFloat = 1.0
+    """Disk space in GB that must stay free beside the cache."""

@@ -1,0 +1,30 @@
+"""The sections of a run spec that no plugin provides."""
+
+from __future__ import annotations
+
+from pydantic import NonNegativeInt
+
+from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.dataset import CacheSpec, ContrastSpec, DatasetSpec, PreparationSpec
+from tomodrgn.core.specs.training import DevicesSpec, LatentSpec, TrainingSpec
+
+
+class RunSpecBase(Spec):
+    """Base of the run spec; :class:`~tomodrgn.core.registry.Registry` adds a field per family."""
+
+    dataset: DatasetSpec = DatasetSpec()
+    """Which particles and images are used."""
+    preparation: PreparationSpec = PreparationSpec()
+    """How pixels become Fourier coefficients."""
+    contrast: ContrastSpec = ContrastSpec()
+    """Sign and scale of the images."""
+    cache: CacheSpec = CacheSpec()
+    """Where prepared images lie."""
+    latent: LatentSpec = LatentSpec()
+    """The latent space."""
+    training: TrainingSpec = TrainingSpec()
+    """Optimisation and checkpoints."""
+    devices: DevicesSpec = DevicesSpec()
+    """Where the run computes."""
+    seed: NonNegativeInt | None = None
+    """Seed of every random choice; drawn once and recorded when not given."""

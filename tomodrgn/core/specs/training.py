@@ -1,0 +1,70 @@
+"""How a run trains: latents, optimiser, schedule, checkpoints and devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from tomodrgn.core.specs.base import Spec
+
+BetaSchedule = Literal["a", "b", "c", "d", "e"]
+
+
+class LatentSpec(Spec):
+    """The latent space shared by encoder and decoder, and what holds it together."""
+
+    dim: PositiveInt | None = None
+    """Number of latent dimensions per particle (train_vae needs it)."""
+    beta: NonNegativeFloat | BetaSchedule | None = None
+    """Weight of the KL divergence, or a schedule a to e over the particles seen; 1/zdim by default."""
+    beta_control: PositiveFloat | None = None
+    """Pull the KL divergence towards beta with this strength instead of weighting it."""
+
+
+class TrainingSpec(Spec):
+    """Optimisation, sampling and checkpoints."""
+
+    num_epochs: PositiveInt = 20
+    """Number of passes over the particles."""
+    batch_size: PositiveInt = 8
+    """Particles per optimiser step, over all devices together."""
+    lr: PositiveFloat = 1e-4
+    """Learning rate of AdamW."""
+    wd: NonNegativeFloat = 0.0
+    """Weight decay of AdamW."""
+    lr_schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the run: constant, or a warm-up followed by a cosine to zero."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Part of the run over which the cosine schedule warms up."""
+    sample_ntilts: PositiveInt | None = None
+    """Tilt images drawn per particle and epoch; all by default, or the smallest count in the set
+    for an encoder that needs a fixed number."""
+    l_dose_mask: bool = False
+    """Leave out coefficients whose optimal dose is exceeded."""
+    checkpoint: PositiveInt = 1
+    """Write weights and latents every this many epochs."""
+    log_interval: PositiveInt = 200
+    """Log the loss every this many particles."""
+    load: Path | Literal["latest"] | None = None
+    """Weights to go on from: a file, or latest for the newest of the run directory."""
+    verbose: bool = False
+    """Log more."""
+
+
+class DevicesSpec(Spec):
+    """Where and in which precision a run computes."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Kind of device; auto takes a GPU where there is one."""
+    devices: PositiveInt = 1
+    """Devices per node."""
+    multigpu: bool = False
+    """Use every visible GPU of the node."""
+    nodes: PositiveInt = 1
+    """Nodes that take part; start the command on each with torchrun or srun."""
+    amp: bool = True
+    """Mixed precision on a GPU: bfloat16 where it has it, else float16; the CPU stays in float32."""
+    threads: NonNegativeInt = 0
+    """CPU threads per process; 0 leaves the choice to torch."""

@@ -1,0 +1,1 @@
+"""Objective, batches, optimisation and checkpoints."""
