@@ -1,0 +1,1 @@
+"""Files as programs exchange them: atomic writing, MRC, STAR, pickles and index lists."""
