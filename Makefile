@@ -1,0 +1,41 @@
+# make install | test | test-all | demo | format | clean     (needs python3 >= 3.11 with venv and pip)
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export TOMODRGN_TEST_DATA ?= $(realpath ../shared/data)
+
+.PHONY: install test test-all check demo format clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: check
+	$(BIN)/python -m pytest
+
+demo: install
+	$(BIN)/tomodrgn run examples/demo.yaml
+	@echo 'Look at demo/: volumes/*.mrc are the decoded volumes, simulation/maps/*.mrc the true ones.'
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,116 @@
+"""Validation with readable faults: all of them at once, each with its place and a way out."""
+
+from __future__ import annotations
+
+import difflib
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from tomodrgn.core.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic_core import ErrorDetails
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validate(model: type[ModelT], data: object) -> ModelT:
+    """Data as a model.
+
+    Raises:
+        SpecError: one line per fault, each with its place.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = dict.fromkeys(explain(model, fault) for fault in error.errors())
+        raise SpecError("\n".join(lines)) from error
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'known'?`` for the closest known name, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def explain(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """One line for one fault: where, what was found, what is allowed."""
+    place, annotation = _resolve(model, fault["loc"])
+    where = f"{place}: " if place else ""
+    match fault["type"]:
+        case "union_tag_invalid":
+            found = str(fault["ctx"]["tag"])
+            kinds = sorted(_kinds(annotation))
+            return (
+                f"{where}no installed plugin offers {found!r}.{suggest(found, kinds)} "
+                f"Installed: {', '.join(kinds)}."
+            )
+        case "union_tag_not_found":
+            return f"{where}kind is missing. Installed: {', '.join(sorted(_kinds(annotation)))}."
+        case "extra_forbidden":
+            return _explain_extra(model, fault["loc"])
+        case "missing":
+            return f"{where}is missing" if place else "something is missing"
+        case "value_error":
+            return f"{where}{fault['ctx']['error']}"
+        case _:
+            message = fault["msg"]
+            return f"{where}{message[0].lower()}{message[1:]}, got {fault['input']!r}"
+
+
+def _explain_extra(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    name = str(loc[-1])
+    place, annotation = _resolve(model, loc[:-1])
+    members = [*_models(annotation)]
+    kind = next((str(part) for part in reversed(loc[:-1]) if part in _kinds(annotation)), None)
+    if kind is not None:
+        members = [member for member in members if kind in _kinds(member)]
+    known = [field for member in members for field in member.model_fields if field != "kind"]
+    owner = f" of {kind}" if kind else ""
+    where = f"{place}: " if place else ""
+    allowed = f"Known: {', '.join(known)}." if known else "It takes no options."
+    return f"{where}there is no option {name!r}{owner}.{suggest(name, known)} {allowed}"
+
+
+def _resolve(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, Any]:
+    """Dotted place without the tags that pydantic puts in, and the annotation found there."""
+    annotation: Any = model
+    place: list[str] = []
+    for part in loc:
+        fields = [m.model_fields[part] for m in _models(annotation) if part in m.model_fields]
+        if isinstance(part, int):
+            place.append(str(part))
+        elif fields:
+            place.append(part)
+            annotation = fields[0].annotation
+        elif part in _kinds(annotation):
+            annotation = next(m for m in _models(annotation) if part in _kinds(m))
+        elif not _is_tag(part, annotation):
+            place.append(part)
+    return ".".join(place), annotation
+
+
+def _is_tag(part: str, annotation: Any) -> bool:
+    """Whether pydantic named a branch of a union or a wrapper, not a field."""
+    return get_origin(annotation) in {Union, UnionType, Literal, tuple} or "[" in part
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Every model inside an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _kinds(annotation: Any) -> set[str]:
+    """Kinds of the models inside an annotation."""
+    kinds: set[str] = set()
+    for member in _models(annotation):
+        if "kind" in member.model_fields:
+            kinds.update(map(str, get_args(member.model_fields["kind"].annotation)))
+    return kinds
