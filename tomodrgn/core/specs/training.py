@@ -49,6 +49,8 @@ class TrainingSpec(Spec):
     """Log the loss every this many particles."""
     load: Path | Literal["latest"] | None = None
     """Weights to go on from: a file, or latest for the newest of the run directory."""
+    overwrite: bool = False
+    """Replace the results of an earlier run in the same directory."""
     verbose: bool = False
     """Log more."""
 
@@ -64,7 +66,8 @@ class DevicesSpec(Spec):
     """Use every visible GPU of the node."""
     nodes: PositiveInt = 1
     """Nodes that take part; start the command on each with torchrun or srun."""
-    amp: bool = True
-    """Mixed precision on a GPU: bfloat16 where it has it, else float16; the CPU stays in float32."""
+    precision: Literal["mixed", "float32", "float64"] = "mixed"
+    """Number type of the networks; mixed is bfloat16 on a GPU that has it, float16 on another GPU,
+    and float32 on the CPU."""
     threads: NonNegativeInt = 0
     """CPU threads per process; 0 leaves the choice to torch."""

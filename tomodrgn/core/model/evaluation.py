@@ -1,0 +1,79 @@
+"""Volumes from latents: many at once, transformed on the device, memory bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from tomodrgn.core.conventions import NYQUIST
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.fourier.volumes import half_ball, half_ball_to_volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from tomodrgn.core.model.volume_model import VolumeModel
+
+ROWS_PER_CALL = {"cpu": 4096, "cuda": 1 << 19}
+"""Frequencies per decoder call: small enough for the cache of a CPU, large enough for a GPU."""
+
+
+def rows_per_call(device: torch.device) -> int:
+    """Decoder rows that suit a device."""
+    return ROWS_PER_CALL.get(device.type, ROWS_PER_CALL["cuda"])
+
+
+@torch.no_grad()
+def decode_volumes(
+    model: VolumeModel,
+    latents: Tensor | None,
+    *,
+    box_size_px: int,
+    output_box_px: int | None = None,
+    extent: float = NYQUIST,
+    scale: float = 1.0,
+    batch_size: int = 32,
+) -> Iterator[Tensor]:
+    """Real volumes of latents, in batches.
+
+    Args:
+        model: the volume model, on its device.
+        latents: (V, Z) on the same device, or None for a model without latents.
+        box_size_px: D, the box that the model was trained in.
+        output_box_px: box of the volumes, at most D; their pixels are larger accordingly.
+        extent: largest frequency evaluated, in cycles per pixel of the training box.
+        scale: factor from normalised to original intensities.
+        batch_size: volumes per batch.
+
+    Yields:
+        (v, D', D', D') float32 on the device, [z, y, x].
+
+    Raises:
+        DataError: the output box is odd, or larger than the training box.
+    """
+    box = output_box_px or box_size_px
+    if box % 2 or box > box_size_px:
+        raise DataError(f"output box {box} px must be even and at most the box {box_size_px} px")
+    weight = next(model.parameters())
+    ball = half_ball(box, min(extent * box_size_px, NYQUIST * box))
+    freqs = torch.from_numpy(ball.k).to(weight) / box_size_px
+    factor = scale * (box / box_size_px) ** 3
+    batches = [None] if latents is None else latents.split(batch_size)
+    for batch in batches:
+        coefficients = _decode_ball(model, freqs, batch)
+        yield factor * half_ball_to_volumes(coefficients, ball)
+
+
+def _decode_ball(model: VolumeModel, freqs: Tensor, latents: Tensor | None) -> Tensor:
+    """(V, K) complex coefficients of every latent at every frequency."""
+    n_volumes = 1 if latents is None else len(latents)
+    n_freqs = max(1, rows_per_call(freqs.device) // n_volumes)
+    parts = []
+    for part in freqs.split(n_freqs):
+        counts = torch.full((n_volumes,), len(part), device=freqs.device)
+        answer = model.decode(part.repeat(n_volumes, 1), latents, counts)
+        parts.append(torch.view_as_complex(answer.view(n_volumes, len(part), 2).contiguous()))
+    return torch.cat(parts, dim=1)

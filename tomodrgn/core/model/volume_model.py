@@ -1,0 +1,53 @@
+"""Encoder and decoder as one module, with the symmetry of real volumes built in.
+
+A decoder is asked only where z <= 0; at the other frequencies the volume model asks at -k and
+conjugates the answer. Every decoder is Hermitian by construction, whatever it computes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tomodrgn.core.interfaces import Decoder, Encoder, Posterior
+
+
+class VolumeModel(nn.Module):
+    """From the tilt images of particles to the Fourier coefficients of their volumes.
+
+    Args:
+        decoder: module with the :class:`~tomodrgn.core.interfaces.Decoder` protocol.
+        encoder: module with the :class:`~tomodrgn.core.interfaces.Encoder` protocol, or None for
+            one volume that all particles share.
+    """
+
+    def __init__(self, decoder: nn.Module, encoder: nn.Module | None) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.encoder = encoder
+
+    def embed(self, images: Tensor, counts: Tensor) -> Posterior:
+        """Posterior of the latents of B particles.
+
+        Args:
+            images: (M, P, 2) coefficients with consistent contrast, packed.
+            counts: (B,) images of each particle.
+        """
+        return cast("Encoder", self.encoder)(images, counts)
+
+    def decode(self, freqs: Tensor, latent: Tensor | None, counts: Tensor) -> Tensor:
+        """(N, 2) coefficients at ``freqs`` (N, 3) in cycles/px, of particles with ``counts`` rows.
+
+        Args:
+            freqs: (N, 3), packed by particle.
+            latent: (B, Z), or None for a model without latents.
+            counts: (B,) rows of each particle.
+        """
+        sign = 1 - 2 * (freqs[:, 2:] > 0).to(freqs.dtype)  # (N, 1)
+        answer = cast("Decoder", self.decoder)(freqs * sign, latent, counts).to(freqs.dtype)
+        return torch.cat([answer[:, :1], answer[:, 1:] * sign], dim=1)

@@ -1,0 +1,36 @@
+"""Built-in decoders: from a frequency and a latent to a Fourier coefficient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import PositiveInt
+
+from tomodrgn.core.components import Component
+from tomodrgn.core.hookspecs import hookimpl
+from tomodrgn.core.specs.base import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class FourierMlpSpec(Spec):
+    """Options of ``fourier_mlp``."""
+
+    kind: Literal["fourier_mlp"] = "fourier_mlp"
+    layers: PositiveInt = 3
+    """Number of hidden layers."""
+    dim: PositiveInt = 256
+    """Features per hidden layer."""
+    activation: Literal["relu", "leaky_relu"] = "relu"
+    """Activation between layers."""
+
+
+@hookimpl
+def tomodrgn_decoders() -> Iterator[Component]:
+    """Offer the built-in members."""
+    yield Component(
+        spec=FourierMlpSpec,
+        factory="tomodrgn.plugins.decoders.fourier_mlp:FourierMlp",
+        summary="residual MLP over encoded frequencies and the latent",
+    )
