@@ -40,9 +40,8 @@ def test_written_files_hold_their_content(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(target) as partial:
-        partial.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _fail_half_way(target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -70,6 +69,12 @@ def test_a_killed_program_leaves_no_half_written_target(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
     command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(target)]
-    killed = subprocess.run(command, check=False)  # noqa: S603  # our own program
+    killed = subprocess.run(command, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert target.read_text() == "old"
+
+
+def _fail_half_way(target: Path) -> None:
+    with atomic_path(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
