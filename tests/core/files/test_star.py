@@ -1,0 +1,196 @@
+"""STAR tables are read as the text they hold, and kept rows keep their bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column, read_star, write_selection, write_table
+
+TABLE = """# made by hand
+
+data_
+
+loop_
+_rlnImageName #1
+_rlnGroupName #2
+_rlnAngleRot #3
+1@a.mrcs 01 -45.0
+2@a.mrcs 1e5 0.10
+"""
+CELLS = [["1@a.mrcs", "01", "-45.0"], ["2@a.mrcs", "1e5", "0.10"]]
+
+
+def _cells(path: Path) -> list[list[str]]:
+    star = read_star(path)
+    return star.read(star.table_with("rlnImageName")).to_numpy().tolist()
+
+
+@pytest.fixture
+def star_path(tmp_path: Path) -> Path:
+    path = tmp_path / "a.star"
+    path.write_text(TABLE)
+    return path
+
+
+def _with_quotes(text: str) -> str:
+    return text.replace(" 01 ", " '01' ").replace(" 1e5 ", ' "1e5" ')
+
+
+VARIANTS = {
+    "plain": lambda text: text,
+    "windows line ends": lambda text: text.replace("\n", "\r\n"),
+    "tabs": lambda text: text.replace(" ", "\t"),
+    "many spaces": lambda text: text.replace(" ", "   ").replace("\n", "  \n"),
+    "no numbers": lambda text: text.replace(" #1", "").replace(" #2", "").replace(" #3", ""),
+    "no last line end": lambda text: text.rstrip("\n"),
+    "blank last lines": lambda text: text + "\n \t\n\n",
+    "blank lines between rows": lambda text: text.replace("\n2@", "\n\n \n2@"),
+    "blank lines in the header": lambda text: text.replace("\n_", "\n\n_"),
+    "comments": lambda text: text.replace("\n2@", "\n# comment\n2@").replace("\n_", "\n# x\n_"),
+    "quotes": _with_quotes,
+    "double quotes": lambda text: text.replace(" 01 ", ' "01" '),
+    "indented rows": lambda text: text.replace("\n1@", "\n  1@").replace("\n2@", "\n\t2@"),
+    "no block name": lambda text: text.replace("data_\n", ""),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_way_to_write_a_table_reads_the_same(variant: str, tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text(VARIANTS[variant](TABLE), newline="")
+    assert _cells(tmp_path / "a.star") == CELLS
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quoted_values_may_be_empty_or_hold_spaces(quote: str, tmp_path: Path) -> None:
+    text = f"data_\nloop_\n_rlnImageName\n_x\n1@a {quote}two words{quote}\n2@a {quote}{quote}\n"
+    (tmp_path / "a.star").write_text(text)
+    assert _cells(tmp_path / "a.star") == [["1@a", "two words"], ["2@a", ""]]
+
+
+def test_an_apostrophe_inside_a_value_is_no_quote(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text("data_\nloop_\n_rlnImageName\n1@5'-end\n2@a\"b\n")
+    assert _cells(tmp_path / "a.star") == [["1@5'-end"], ['2@a"b']]
+
+
+def test_a_table_without_rows_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text("data_\n\nloop_\n_rlnImageName #1\n_rlnGroupName #2")
+    star = read_star(tmp_path / "a.star")
+    table = star.read(star.table_with("rlnGroupName"))
+    assert len(table) == 0
+    assert list(table.columns) == ["rlnImageName", "rlnGroupName"]
+
+
+def test_blocks_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text(
+        "data_general\n\n_rlnIs2D 1\n\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n1\n\n"
+        "# version\ndata_particles\n\nloop_\n_rlnImageName #1\n_rlnOpticsGroup\n1@data_x 1\n"
+        "data_x@1 1\n"
+    )
+    star = read_star(tmp_path / "a.star")
+    assert [block.name for block in star.blocks] == ["general", "optics", "particles"]
+    assert star.blocks[0].values == ("1",)
+    assert star.table_with("rlnImageName").name == "particles"
+    assert star.table_with("rlnOpticsGroup").name == "optics"
+    assert len(star.read(star.blocks[2])) == 2
+
+
+def test_chosen_columns_come_in_the_order_of_the_table(star_path: Path) -> None:
+    star = read_star(star_path)
+    table = star.read(star.blocks[0], ["rlnAngleRot", "rlnImageName", "absent"])
+    assert list(table.columns) == ["rlnImageName", "rlnAngleRot"]
+
+
+def test_the_head_of_a_file_is_enough_for_its_columns(star_path: Path) -> None:
+    head = read_star(star_path, max_bytes=len(TABLE) - 3)
+    assert len(head.read(head.blocks[0])) == 1
+
+
+@pytest.mark.parametrize("row", ["1@a.mrcs 01", "1@a.mrcs 01 -45.0 7"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_ragged_rows_are_named(row: str, is_first: bool, tmp_path: Path) -> None:
+    header, good = TABLE.split("1@", maxsplit=1)[0], "2@a.mrcs 1e5 0.10"
+    rows = [row, good] if is_first else [good, row]
+    (tmp_path / "a.star").write_text(header + "\n".join(rows) + "\n")
+    number = 1 if is_first else 2
+    match = f"a.star: table data_: row {number} has {len(row.split())} values for 3 columns"
+    with pytest.raises(DataError, match=match):
+        _cells(tmp_path / "a.star")
+
+
+def test_text_that_is_not_a_finite_number_is_named(star_path: Path) -> None:
+    for text in ["north", "nan", "inf", ""]:
+        table = pd.DataFrame({"rlnAngleRot": np.array(["1", "-2.5e1", text], dtype=object)})
+        match = rf"a\.star: column rlnAngleRot, row 3: '{text}' is not a finite number"
+        with pytest.raises(DataError, match=match):
+            numeric_column(table, "rlnAngleRot", star_path)
+    assert numeric_column(table[:2], "rlnAngleRot", star_path).tolist() == [1.0, -25.0]
+
+
+def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.star"
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        read_star(path)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="rlnImageName is missing; found no table"):
+        read_star(path).table_with("rlnImageName")
+    path.write_bytes(b"data_\nloop_\n_a\n_a\n")
+    with pytest.raises(DataError, match="names a twice"):
+        read_star(path)
+    path.write_bytes(b"data_\nloop_\n_a\n\xff\xfe\n")
+    star = read_star(path)
+    with pytest.raises(DataError, match="not UTF-8"):
+        star.read(star.blocks[0])
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_kept_rows_and_everything_around_them_keep_their_bytes(
+    line_end: str, tmp_path: Path
+) -> None:
+    rows = [f"{n}@a  {n:03d}\tx{n}" for n in range(1, 6)]
+    lines = ["data_optics", "_rlnVoltage 300", "data_", "loop_", "_rlnImageName", "_rlnX", "_rlnY"]
+    tail = ["", "data_other", "loop_", "_a", "1", ""]
+    source, out = tmp_path / "a.star", tmp_path / "b.star"
+    source.write_bytes(line_end.join([*lines, *rows, *tail]).encode())
+    write_selection(source, np.array([3, 0]), out)
+    expected = line_end.join([*lines, rows[0], rows[3], *tail]).encode()
+    assert out.read_bytes() == expected
+
+
+def test_selecting_every_row_copies_the_file(star_path: Path, tmp_path: Path) -> None:
+    write_selection(star_path, np.array([0, 1]), tmp_path / "b.star")
+    assert (tmp_path / "b.star").read_bytes() == star_path.read_bytes()
+
+
+def test_a_row_beyond_the_table_cannot_be_selected(star_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no row 2; rows are 0 to 1"):
+        write_selection(star_path, np.array([0, 2]), tmp_path / "b.star")
+    assert not (tmp_path / "b.star").exists()
+
+
+def test_a_written_table_reads_the_same(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "rlnImageName": ["1@a.mrcs", "2@b c.mrcs"],
+            "rlnGroupName": ["01", ""],
+            "rlnAngleRot": [0.1, -45.0],
+        }
+    )
+    write_table(tmp_path / "a.star", table, "particles")
+    assert _cells(tmp_path / "a.star") == table.astype(str).to_numpy().tolist()
+
+
+@pytest.mark.skipif("TOMODRGN_TEST_DATA" not in os.environ, reason="TOMODRGN_TEST_DATA is not set")
+def test_a_selection_of_a_real_file_keeps_its_rows_byte_equal(tmp_path: Path) -> None:
+    source = Path(os.environ["TOMODRGN_TEST_DATA"]) / "10076" / "10076_both_32_sim.star"
+    rows = np.array([0, 5, 1295])
+    write_selection(source, rows, tmp_path / "out.star")
+    whole = source.read_bytes().splitlines(keepends=True)
+    n_header = next(n for n, line in enumerate(whole) if line.startswith(b"1@"))
+    kept = [*whole[:n_header], *(whole[n_header + row] for row in rows)]
+    assert (tmp_path / "out.star").read_bytes() == b"".join(kept)
