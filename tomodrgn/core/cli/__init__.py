@@ -1,1 +1,1 @@
-"""One thin module per command: parse, one call into the pipeline, print."""
+"""One thin module per command: parse, one call into ``core.pipeline``, print."""

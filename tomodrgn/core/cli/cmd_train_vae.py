@@ -1,0 +1,33 @@
+"""``tomodrgn train_vae``: train encoder and decoder on heterogeneous particles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tomodrgn.core.cli.invocation import installed_registry
+from tomodrgn.core.cli.options import TRAIN_VAE_OPTIONS, run_parameters
+from tomodrgn.core.cli.spec_command import SpecCommand
+from tomodrgn.core.commands import resolve_run
+
+if TYPE_CHECKING:
+    from tomodrgn.core.specs.files import Layer
+
+
+@click.command(cls=SpecCommand, fields=run_parameters(TRAIN_VAE_OPTIONS))
+@click.option(
+    "-o", "--outdir", required=True, type=click.Path(path_type=Path), help="Run directory."
+)
+def train_vae(layers: tuple[Layer, ...], outdir: Path) -> None:
+    """Train a model of heterogeneous particles.
+
+    PARTICLES is the STAR file of the tilt images. The run directory receives the resolved spec,
+    weights, latents and the log.
+    """
+    registry = installed_registry()
+    run = resolve_run("train_vae", *layers, registry=registry)
+    from tomodrgn.core.pipeline import train
+
+    train(run, registry, outdir)

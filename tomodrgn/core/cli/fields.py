@@ -1,0 +1,154 @@
+"""What Click needs to know about a field of a spec: type, bounds, number of values and help."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Union
+from typing import get_args as arguments_of
+from typing import get_origin as origin_of
+
+import click
+
+from tomodrgn.core.families import FAMILIES
+from tomodrgn.core.manager import load_plugins
+from tomodrgn.core.registry import Registry
+from tomodrgn.core.specs.files import Added
+from tomodrgn.core.specs.run import RunSpecBase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+PATH: Final = click.Path(path_type=Path)
+"""A path that need not exist: whoever opens it says what is wrong with it."""
+
+
+class ClickForm(NamedTuple):
+    """How Click reads the values of an option."""
+
+    type: Any
+    nargs: int = 1
+    multiple: bool = False
+    metavar: str | None = None
+
+
+@cache
+def builtin_registry() -> Registry:
+    """The built-in components, whose fields the classic options fill."""
+    return Registry(load_plugins(external=(), modules=()))
+
+
+def run_field(place: str) -> FieldInfo | None:
+    """Field at a dotted place of a run spec, or None where no built-in component has it."""
+    section, _, name = place.partition(".")
+    if section not in {family.name for family in FAMILIES}:
+        return field_of(RunSpecBase, place)
+    specs = [entry.component.spec for family, entry in builtin_registry() if family == section]
+    return next((spec.model_fields[name] for spec in specs if name in spec.model_fields), None)
+
+
+def field_of(model: type[BaseModel], place: str) -> FieldInfo:
+    """Field at a dotted place of a model."""
+    *sections, name = place.split(".")
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        assert isinstance(annotation, type)  # noqa: S101  sections are models, for mypy
+        model = annotation
+    return model.model_fields[name]
+
+
+def is_flag(field: FieldInfo | None) -> bool:
+    """Whether the field is a yes or no."""
+    return field is not None and _bare(field.annotation)[0] is bool
+
+
+def click_form(field: FieldInfo | None) -> ClickForm:
+    """How Click reads the field."""
+    if field is None:
+        return ClickForm(str, metavar="VALUE")
+    annotation, bounds = _bare(field.annotation)
+    if origin_of(annotation) is tuple:
+        members = arguments_of(annotation)
+        if members[-1] is Ellipsis:
+            return ClickForm(_scalar(members[0], ()), multiple=True, metavar="VALUE ...")
+        return ClickForm(tuple(_scalar(member, ()) for member in members), nargs=len(members))
+    return ClickForm(_scalar(annotation, (*field.metadata, *bounds)))
+
+
+def option_help(place: str, field: FieldInfo | None) -> str:
+    """Description and default of a field."""
+    section, _, name = place.partition(".")
+    if name == "kind":
+        kinds = ", ".join(builtin_registry().kinds(section))
+        return f"Kind of {section.replace('_', ' ')}: {kinds}, or that of a plugin."
+    if field is None:
+        return f"Same as --set {place}=VALUE."
+    return f"{_described(field)}{_default(field)}"
+
+
+def flag_help(place: str, constant: object, field: FieldInfo | None) -> str:
+    """What a flag sets, and the description of the field."""
+    if isinstance(constant, Added):
+        section = place.replace("_", " ")
+        return f"Add {', '.join(item['kind'] for item in constant)} to the {section}."
+    if constant is True:
+        return option_help(place, field).removesuffix(" [default: False]")
+    return f"Set {place} to {str(constant).lower()}. {_described(field) if field else ''}".strip()
+
+
+def _described(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required() or field.default is None or field.default == ():
+        return ""
+    return f" [default: {field.default}]"
+
+
+def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Annotation without None and Annotated, and the bounds that were annotated."""
+    if origin_of(annotation) is Annotated:
+        inner, *bounds = arguments_of(annotation)
+        bare, more = _bare(inner)
+        return bare, (*bounds, *more)
+    if origin_of(annotation) in {Union, UnionType}:
+        members = [member for member in arguments_of(annotation) if member is not NoneType]
+        if len(members) == 1:
+            return _bare(members[0])
+    return annotation, ()
+
+
+def _scalar(annotation: Any, bounds: Sequence[Any]) -> Any:
+    annotation, more = _bare(annotation)
+    limits = _limits((*bounds, *more))
+    if annotation is int:
+        return click.IntRange(**limits) if limits else click.INT
+    if annotation is float:
+        return click.FloatRange(**limits) if limits else click.FLOAT
+    if annotation is Path:
+        return PATH
+    if origin_of(annotation) is Literal:
+        return click.Choice(arguments_of(annotation))
+    return click.STRING
+
+
+def _limits(bounds: Sequence[Any]) -> dict[str, Any]:
+    """Bounds of Click from the annotated ones of pydantic."""
+    limits: dict[str, Any] = {}
+    for bound in bounds:
+        for name, click_name, is_open in (
+            ("ge", "min", False),
+            ("gt", "min", True),
+            ("le", "max", False),
+            ("lt", "max", True),
+        ):
+            value = getattr(bound, name, None)
+            if value is not None:
+                limits[click_name] = value
+                limits[f"{click_name}_open"] = is_open
+    return limits

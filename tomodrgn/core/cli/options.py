@@ -1,0 +1,182 @@
+"""Classic option names and the fields of specs that they fill, as one table.
+
+Help, type, default and bounds of an option come from its field; nothing is written twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tomodrgn.core.cli.fields import (
+    PATH,
+    click_form,
+    field_of,
+    flag_help,
+    is_flag,
+    option_help,
+    run_field,
+)
+from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter
+from tomodrgn.core.specs.files import Added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Classic:
+    """One option: its names, the places of the fields it fills, and what a flag sets."""
+
+    names: str
+    places: str
+    constant: Any = None
+    needed: bool = False
+
+
+RUN_OPTIONS: Final = (
+    Classic("particles", "reader.path", needed=True),
+    Classic("--datadir", "reader.datadir"),
+    Classic("--Apix", "reader.pixel_size_a"),
+    Classic("--ind", "dataset.ind"),
+    Classic("--ind-imgs", "dataset.ind_imgs"),
+    Classic("--sort-ptcl-imgs", "dataset.sort_ptcl_imgs"),
+    Classic("--use-first-ntilts", "dataset.use_first_ntilts"),
+    Classic("--use-first-nptcls", "dataset.use_first_nptcls"),
+    Classic("--dose-override", "dataset.dose_override"),
+    Classic("--no-window", "preparation.window", constant=False),
+    Classic("--window-r", "preparation.window_r"),
+    Classic("--window-r-outer", "preparation.window_r_outer"),
+    Classic("--l-extent", "preparation.l_extent"),
+    Classic("--uninvert-data", "contrast.invert_data", constant=False),
+    Classic("--invert-data", "contrast.invert_data", constant=True),
+    Classic("--norm", "contrast.norm"),
+    Classic("--cache", "cache.path"),
+    Classic("--rebuild-cache", "cache.rebuild"),
+    Classic("--residency", "cache.residency"),
+    Classic("--lazy", "cache.residency", constant="stream"),
+    Classic("--seed", "seed"),
+)
+
+DEVICE_OPTIONS: Final = (
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--devices", "devices.devices"),
+    Classic("--nodes", "devices.nodes"),
+    Classic("--multigpu", "devices.multigpu"),
+    Classic("--no-amp", "devices.amp", constant=False),
+    Classic("--threads", "devices.threads"),
+)
+
+TRAIN_OPTIONS: Final = (
+    *RUN_OPTIONS,
+    Classic("-n --num-epochs", "training.num_epochs"),
+    Classic("-b --batch-size", "training.batch_size"),
+    Classic("--lr", "training.lr"),
+    Classic("--lr-schedule", "training.lr_schedule"),
+    Classic("--wd --weight-decay", "training.wd"),
+    Classic("--sample-ntilts", "training.sample_ntilts"),
+    Classic("--fraction-train", "dataset.fraction_train"),
+    Classic("--recon-dose-weight", "loss_weightings", constant=Added([{"kind": "dose"}])),
+    Classic("--recon-tilt-weight", "loss_weightings", constant=Added([{"kind": "tilt"}])),
+    Classic("--l-dose-mask", "training.l_dose_mask"),
+    Classic("--load", "training.load"),
+    Classic("--checkpoint", "training.checkpoint"),
+    Classic("--log-interval", "training.log_interval"),
+    Classic("-v --verbose", "training.verbose"),
+    *DEVICE_OPTIONS,
+    Classic("--pe-type", "positional_encoding.kind"),
+    Classic("--pe-dim", "positional_encoding.dim"),
+    Classic("--feat-sigma", "positional_encoding.sigma"),
+)
+
+TRAIN_NN_OPTIONS: Final = (
+    *TRAIN_OPTIONS,
+    Classic("--layers", "decoder.layers"),
+    Classic("--dim", "decoder.dim"),
+    Classic("--activation", "decoder.activation"),
+)
+
+TRAIN_VAE_OPTIONS: Final = (
+    *TRAIN_OPTIONS,
+    Classic("--zdim", "latent.dim"),
+    Classic("--beta", "latent.beta"),
+    Classic("--beta-control", "latent.beta_control"),
+    Classic("--enc-layers-A", "encoder.layers_a"),
+    Classic("--enc-dim-A", "encoder.dim_a"),
+    Classic("--out-dim-A", "encoder.out_dim_a"),
+    Classic("--pooling-function", "encoder.pooling"),
+    Classic("--num-heads", "encoder.num_heads"),
+    Classic("--layer-norm", "encoder.layer_norm"),
+    Classic("--enc-layers-B", "encoder.layers_b"),
+    Classic("--enc-dim-B", "encoder.dim_b"),
+    Classic("--enc-mask", "encoder.mask_radius_px"),
+    Classic("--dec-layers", "decoder.layers"),
+    Classic("--dec-dim", "decoder.dim"),
+    Classic("--activation", "encoder.activation decoder.activation"),
+)
+
+PREPARE_OPTIONS: Final = (*RUN_OPTIONS, *DEVICE_OPTIONS)
+
+VOLUME_OPTIONS: Final = (
+    Classic("weights_file", "weights"),
+    Classic("-w --weights", "weights", needed=True),
+    Classic("-c --config", "config"),
+    Classic("-o --out --outdir", "out", needed=True),
+    Classic("-z", "z"),
+    Classic("--z-start", "z_start"),
+    Classic("--z-end", "z_end"),
+    Classic("-n", "n"),
+    Classic("--zfile", "zfile"),
+    Classic("--prefix", "prefix"),
+    Classic("--flip", "flip"),
+    Classic("--invert", "invert"),
+    Classic("-d --downsample", "downsample"),
+    Classic("--lowpass", "lowpass_a"),
+    Classic("-b --batch-size", "batch_size"),
+    Classic("--Apix", "pixel_size_a"),
+    *DEVICE_OPTIONS,
+)
+
+
+def run_parameters(table: Iterable[Classic]) -> list[SpecParameter]:
+    """Click parameters that fill a run spec."""
+    return [_parameter(row, run_field(row.places.split()[0])) for row in table]
+
+
+def spec_parameters(model: type[BaseModel], table: Iterable[Classic]) -> list[SpecParameter]:
+    """Click parameters that fill ``model``."""
+    return [_parameter(row, field_of(model, row.places)) for row in table]
+
+
+def options_of(model: type[BaseModel]) -> list[SpecParameter]:
+    """One option per field of ``model``, called like the field."""
+    rows = [
+        Classic(f"--{name.replace('_', '-')}", name, needed=field.is_required())
+        for name, field in model.model_fields.items()
+    ]
+    return spec_parameters(model, rows)
+
+
+def _parameter(row: Classic, field: FieldInfo | None) -> SpecParameter:
+    names = row.names.split()
+    places = tuple(row.places.split())
+    if not names[0].startswith("-"):
+        return SpecArgument(names, places=places, needed=row.needed, required=False, type=PATH)
+    if row.constant is not None or is_flag(field):
+        constant = True if row.constant is None else row.constant
+        text = flag_help(places[0], constant, field)
+        return SpecOption(names, places=places, constant=constant, is_flag=True, help=text)
+    form = click_form(field)
+    return SpecOption(
+        names,
+        places=places,
+        needed=row.needed,
+        help=option_help(places[0], field),
+        type=form.type,
+        nargs=form.nargs,
+        multiple=form.multiple,
+        metavar=form.metavar,
+    )

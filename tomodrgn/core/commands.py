@@ -1,0 +1,58 @@
+"""What each command that works on a run assumes about it: a base layer and a rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tomodrgn.core.errors import SpecError
+from tomodrgn.core.specs.files import AUTO, Layer, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+
+_HOMOGENEOUS: Final[Layer] = {
+    "reader": {"kind": AUTO},
+    "positional_encoding": {"kind": "geom_lowf"},
+    "encoder": None,
+    "decoder": {"kind": "fourier_mlp"},
+}
+
+BASE_LAYERS: Final[Mapping[str, Layer]] = {
+    "prepare": _HOMOGENEOUS,
+    "train_nn": _HOMOGENEOUS,
+    "train_vae": {**_HOMOGENEOUS, "encoder": {"kind": "tilt_set"}},
+}
+"""Sections that a command starts from, by command."""
+
+
+def resolve_run(
+    command: str, *layers: Mapping[str, Any], registry: Registry, pending: bool = False
+) -> RunSpecBase:
+    """Run spec of a command: its base layer, overridden by ``layers``, later ones first.
+
+    Args:
+        command: a key of ``BASE_LAYERS``.
+        layers: nested mappings; later ones win.
+        registry: the installed components.
+        pending: whether the input may be made later, see :meth:`Registry.parse`.
+
+    Raises:
+        SpecError: the spec has faults, or describes a run of another command.
+    """
+    run = registry.parse(merge(BASE_LAYERS[command], *layers), pending=pending)
+    encoder = getattr(run, "encoder", None)
+    if command == "train_vae" and encoder is None:
+        raise SpecError("encoder: train_vae needs one; use train_nn for a model without latents")
+    if command == "train_vae" and run.latent.dim is None:
+        raise SpecError(
+            "latent.dim is missing: train_vae needs the number of latent dimensions (--zdim)"
+        )
+    if command == "train_nn" and encoder is not None:
+        raise SpecError(
+            f"encoder: train_nn has none, found {encoder.kind!r}; use train_vae, "
+            "or --set encoder=null"
+        )
+    return run

@@ -1,0 +1,65 @@
+"""Which volumes to decode from a trained model, and how to write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.training import DevicesSpec
+
+EvenInt = Annotated[int, Field(gt=0, multiple_of=2)]
+
+
+class VolumesSpec(Spec):
+    """Volumes to decode at given latents; none are given for a model without latents."""
+
+    weights: Path
+    """Weights of the model (weights.pkl or weights.N.pkl)."""
+    config: Path | None = None
+    """Run directory, or its run.yaml or config.pkl; by default beside the weights."""
+    out: Path
+    """Directory of the volumes, or with -z the name of the one volume when it ends in .mrc."""
+    z: tuple[float, ...] | None = None
+    """The latent of one volume, one number per latent dimension."""
+    z_start: tuple[float, ...] | None = None
+    """First latent of a straight line of volumes."""
+    z_end: tuple[float, ...] | None = None
+    """Last latent of a straight line of volumes."""
+    n: PositiveInt = 10
+    """Number of volumes along the line."""
+    zfile: Path | None = None
+    """File with one latent per row (.txt, .pkl or .npy)."""
+    prefix: str = "vol_"
+    """Beginning of the file names of volumes."""
+    flip: bool = False
+    """Mirror volumes along z, which changes their handedness."""
+    invert: bool = False
+    """Multiply volumes by -1."""
+    downsample: EvenInt | None = None
+    """Box edge of the volumes in px, even; cropped in Fourier space."""
+    lowpass_a: PositiveFloat | None = None
+    """Resolution in angstrom to which volumes are low-pass filtered."""
+    batch_size: PositiveInt = 32
+    """Volumes decoded at once."""
+    pixel_size_a: PositiveFloat | None = None
+    """Pixel size in angstrom for the headers, before downsampling, instead of that of the run."""
+    devices: DevicesSpec = DevicesSpec()
+    """Where the volumes are computed."""
+
+    @model_validator(mode="after")
+    def _latents_come_from_one_place(self) -> Self:
+        if (self.z_start is None) != (self.z_end is None):
+            raise ValueError("z_start and z_end belong together; one of them is missing")
+        given = {"z": self.z, "z_start and z_end": self.z_start, "zfile": self.zfile}
+        names = [name for name, value in given.items() if value is not None]
+        if len(names) > 1:
+            raise ValueError(f"give latents once; found {', '.join(names)}")
+        if self.z_start and self.z_end and len(self.z_start) != len(self.z_end):
+            raise ValueError(
+                f"z_start has {len(self.z_start)} numbers, z_end {len(self.z_end)}; "
+                "both need one per latent dimension"
+            )
+        return self
