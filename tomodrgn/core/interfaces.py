@@ -59,6 +59,9 @@ class PositionalEncoding(Protocol):
 class Encoder(Protocol):
     """``nn.Module`` from the tilt images of particles to their latent posterior."""
 
+    n_tilts: int | None
+    """Number of images that every particle must bring; None for any."""
+
     def __call__(self, images: Tensor, counts: Tensor) -> Posterior:
         """Packed images (M, P, 2) of B particles with ``counts`` (B,) images each."""
 

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from tomodrgn.core.particles.keyed_random import keyed_normal, keyed_uniform, particle_keys
+from tomodrgn.core.particles.keyed_random import (
+    join_keys,
+    keyed_normal,
+    keyed_uniform,
+    particle_keys,
+    text_keys,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +70,9 @@ class Sampler:
         self.sample_ntilts = sample_ntilts
         self.seed = seed
         self.keys = particle_keys(particles.tomogram, particles.name)
-        names = pd.util.hash_array(particles.image_name, categorize=False)
-        self.image_keys = self.keys[particles.particle_of_image] ^ names
+        self.image_keys = join_keys(
+            self.keys[particles.particle_of_image], text_keys(particles.image_name)
+        )
 
     def epoch(
         self, epoch: int, *, batch_size: int, rank: int = 0, n_ranks: int = 1, skip: int = 0

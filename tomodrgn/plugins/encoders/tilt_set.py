@@ -42,7 +42,7 @@ class TiltSetEncoder(nn.Module):
             raise SpecError(f"encoder.mask_radius_px: {radius} leaves no coefficient; use 1 or more")
         self.n_seen = seen
         self.pooling = spec.pooling
-        self.n_tilts = context.min_tilts
+        self.n_tilts = context.min_tilts if spec.pooling == "concatenate" else None
         self.slope = 0.0 if spec.activation == "relu" else LEAKY_SLOPE
         self.encoder1 = ResidualMlp(
             2 * seen, spec.layers_a, spec.dim_a, spec.out_dim_a, spec.activation
@@ -56,9 +56,8 @@ class TiltSetEncoder(nn.Module):
                 layer_norm=spec.layer_norm,
             )
         else:
-            n_inputs = self.n_tilts if spec.pooling == "concatenate" else 1
             self.encoder2 = ResidualMlp(
-                n_inputs * spec.out_dim_a,
+                (self.n_tilts or 1) * spec.out_dim_a,
                 spec.layers_b,
                 spec.dim_b,
                 2 * context.latent_dim,
@@ -76,7 +75,7 @@ class TiltSetEncoder(nn.Module):
         if self.pooling == "set_encoder":
             attended: Tensor = self.encoder2(features, counts)
             return attended
-        if self.pooling == "concatenate":
+        if self.n_tilts is not None:
             pooled = first_rows(features, counts, self.n_tilts).flatten(1)
         else:
             pooled = SEGMENT_POOLING[self.pooling](features, counts)

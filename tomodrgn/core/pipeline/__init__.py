@@ -1,0 +1,14 @@
+"""One function per verb: prepare, train, evaluate volumes, simulate, score.
+
+Commands and scripts call these; the work is done in the rooms below.
+"""
+
+from __future__ import annotations
+
+from tomodrgn.core.pipeline.prepare import prepare
+from tomodrgn.core.pipeline.train import train
+from tomodrgn.core.pipeline.volumes import evaluate_volumes
+from tomodrgn.core.simulation.scores import score
+from tomodrgn.core.simulation.tilt_series import simulate
+
+__all__ = ["evaluate_volumes", "prepare", "score", "simulate", "train"]

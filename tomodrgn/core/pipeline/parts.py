@@ -1,0 +1,80 @@
+"""Building the parts of a model from a run spec, through the registry alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc
+from tomodrgn.core.interfaces import (
+    DecoderContext,
+    EncoderContext,
+    EncodingContext,
+    LossWeighting,
+    WeightingContext,
+)
+from tomodrgn.core.model.volume_model import VolumeModel
+
+if TYPE_CHECKING:
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.run_directory import DatasetFacts
+    from tomodrgn.core.specs.run import RunSpecBase
+
+
+def run_disc(run: RunSpecBase, box_size_px: int) -> HalfPlaneDisc:
+    """The coefficients that a run uses of each image."""
+    return half_plane_disc(box_size_px, run.preparation.l_extent)
+
+
+def build_model(run: RunSpecBase, registry: Registry, facts: DatasetFacts) -> VolumeModel:
+    """The volume model of a run, with weights drawn from its seed."""
+    sections: Any = run  # family fields exist on the model that the registry built
+    box, seed = facts.box_size_px, run.seed or 0
+    latent_dim = run.latent.dim or 0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoding = None
+        if sections.positional_encoding is not None:
+            context = EncodingContext(box_size_px=box, seed=seed)
+            encoding = registry.build(sections.positional_encoding, context)
+        decoder = registry.build(
+            sections.decoder,
+            DecoderContext(box_size_px=box, latent_dim=latent_dim, encoding=encoding, seed=seed),
+        )
+        encoder = None
+        if sections.encoder is not None:
+            radius = torch.from_numpy(run_disc(run, box).radius_px)
+            n_tilts = run.training.sample_ntilts or facts.min_tilts
+            encoder = registry.build(
+                sections.encoder,
+                EncoderContext(
+                    box_size_px=box, radius_px=radius, latent_dim=latent_dim, min_tilts=n_tilts
+                ),
+            )
+    return VolumeModel(decoder, encoder)
+
+
+def tilts_per_particle(run: RunSpecBase, model: VolumeModel, facts: DatasetFacts) -> int | None:
+    """Images drawn of each particle; None for all of them.
+
+    Raises:
+        RunError: the encoder needs more images than some particle has.
+    """
+    needed = getattr(model.encoder, "n_tilts", None)
+    if needed is not None and needed > facts.min_tilts:
+        raise RunError(
+            f"training.sample_ntilts: {needed} tilt images are asked for, some particles have "
+            f"{facts.min_tilts}; lower it, or choose a pooling that takes any number"
+        )
+    return run.training.sample_ntilts or needed
+
+
+def build_weightings(
+    run: RunSpecBase, registry: Registry, facts: DatasetFacts
+) -> list[LossWeighting]:
+    """The loss weightings that a run multiplies."""
+    sections: Any = run
+    context = WeightingContext(box_size_px=facts.box_size_px, pixel_size_a=facts.pixel_size_a)
+    return [registry.build(spec, context) for spec in sections.loss_weightings]

@@ -1,0 +1,89 @@
+"""From the particles file to prepared coefficients: read, select, build or open the cache."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tomodrgn.core.cache.store import ensure_cache
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.interfaces import Reader, ReaderContext
+from tomodrgn.core.particles.selection import select
+from tomodrgn.core.pipeline.display import show_progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tomodrgn.core.cache.store import CoefficientCache
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_CACHE = "cache.h5"
+
+
+def prepare(run: RunSpecBase, registry: Registry, outdir: Path | None) -> Path:
+    """Build the cache of a run, or find that it is there already; its path.
+
+    Args:
+        run: resolved run spec.
+        registry: offers the reader.
+        outdir: run directory, where the cache lies unless the spec names another place.
+    """
+    reader, particles = read_particles(run, registry)
+    return open_or_build(run, reader, particles, outdir).path
+
+
+def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSet]:
+    """The reader of a run and the particles that it uses.
+
+    Raises:
+        DataError: the input has no tilt images, or nothing of it is selected.
+    """
+    reader: Reader = registry.build(run.reader, ReaderContext())  # type: ignore[attr-defined]
+    particles = reader.read()
+    if not reader.has_images:
+        raise DataError(
+            f"{particles.source}: holds one row per particle and no tilt images; give the "
+            "particle-series STAR file, one row per tilt image"
+        )
+    logger.info(
+        "%s: %d rows read, %d images of %d particles, box %d px, %.4g A/px",
+        particles.source,
+        particles.rows_read,
+        particles.n_images,
+        particles.n_particles,
+        particles.box_size_px,
+        particles.pixel_size_a,
+    )
+    for reason, n_rows in particles.rejected.items():
+        logger.info("rejected %d rows: %s", n_rows, reason)
+    seed = 0 if run.seed is None else run.seed
+    selected = select(particles, run.dataset, seed)
+    if selected.n_images != particles.n_images:
+        logger.info(
+            "selected %d images of %d particles", selected.n_images, selected.n_particles
+        )
+    return reader, selected
+
+
+def open_or_build(
+    run: RunSpecBase, reader: Reader, particles: ParticleSet, outdir: Path | None
+) -> CoefficientCache:
+    """The cache of a run.
+
+    Raises:
+        DataError: neither the spec nor a run directory says where it lies.
+    """
+    path = run.cache.path
+    if path is None:
+        if outdir is None:
+            raise DataError("prepare: give --cache, the file to write")
+        path = outdir / DEFAULT_CACHE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with show_progress("preparing images") as progress:
+        return ensure_cache(
+            path, particles, reader, run.preparation, run.cache, progress=progress
+        )

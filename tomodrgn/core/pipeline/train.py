@@ -1,0 +1,356 @@
+"""Training: from a run spec to a run directory."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tomodrgn.core.cache.residency import plan
+from tomodrgn.core.cache.stream import open_images
+from tomodrgn.core.errors import RunError, SpecError
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.particles.splits import train_mask
+from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.parts import (
+    build_model,
+    build_weightings,
+    run_disc,
+    tilts_per_particle,
+)
+from tomodrgn.core.pipeline.prepare import open_or_build, read_particles
+from tomodrgn.core.pipeline.training_log import TrainingLog
+from tomodrgn.core.provenance import write_manifest
+from tomodrgn.core.run_directory import (
+    CONFIG,
+    MANIFEST,
+    RUN_SPEC,
+    DatasetFacts,
+    write_classic_config,
+)
+from tomodrgn.core.specs.files import write_spec
+from tomodrgn.core.training.checkpoint import (
+    INTERRUPTED,
+    Checkpoint,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from tomodrgn.core.training.devices import Devices
+from tomodrgn.core.training.dose_mask import kept_coefficients
+from tomodrgn.core.training.embedding import embed_particles
+from tomodrgn.core.training.loop import EpochReport, TrainingLoop
+from tomodrgn.core.training.sampling import Sampler
+from tomodrgn.core.training.step import Stepper
+from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.training.embedding import CoefficientSource
+
+logger = logging.getLogger(__name__)
+
+RESULTS = ("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, "metrics.jsonl")
+EMBEDDING_BATCH = 64
+METRICS = "metrics.jsonl"
+
+
+def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
+    """Train a volume model and write its run directory.
+
+    Args:
+        run: resolved run spec; without an encoder one volume is learned for all particles.
+        registry: offers the parts.
+        outdir: run directory, made where there is none.
+
+    Raises:
+        RunError: the directory already holds a run, or the run cannot go on.
+        SystemExit: a signal stopped the run; its state is saved.
+    """
+    _require_sound(run)
+    if run.seed is None:
+        run = run.model_copy(update={"seed": secrets.randbelow(100_000)})
+    devices = Devices(run.devices)
+    if devices.is_main:
+        _claim_directory(run, outdir)
+    devices.wait_for_all()
+    log = outdir / "run.log" if devices.is_main else None
+    with logging_to(log, verbose=run.training.verbose):
+        stopped_by = _Training(run, registry, outdir, devices).run()
+    if stopped_by is not None:
+        raise SystemExit(128 + stopped_by)
+
+
+def _require_sound(run: RunSpecBase) -> None:
+    """Refuse combinations that no single section can see."""
+    sections: Any = run
+    if sections.encoder is not None and run.latent.dim is None:
+        raise SpecError("latent.dim: a model with an encoder needs --zdim, for example --zdim 8")
+    if sections.encoder is None and run.latent.dim is not None:
+        raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
+
+
+def _claim_directory(run: RunSpecBase, outdir: Path) -> None:
+    """Make the run directory, or refuse one that holds results."""
+    outdir.mkdir(parents=True, exist_ok=True)
+    if run.training.load is not None:
+        return
+    results = sorted(path for pattern in RESULTS for path in outdir.glob(pattern))
+    if results and not run.training.overwrite:
+        raise RunError(
+            f"{outdir}: already holds a run ({results[0].name}); go on with --load latest, "
+            "choose another --outdir, or replace it with --overwrite"
+        )
+    for path in results:
+        path.unlink()
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The data of a run, ready to be drawn from."""
+
+    particles: ParticleSet
+    cache_rows: NDArray[np.int64]
+    source: CoefficientSource
+    norm: tuple[float, float]
+
+
+class _Training:
+    """One run: its parts, and what happens after epochs."""
+
+    def __init__(
+        self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices
+    ) -> None:
+        self.run_spec = run
+        self.outdir = outdir
+        self.devices = devices
+        logger.info("training on %s", devices.describe())
+        reader, particles = read_particles(run, registry)
+        self.images = self._open_images(reader, particles)
+        train_images = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
+        self.facts = _facts(particles, train_images)
+        disc = run_disc(run, self.facts.box_size_px)
+        self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
+        kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
+        self.builder = TiltBatchBuilder(
+            particles,
+            disc,
+            weightings=build_weightings(run, registry, self.facts),
+            kept=kept,
+            dtype=devices.dtype,
+            device=devices.device,
+        )
+        n_tilts = tilts_per_particle(run, self.model, self.facts)
+
+        def sampler(usable: NDArray[np.bool_]) -> Sampler:
+            return Sampler(
+                particles, kept=kept, usable=usable, sample_ntilts=n_tilts, seed=run.seed or 0
+            )
+
+        self.sampler = sampler(train_images)
+        self.held_out = None if train_images.all() else sampler(~train_images)
+        self.log = TrainingLog(run.training, has_latents=run.latent.dim is not None)
+        if devices.is_main:
+            self._describe_run(registry, reader)
+
+    def run(self) -> int | None:
+        """Train, write the final results; the signal that stopped the run, if one did."""
+        training = self.run_spec.training
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=training.lr, weight_decay=training.wd
+        )
+        stepper = Stepper(self.model, optimizer, self.devices)
+        start = self._load(stepper)
+        loop = TrainingLoop(
+            stepper=stepper,
+            sampler=self.sampler,
+            builder=self.builder,
+            source=self.images.source,
+            cache_rows=self.images.cache_rows,
+            training=training,
+            latent=self.run_spec.latent,
+            norm=self.images.norm,
+            on_progress=self.log.progress,
+            on_epoch=self._after_epoch,
+            on_checkpoint=self._save_interrupted,
+        )
+        began = time.perf_counter()
+        with self.log.showing():
+            stopped_by = loop.run(start)
+        if stopped_by is not None:
+            logger.info(
+                "stopped by %s; go on with --load latest", stopped_by.name
+            )
+            return stopped_by
+        self._finish(stepper, time.perf_counter() - began, start)
+        return None
+
+    def _open_images(self, reader: Reader, particles: ParticleSet) -> _Images:
+        """Coefficients with sign and scale of the run."""
+        run = self.run_spec
+        if self.devices.is_main:
+            open_or_build(run, reader, particles, self.outdir)
+        self.devices.wait_for_all()
+        again = run.cache.model_copy(update={"rebuild": False})
+        cache = open_or_build(
+            run.model_copy(update={"cache": again}), reader, particles, self.outdir
+        )
+        residency = plan(
+            cache.n_bytes, run.cache, self.devices.device, processes=self.devices.n_ranks
+        )
+        logger.info(residency.reason)
+        invert = run.contrast.invert_data
+        sign = -1 if (reader.inverts_contrast if invert is None else invert) else 1
+        norm = run.contrast.norm or (0.0, cache.rms)
+        logger.info("images %s, shift %g, scale %g", "inverted" if sign < 0 else "as is", *norm)
+        source = open_images(
+            cache,
+            residency,
+            self.devices.device,
+            sign=sign,
+            shift=sign * norm[0],
+            scale=norm[1],
+            readers=run.cache.readers,
+            prefetch=run.cache.prefetch,
+        )
+        return _Images(particles, cache.rows(particles), source, norm)
+
+    def _describe_run(self, registry: Registry, reader: Reader) -> None:
+        """Write what later commands and people need to know of the run."""
+        run = self.run_spec
+        parts: Any = run
+        used = [parts.reader, parts.positional_encoding, parts.encoder, parts.decoder]
+        used += [*parts.loss_weightings, *parts.exporters]
+        write_spec(self.outdir / RUN_SPEC, run)
+        write_manifest(
+            self.outdir / MANIFEST,
+            registry=registry,
+            parts=[part for part in used if part is not None],
+            seed=run.seed or 0,
+            inputs=reader.fingerprint(),
+            dataset=asdict(self.facts),
+        )
+        write_classic_config(self.outdir / CONFIG, run, self.facts, self.images.norm)
+        n_weights = sum(p.numel() for p in self.model.parameters())
+        logger.info("%d weights, seed %d, results in %s", n_weights, run.seed, self.outdir)
+
+    def _load(self, stepper: Stepper) -> Checkpoint | None:
+        """The state to go on from, put into the model and the optimiser."""
+        load = self.run_spec.training.load
+        if load is None:
+            return None
+        path = find_checkpoint(self.outdir, load)
+        checkpoint = load_checkpoint(path)
+        try:
+            self.model.load_state_dict(checkpoint.model)
+            if checkpoint.optimizer is not None:
+                stepper.optimizer.load_state_dict(checkpoint.optimizer)
+        except (RuntimeError, ValueError) as error:
+            raise RunError(
+                f"{path}: these weights belong to another model than the run spec describes; "
+                f"use the options of that run ({str(error).splitlines()[0]})"
+            ) from error
+        if checkpoint.scaler:
+            stepper.scaler.load_state_dict(checkpoint.scaler)
+        logger.info("going on from %s, epoch %d", path, checkpoint.next_epoch + 1)
+        return checkpoint
+
+    def _after_epoch(self, report: EpochReport, checkpoint: Checkpoint) -> None:
+        self.log.epoch(report)
+        if self.devices.is_main:
+            with (self.outdir / METRICS).open("a", encoding="utf-8") as metrics:
+                metrics.write(json.dumps(asdict(report)) + "\n")
+            if report.epoch % self.run_spec.training.checkpoint == 0:
+                self._write_results(checkpoint, f".{report.epoch}")
+        self.devices.wait_for_all()
+
+    def _save_interrupted(self, checkpoint: Checkpoint) -> None:
+        if self.devices.is_main:
+            save_checkpoint(self.outdir / INTERRUPTED, checkpoint)
+            logger.info("state saved in %s", self.outdir / INTERRUPTED)
+        self.devices.wait_for_all()
+
+    def _finish(self, stepper: Stepper, seconds: float, start: Checkpoint | None) -> None:
+        training = self.run_spec.training
+        first = 0 if start is None else start.next_epoch
+        if self.devices.is_main:
+            final = Checkpoint(
+                epoch=max(training.num_epochs, first) - 1,
+                batches_done=None,
+                model=self.model.state_dict(),
+                optimizer=stepper.optimizer.state_dict(),
+                scaler=stepper.scaler.state_dict(),
+                sums=[],
+                norm=self.images.norm,
+            )
+            self._write_results(final, "")
+            (self.outdir / INTERRUPTED).unlink(missing_ok=True)
+        n_epochs = max(1, training.num_epochs - first)
+        self.log.finished(seconds, seconds / n_epochs)
+        self.devices.wait_for_all()
+
+    def _write_results(self, checkpoint: Checkpoint, label: str) -> None:
+        """Weights with latents or, for a model without encoder, with its volume."""
+        if self.model.encoder is None:
+            self._write_volume(self.outdir / f"reconstruct{label}.mrc")
+        else:
+            self._write_latents(self.sampler, self.outdir / f"z{label}.pkl")
+            if self.held_out is not None:
+                self._write_latents(self.held_out, self.outdir / f"z{label}.test.pkl")
+        save_checkpoint(self.outdir / f"weights{label}.pkl", checkpoint)
+
+    def _write_latents(self, sampler: Sampler, path: Path) -> None:
+        mean, log_variance = embed_particles(
+            self.model,
+            sampler,
+            self.builder,
+            self.images.source,
+            self.images.cache_rows,
+            batch_size=EMBEDDING_BATCH,
+            autocast=self.devices.autocast,
+        )
+        write_latents(path, mean, log_variance)
+
+    def _write_volume(self, path: Path) -> None:
+        (volume,) = decode_volumes(
+            self.model,
+            None,
+            box_size_px=self.facts.box_size_px,
+            extent=self.run_spec.preparation.l_extent,
+            scale=self.images.norm[1],
+        )
+        write_volume(path, volume[0].float().cpu().numpy(), self.facts.pixel_size_a)
+
+
+def _facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> DatasetFacts:
+    counts = np.add.reduceat(train_images.astype(np.int64), particles.starts[:-1])
+    fewest = int(counts.min())
+    if not train_images.all():
+        fewest = min(fewest, int((particles.counts - counts).min()))
+    if fewest < 1:
+        raise RunError(
+            "dataset.fraction_train: some particles have too few tilt images to hold one out; "
+            "raise it to 1 or leave these particles out"
+        )
+    return DatasetFacts(
+        box_size_px=particles.box_size_px,
+        pixel_size_a=particles.pixel_size_a,
+        n_particles=particles.n_particles,
+        n_images=particles.n_images,
+        min_tilts=fewest,
+    )

@@ -1,0 +1,151 @@
+"""Decoding volumes from a trained model."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.fourier.volumes import lowpass
+from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.pipeline.display import logging_to, show_progress
+from tomodrgn.core.pipeline.parts import build_model
+from tomodrgn.core.run_directory import find_run_directory, read_run
+from tomodrgn.core.training.checkpoint import load_checkpoint
+from tomodrgn.core.training.devices import Devices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.volumes import VolumesSpec
+
+logger = logging.getLogger(__name__)
+
+WRITERS = 4
+"""Threads that write files while the next volumes are computed."""
+
+
+def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
+    """Decode volumes and write them as MRC files; their paths.
+
+    Raises:
+        RunError: the weights are not those of the run, or latents are missing or given in vain.
+        DataError: latents have another dimension than the model.
+    """
+    directory = find_run_directory(spec.config, spec.weights)
+    run_data, facts = read_run(directory)
+    run = registry.parse(run_data, pending=True)
+    checkpoint = load_checkpoint(spec.weights)
+    latents = gather_latents(spec, run.latent.dim)
+    devices = Devices(spec.devices)
+    model = build_model(run, registry, facts)
+    try:
+        model.load_state_dict(checkpoint.model)
+    except RuntimeError as error:
+        raise RunError(f"{spec.weights}: not the weights of the run in {directory}") from error
+    model = model.to(devices.device, devices.dtype).eval()
+    n_volumes = 1 if latents is None else len(latents)
+    paths = _volume_paths(spec, n_volumes, has_latents=latents is not None)
+    box = spec.downsample or facts.box_size_px
+    pixel_size_a = (spec.pixel_size_a or facts.pixel_size_a) * facts.box_size_px / box
+    with logging_to(None), devices.autocast():
+        batches = decode_volumes(
+            model,
+            None if latents is None else torch.from_numpy(latents).to(devices.device, devices.dtype),
+            box_size_px=facts.box_size_px,
+            output_box_px=box,
+            extent=run.preparation.l_extent,
+            scale=checkpoint.norm[1],
+            batch_size=spec.batch_size,
+        )
+        _write_all(spec, batches, paths, pixel_size_a)
+    if latents is not None and spec.z is None:
+        rows = "\n".join(" ".join(f"{value:.8g}" for value in row) for row in latents)
+        write_text_atomic(paths[0].parent / "z_values.txt", rows + "\n")
+    return paths
+
+
+def gather_latents(spec: VolumesSpec, latent_dim: int | None) -> NDArray[np.float32] | None:
+    """(V, Z) latents that the spec asks for; None for a model without latents.
+
+    Raises:
+        RunError: latents are missing for a model that needs them, or given to one without.
+        DataError: their dimension is not that of the model.
+    """
+    if spec.z is not None:
+        rows = np.array([spec.z], dtype=np.float32)
+    elif spec.z_start is not None and spec.z_end is not None:
+        rows = np.linspace(spec.z_start, spec.z_end, spec.n, dtype=np.float32)
+    elif spec.zfile is not None:
+        rows = np.atleast_2d(read_latents(spec.zfile)[0]).astype(np.float32)
+    elif latent_dim is None:
+        return None
+    else:
+        raise RunError(
+            f"{spec.weights}: a model with {latent_dim} latent dimensions needs latents; "
+            "give -z, --z-start and --z-end, or --zfile"
+        )
+    if latent_dim is None:
+        raise RunError(f"{spec.weights}: this model has no latents; leave them out")
+    if rows.shape[1] != latent_dim:
+        raise DataError(
+            f"latents have {rows.shape[1]} numbers each, the model has {latent_dim} latent "
+            "dimensions; give one number per dimension"
+        )
+    return rows
+
+
+def _volume_paths(spec: VolumesSpec, n_volumes: int, *, has_latents: bool) -> list[Path]:
+    """Where each volume goes: one named file, or numbered files in a directory."""
+    if spec.out.suffix == ".mrc":
+        if n_volumes > 1:
+            raise RunError(f"{spec.out}: {n_volumes} volumes do not fit one file; give a directory")
+        spec.out.parent.mkdir(parents=True, exist_ok=True)
+        return [spec.out]
+    spec.out.mkdir(parents=True, exist_ok=True)
+    if not has_latents:
+        return [spec.out / f"{spec.prefix.rstrip('_') or 'vol'}.mrc"]
+    return [spec.out / f"{spec.prefix}{index:03d}.mrc" for index in range(n_volumes)]
+
+
+def _write_all(
+    spec: VolumesSpec, batches: Iterator[Tensor], paths: list[Path], pixel_size_a: float
+) -> None:
+    """Finish and write volumes while the next ones are computed, few at a time."""
+    waiting: list[Future[None]] = []
+    done = 0
+    with ThreadPoolExecutor(WRITERS) as pool, show_progress("decoding volumes") as progress:
+        for batch in batches:
+            volumes = _finish(spec, batch, pixel_size_a).float().cpu().numpy()
+            for writing in waiting:
+                writing.result()
+            waiting = [
+                pool.submit(write_volume, path, volume, pixel_size_a)
+                for path, volume in zip(paths[done : done + len(volumes)], volumes, strict=True)
+            ]
+            done += len(volumes)
+            progress(done, len(paths))
+        for writing in waiting:
+            writing.result()
+
+
+def _finish(spec: VolumesSpec, volumes: Tensor, pixel_size_a: float) -> Tensor:
+    """Low-pass, mirror and invert as asked."""
+    if spec.lowpass_a is not None:
+        volumes = lowpass(volumes, pixel_size_a=pixel_size_a, resolution_a=spec.lowpass_a)
+    if spec.flip:
+        volumes = volumes.flip(1)
+    return -volumes if spec.invert else volumes

@@ -1,0 +1,152 @@
+"""What a run leaves behind, and how later commands read it.
+
+``run.yaml`` (the resolved spec) and ``manifest.json`` (versions, inputs and facts of the data set)
+are authoritative; ``config.pkl`` keeps the classic structure for classic tools and is never read.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tomodrgn import __version__
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.specs.files import read_spec
+
+if TYPE_CHECKING:
+    from tomodrgn.core.specs.run import RunSpecBase
+
+RUN_SPEC = "run.yaml"
+MANIFEST = "manifest.json"
+CONFIG = "config.pkl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetFacts:
+    """What a model has to know of the data it was trained on."""
+
+    box_size_px: int
+    pixel_size_a: float
+    n_particles: int
+    n_images: int
+    min_tilts: int
+
+
+def find_run_directory(config: Path | None, weights: Path) -> Path:
+    """Directory of the run that ``config`` (a directory, run.yaml or config.pkl) belongs to.
+
+    Raises:
+        RunError: there is no run.yaml in it.
+    """
+    place = weights.parent if config is None else config
+    directory = place if place.is_dir() else place.parent
+    if not (directory / RUN_SPEC).exists():
+        raise RunError(
+            f"{directory}: no {RUN_SPEC} there; give the run directory with --config, "
+            "a config.pkl of another program does not hold what is needed"
+        )
+    return directory
+
+
+def read_run(directory: Path) -> tuple[dict[str, Any], DatasetFacts]:
+    """Resolved spec of a run, not yet validated, and the facts of its data set.
+
+    Raises:
+        RunError: the manifest is missing or damaged.
+        SpecError: the spec is missing or damaged.
+    """
+    spec = read_spec(directory / RUN_SPEC)
+    path = directory / MANIFEST
+    try:
+        facts = DatasetFacts(**json.loads(path.read_text(encoding="utf-8"))["dataset"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path}: cannot be read as the manifest of a run ({error}); train the run again"
+        ) from error
+    return spec, facts
+
+
+def write_classic_config(
+    path: Path, run: RunSpecBase, facts: DatasetFacts, norm: tuple[float, float]
+) -> None:
+    """Write ``config.pkl``: a dictionary of plain values, then one about the call, both pickled.
+
+    Args:
+        path: where to.
+        run: the resolved run spec.
+        facts: the data set.
+        norm: shift and scale of the images.
+    """
+    spec = run.model_dump(mode="json")
+    training, weightings = spec["training"], [w["kind"] for w in spec["loss_weightings"]]
+    encoding = spec["positional_encoding"] or {"kind": "none"}
+    encoder, decoder = spec["encoder"], spec["decoder"]
+    model: dict[str, Any] = {
+        "pe_type": encoding["kind"],
+        "pe_dim": encoding.get("dim"),
+        "feat_sigma": encoding.get("sigma"),
+        "domain": "fourier",
+        "activation": decoder.get("activation"),
+        "l_dose_mask": training["l_dose_mask"],
+    }
+    if encoder is None:
+        model |= {"layers": decoder.get("layers"), "dim": decoder.get("dim")}
+    else:
+        model |= {
+            "qlayersA": encoder.get("layers_a"),
+            "qdimA": encoder.get("dim_a"),
+            "out_dimA": encoder.get("out_dim_a"),
+            "qlayersB": encoder.get("layers_b"),
+            "qdimB": encoder.get("dim_b"),
+            "enc_mask": encoder.get("mask_radius_px"),
+            "players": decoder.get("layers"),
+            "pdim": decoder.get("dim"),
+            "zdim": spec["latent"]["dim"],
+        }
+    config = {
+        "dataset_args": {
+            "particles": str(Path(spec["reader"]["path"]).absolute()),
+            "norm": list(norm),
+            "ntilts": training["sample_ntilts"] or facts.min_tilts,
+            "invert_data": spec["contrast"]["invert_data"],
+            "ind": spec["dataset"]["ind"],
+            "window": spec["preparation"]["window"],
+            "window_r": spec["preparation"]["window_r"],
+            "datadir": spec["reader"].get("datadir"),
+        },
+        "lattice_args": {
+            "D": facts.box_size_px + 1,
+            "extent": spec["preparation"]["l_extent"],
+            "ignore_DC": True,
+        },
+        "model_args": model,
+        "training_args": {
+            "n": training["num_epochs"],
+            "B": training["batch_size"],
+            "wd": training["wd"],
+            "lr": training["lr"],
+            "beta": spec["latent"]["beta"],
+            "beta_control": spec["latent"]["beta_control"],
+            "amp": spec["devices"]["precision"] == "mixed",
+            "multigpu": spec["devices"]["multigpu"],
+            "lazy": spec["cache"]["residency"] == "stream",
+            "recon_dose_weight": "dose" in weightings,
+            "recon_tilt_weight": "tilt" in weightings,
+            "dose_override": spec["dataset"]["dose_override"],
+            "verbose": training["verbose"],
+            "log_interval": training["log_interval"],
+            "checkpoint": training["checkpoint"],
+            "outdir": str(path.parent.absolute()),
+        },
+        "seed": spec["seed"],
+        "angpix": facts.pixel_size_a,
+    }
+    meta = {"time": str(datetime.now()), "cmd": sys.argv, "version": __version__}
+    write_bytes_atomic(path, pickle.dumps(config) + pickle.dumps(meta))
+

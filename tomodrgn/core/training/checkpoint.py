@@ -1,0 +1,107 @@
+"""Weights files: everything a run needs to go on exactly where it stood.
+
+A file is a ``torch.save`` dictionary of tensors and plain numbers, read with ``weights_only``.
+``epoch`` is the last one touched, counted from 0; ``batches_done`` says how many of its batches are
+in, None for all of them. ``weights.N.pkl`` are whole epochs, ``interrupted.pkl`` is a stopped one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.files.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INTERRUPTED = "interrupted.pkl"
+_EPOCH_FILE = re.compile(r"weights\.(\d+)\.pkl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """State of a run after some batches."""
+
+    epoch: int
+    batches_done: int | None
+    model: dict[str, Any]
+    optimizer: dict[str, Any] | None
+    scaler: dict[str, Any] | None
+    sums: list[float]
+    norm: tuple[float, float]
+
+    @property
+    def next_epoch(self) -> int:
+        """Epoch in which the run goes on."""
+        return self.epoch + 1 if self.batches_done is None else self.epoch
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a weights file atomically."""
+    content = {
+        "epoch": checkpoint.epoch,
+        "batches_done": checkpoint.batches_done,
+        "norm": list(checkpoint.norm),
+        "sums": checkpoint.sums,
+        "model_state_dict": checkpoint.model,
+        "optimizer_state_dict": checkpoint.optimizer,
+        "scaler": checkpoint.scaler,
+    }
+    with atomic_path(path) as partial:
+        torch.save(content, partial)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a weights file.
+
+    Raises:
+        RunError: the file is missing or no weights file of this program.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(
+            epoch=content["epoch"],
+            batches_done=content["batches_done"],
+            model=content["model_state_dict"],
+            optimizer=content["optimizer_state_dict"],
+            scaler=content["scaler"],
+            sums=content["sums"],
+            norm=tuple(content["norm"]),
+        )
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no such file; give the weights file of a run") from error
+    except Exception as error:  # noqa: BLE001  any kind of foreign or damaged file
+        raise RunError(
+            f"{path}: not a weights file of this program ({type(error).__name__}: {error}); "
+            "give a weights.N.pkl of a run, or latest"
+        ) from error
+
+
+def saved_epochs(outdir: Path) -> list[int]:
+    """Epochs with a weights file in a run directory, ascending."""
+    matches = (_EPOCH_FILE.fullmatch(path.name) for path in outdir.glob("weights.*.pkl"))
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def find_checkpoint(outdir: Path, load: Path | Literal["latest"]) -> Path:
+    """The file to go on from; ``latest`` is the one that has come furthest.
+
+    Raises:
+        RunError: latest is asked for in a directory without weights.
+    """
+    if load != "latest":
+        return load
+    epochs = saved_epochs(outdir)
+    interrupted = outdir / INTERRUPTED
+    if interrupted.exists():
+        stopped = load_checkpoint(interrupted)
+        if not epochs or stopped.epoch > epochs[-1]:
+            return interrupted
+    if not epochs:
+        raise RunError(f"{outdir}: no weights.N.pkl to go on from; start without --load")
+    return outdir / f"weights.{epochs[-1]}.pkl"

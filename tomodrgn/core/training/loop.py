@@ -1,0 +1,216 @@
+"""The passes over the particles: batches, steps, losses, checkpoints, signals."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from tomodrgn.core.training.checkpoint import Checkpoint
+from tomodrgn.core.training.embedding import with_coefficients
+from tomodrgn.core.training.interruption import watch_signals
+from tomodrgn.core.training.schedules import BetaSchedule, learning_rate
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.specs.training import LatentSpec, TrainingSpec
+    from tomodrgn.core.training.embedding import CoefficientSource
+    from tomodrgn.core.training.sampling import Batch, Sampler
+    from tomodrgn.core.training.step import Stepper, StepLosses
+    from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class EpochSums:
+    """What an epoch has added up so far."""
+
+    squared_error: float = 0.0
+    divergence: float = 0.0
+    penalty: float = 0.0
+    n_coefficients: float = 0.0
+    n_particles: float = 0.0
+    skipped: float = 0.0
+
+    def add(self, losses: StepLosses) -> None:
+        """Add the losses of a batch."""
+        self.squared_error += losses.squared_error
+        self.divergence += losses.divergence
+        self.penalty += losses.penalty * losses.n_particles
+        self.n_coefficients += losses.n_coefficients
+        self.n_particles += losses.n_particles
+
+    def as_list(self) -> list[float]:
+        """The sums in the order of their names, for a checkpoint."""
+        return [getattr(self, name) for name in self.__slots__]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport:
+    """Averages of a finished epoch, counted from 0."""
+
+    epoch: int
+    generative: float
+    divergence: float
+    total: float
+    beta: float
+    lr: float
+    seconds: float
+    n_coefficients: int
+    skipped_batches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run stands, for whoever shows it."""
+
+    epoch: int
+    n_epochs: int
+    particles_done: int
+    n_particles: int
+    losses: StepLosses
+    beta: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingLoop:
+    """Everything that the passes need; :meth:`run` makes them.
+
+    Attributes:
+        stepper: model, optimiser and devices.
+        sampler: draws batches.
+        builder: puts batches on the device.
+        source: coefficients of images.
+        cache_rows: (M,) place of every image in the cache.
+        training: optimisation, sampling and checkpoints.
+        latent: latent space; ``dim`` None trains one volume for all.
+        norm: shift and scale of the images, kept with the weights.
+        on_progress: called after every step.
+        on_epoch: called after every epoch with its averages.
+        on_checkpoint: called with a checkpoint to write, by the main process.
+    """
+
+    stepper: Stepper
+    sampler: Sampler
+    builder: TiltBatchBuilder
+    source: CoefficientSource
+    cache_rows: NDArray[np.int64]
+    training: TrainingSpec
+    latent: LatentSpec
+    norm: tuple[float, float]
+    on_progress: Callable[[Progress], None]
+    on_epoch: Callable[[EpochReport, Checkpoint], None]
+    on_checkpoint: Callable[[Checkpoint], None]
+
+    def run(self, start: Checkpoint | None) -> signal.Signals | None:
+        """Train to the last epoch; the signal that stopped the run, if one did."""
+        first_epoch = 0 if start is None else start.next_epoch
+        skip, sums = 0, EpochSums()
+        if start is not None and start.batches_done is not None:
+            skip, sums = start.batches_done, EpochSums(*start.sums)
+        with watch_signals() as wishes:
+            for epoch in range(first_epoch, self.training.num_epochs):
+                began = time.perf_counter()
+                for batch_index, (batch, coefficients) in enumerate(self._batches(epoch, skip), skip):
+                    beta = self._one_step(epoch, batch_index, batch, coefficients, sums)
+                    if wishes.stop is not None or wishes.save:
+                        self.on_checkpoint(self._checkpoint(epoch, batch_index + 1, sums))
+                        wishes.save = False
+                    if wishes.stop is not None:
+                        return wishes.stop
+                report = self._report(epoch, sums, beta, time.perf_counter() - began)
+                skip, sums = 0, EpochSums()
+                self.on_epoch(report, self._checkpoint(epoch, None, sums))
+        return None
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return -(-self.sampler.particles.n_particles // self.training.batch_size)
+
+    def _batches(self, epoch: int, skip: int) -> Iterator[tuple[Batch, Tensor]]:
+        devices = self.stepper.devices
+        batches = self.sampler.epoch(
+            epoch,
+            batch_size=self.training.batch_size,
+            rank=devices.rank,
+            n_ranks=devices.n_ranks,
+            skip=skip,
+        )
+        return with_coefficients(batches, self.source, self.cache_rows)
+
+    def _one_step(
+        self, epoch: int, batch_index: int, batch: Batch, coefficients: Tensor, sums: EpochSums
+    ) -> float:
+        """Make one step, add its losses to ``sums`` and return the beta it used."""
+        n_particles = self.sampler.particles.n_particles
+        first = batch_index * self.training.batch_size
+        done = min(first + self.training.batch_size, n_particles)
+        beta = BetaSchedule(self.latent, n_particles * self.training.num_epochs)(
+            n_particles * epoch + first
+        )
+        step = epoch * self._steps_per_epoch + batch_index
+        noise = None
+        if self.latent.dim is not None:
+            numbers = torch.from_numpy(self.sampler.noise(batch, epoch, self.latent.dim))
+            noise = numbers.to(self.builder.device, self.builder.dtype)
+        losses = self.stepper.step(
+            self.builder.build(batch, coefficients) if len(batch.images) else None,
+            noise,
+            beta=beta,
+            control=self.latent.beta_control,
+            lr=learning_rate(self.training, step, self._steps_per_epoch * self.training.num_epochs),
+            n_coefficients=batch.n_coefficients,
+            n_particles=done - first,
+        )
+        if losses is None:
+            sums.skipped += 1
+            names = ", ".join(self.sampler.particles.name[batch.particles])
+            logger.warning("skipped a step: loss or gradient not finite for particles %s", names)
+            return beta
+        sums.add(losses)
+        self.on_progress(
+            Progress(
+                epoch=epoch,
+                n_epochs=self.training.num_epochs,
+                particles_done=done,
+                n_particles=n_particles,
+                losses=losses,
+                beta=beta,
+            )
+        )
+        return beta
+
+    def _report(self, epoch: int, sums: EpochSums, beta: float, seconds: float) -> EpochReport:
+        generative = sums.squared_error / max(sums.n_coefficients, 1)
+        return EpochReport(
+            epoch=epoch,
+            generative=generative,
+            divergence=sums.divergence / max(sums.n_particles, 1),
+            total=generative + 0.5 * sums.penalty / max(sums.n_coefficients, 1),
+            beta=beta,
+            lr=self.stepper.optimizer.param_groups[0]["lr"],
+            seconds=seconds,
+            n_coefficients=int(sums.n_coefficients),
+            skipped_batches=int(sums.skipped),
+        )
+
+    def _checkpoint(self, epoch: int, batches_done: int | None, sums: EpochSums) -> Checkpoint:
+        return Checkpoint(
+            epoch=epoch,
+            batches_done=batches_done,
+            model=self.stepper.model.state_dict(),
+            optimizer=self.stepper.optimizer.state_dict(),
+            scaler=self.stepper.scaler.state_dict(),
+            sums=sums.as_list(),
+            norm=self.norm,
+        )

@@ -1,0 +1,170 @@
+"""One optimiser step over all processes, and what happens when numbers are not finite."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.training.objective import LatentPenalty, accumulate_gradients
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.training.devices import Devices
+    from tomodrgn.core.training.tilt_batch import TiltBatch
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 3
+"""Steps in a row without finite numbers before the precision is raised."""
+LIMIT = 10
+"""Steps in a row without finite numbers before the run stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepLosses:
+    """Losses of a batch over all processes.
+
+    Attributes:
+        squared_error: weighted squared error summed over coefficients.
+        divergence: KL divergence summed over particles, in nats.
+        n_coefficients: kept coefficients N.
+        n_particles: particles of the batch.
+        penalty: latent penalty per particle.
+    """
+
+    squared_error: float
+    divergence: float
+    n_coefficients: int
+    n_particles: int
+    penalty: float
+
+    @property
+    def generative(self) -> float:
+        """Mean weighted squared error per coefficient."""
+        return self.squared_error / self.n_coefficients
+
+    @property
+    def mean_divergence(self) -> float:
+        """Mean KL divergence of a particle, in nats."""
+        return self.divergence / self.n_particles
+
+    @property
+    def total(self) -> float:
+        """The loss that is minimised."""
+        return self.generative + 0.5 * self.n_particles * self.penalty / self.n_coefficients
+
+
+@dataclass
+class Stepper:
+    """Makes optimiser steps.
+
+    Attributes:
+        model: the volume model, on its device.
+        optimizer: over the parameters of the model.
+        devices: processes and precision.
+        scaler: loss scaling for float16; disabled otherwise.
+    """
+
+    model: VolumeModel
+    optimizer: torch.optim.Optimizer
+    devices: Devices
+    scaler: torch.amp.GradScaler = field(init=False)
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.scaler = torch.amp.GradScaler(
+            self.devices.device.type, enabled=self.devices.needs_loss_scaling
+        )
+
+    def step(
+        self,
+        tilts: TiltBatch | None,
+        noise: Tensor | None,
+        *,
+        beta: float,
+        control: float | None,
+        lr: float,
+        n_coefficients: int,
+        n_particles: int,
+    ) -> StepLosses | None:
+        """Losses of the batch after one step; None when it was skipped for non-finite numbers.
+
+        Args:
+            tilts: images of this process, None when its share of the batch is empty.
+            noise: (B, Z) standard normal, or None for a model without encoder.
+            beta: weight, or target, of the KL divergence.
+            control: strength of the pull towards the target, or None.
+            lr: learning rate of this step.
+            n_coefficients: kept coefficients of the batch over all processes.
+            n_particles: particles of the batch over all processes.
+        """
+        penalty = LatentPenalty(beta, control)
+
+        def penalty_factor(divergences: Tensor) -> float:
+            total = divergences.sum()
+            if control is not None:  # the pull depends on the mean over all processes
+                self.devices.sum_over_processes([total])
+            return penalty.factor(float(total) / n_particles)
+
+        gradients = self._prepare(lr)
+        sums = torch.zeros(2, device=self.devices.device, dtype=self.devices.dtype)
+        if tilts is not None:
+            losses = accumulate_gradients(
+                self.model,
+                tilts,
+                noise,
+                n_coefficients=n_coefficients,
+                penalty_factor=penalty_factor,
+                autocast=self.devices.autocast,
+                gradient_scale=self.scaler.get_scale(),
+            )
+            sums += torch.stack(losses)
+        elif noise is not None:
+            penalty_factor(sums)
+        self.devices.sum_over_processes([*gradients, sums])
+        if not self._apply(gradients, sums):
+            return None
+        error, divergence = sums.tolist()
+        value = penalty.value(divergence / n_particles)
+        return StepLosses(error, divergence, n_coefficients, n_particles, value)
+
+    def _prepare(self, lr: float) -> list[Tensor]:
+        """Set the learning rate and return the gradients of all parameters, zeroed."""
+        gradients = []
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad.zero_())
+        return gradients
+
+    def _apply(self, gradients: list[Tensor], sums: Tensor) -> bool:
+        """Step if everything is finite; the same answer in every process."""
+        if self.scaler.is_enabled():
+            self.scaler.unscale_(self.optimizer)
+        norms = torch.stack(torch._foreach_norm(gradients))
+        if bool(torch.isfinite(norms).all() & torch.isfinite(sums).all()):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.failures = 0
+            return True
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        self.failures += 1
+        if self.failures == PATIENCE and self.devices.lower_precision_risk():
+            self.scaler = torch.amp.GradScaler(self.devices.device.type, enabled=False)
+            logger.warning("loss was not finite %d times; going on in float32", PATIENCE)
+        if self.failures >= LIMIT:
+            raise RunError(
+                f"training: the loss was not finite in {LIMIT} steps in a row; look at the "
+                "particles named in run.log, lower --lr, or go on from an earlier --load"
+            )
+        return False

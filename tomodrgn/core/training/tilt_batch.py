@@ -1,0 +1,164 @@
+"""The tilt images of a batch on the device, with everything the forward model says about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tomodrgn.core.physics.transfer import phase_flip, signal_transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.fourier.disc import HalfPlaneDisc
+    from tomodrgn.core.interfaces import LossWeighting
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.training.sampling import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoefficientChunk:
+    """Kept coefficients of some adjacent images, flat.
+
+    Attributes:
+        freqs: (n, 3) cycles/px in the frame of the reference.
+        target: (n, 2) observed real and imaginary parts.
+        transfer: (n, 1) factor of the signal, or None for 1.
+        weights: (n, 1) loss weights, or None for 1.
+        particles: slice of the particles of the batch that own them.
+        counts: coefficients of each of these particles.
+    """
+
+    freqs: Tensor
+    target: Tensor
+    transfer: Tensor | None
+    weights: Tensor | None
+    particles: slice
+    counts: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiltBatch:
+    """M images of B particles: what was observed and how it came about.
+
+    Attributes:
+        coefficients: (M, P, 2) observed.
+        rotation: (M, 3, 3) reference to image coordinates.
+        disc_freqs: (P, 2) cycles/px of the coefficients in the image plane.
+        transfer: (M, P) factor of the signal, or None for 1.
+        weights: (M, P) loss weights, or None for 1.
+        counts: (B,) images of each particle, on the device.
+        owner: (M,) particle of each image, on the host.
+        kept: (M,) leading coefficients that the loss keeps, on the host.
+    """
+
+    coefficients: Tensor
+    rotation: Tensor
+    disc_freqs: Tensor
+    transfer: Tensor | None
+    weights: Tensor | None
+    counts: Tensor
+    owner: NDArray[np.int64]
+    kept: NDArray[np.int64]
+
+    def encoder_input(self) -> Tensor:
+        """(M, P, 2) coefficients whose contrast has one sign at all frequencies."""
+        if self.transfer is None:
+            return self.coefficients
+        return self.coefficients * phase_flip(self.transfer)[:, :, None]
+
+    def chunks(self, n_rows: int) -> Iterator[CoefficientChunk]:
+        """All kept coefficients, in runs of whole images of about ``n_rows`` coefficients."""
+        filled = np.cumsum(self.kept) // max(1, n_rows)
+        edges = np.flatnonzero(np.diff(filled)) + 1
+        bounds = np.concatenate([[0], edges, [len(self.kept)]])
+        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+            if self.kept[first:last].any():
+                yield self._chunk(int(first), int(last))
+
+    def _chunk(self, first: int, last: int) -> CoefficientChunk:
+        kept, owner = self.kept[first:last], self.owner[first:last]
+        width = int(kept.max())
+        device = self.coefficients.device
+        whole = bool((kept == width).all())
+        chosen = None
+        if not whole:
+            reach = torch.from_numpy(kept).to(device)[:, None]
+            chosen = (torch.arange(width, device=device) < reach).flatten().nonzero()[:, 0]
+
+        def flat(values: Tensor) -> Tensor:
+            rows = values[first:last, :width].flatten(0, 1)
+            return rows if chosen is None else rows.index_select(0, chosen)
+
+        plane = self.rotation[first:last, :2]  # (m, 2, 3): image axes in the reference
+        freqs = (self.disc_freqs[:width] @ plane).flatten(0, 1)
+        counts = np.bincount(owner - owner[0], weights=kept).astype(np.int64)
+        return CoefficientChunk(
+            freqs=freqs if chosen is None else freqs.index_select(0, chosen),
+            target=flat(self.coefficients),
+            transfer=None if self.transfer is None else flat(self.transfer[:, :, None]),
+            weights=None if self.weights is None else flat(self.weights[:, :, None]),
+            particles=slice(int(owner[0]), int(owner[-1]) + 1),
+            counts=torch.from_numpy(counts).to(device),
+        )
+
+
+class TiltBatchBuilder:
+    """Builds tilt batches of a particle set on a device.
+
+    Args:
+        particles: the set.
+        disc: the coefficients of each image.
+        weightings: loss weightings; their weights are multiplied.
+        kept: (M,) leading coefficients of every image of the set that the loss keeps.
+        dtype: number type of what the networks see.
+        device: where batches live.
+    """
+
+    def __init__(
+        self,
+        particles: ParticleSet,
+        disc: HalfPlaneDisc,
+        *,
+        weightings: Sequence[LossWeighting],
+        kept: NDArray[np.int64],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.particles = particles
+        self.weightings = tuple(weightings)
+        self.kept = kept
+        self.dtype = dtype
+        self.device = device
+        self.disc_freqs = torch.from_numpy(disc.freqs()).to(device)
+        self.radius_px = torch.from_numpy(disc.radius_px).to(device, torch.float32)
+
+    def build(self, batch: Batch, coefficients: Tensor) -> TiltBatch:
+        """The batch with its observed coefficients (M, P, 2)."""
+
+        def rows(column: NDArray[np.generic]) -> Tensor:
+            return torch.from_numpy(column[batch.images]).to(self.device)
+
+        images = self.particles.images.convert(rows)
+        freqs_per_a = self.disc_freqs / self.particles.pixel_size_a
+        transfer = signal_transfer(images, freqs_per_a, self.particles.optics[0].state)
+        weights: Tensor | None = None
+        for weighting in self.weightings:
+            factor = weighting.weights(images, self.radius_px)
+            weights = factor if weights is None else weights * factor
+        return TiltBatch(
+            coefficients=coefficients.to(self.dtype),
+            rotation=images.rotation.to(self.dtype),
+            disc_freqs=self.disc_freqs.to(self.dtype),
+            transfer=None if transfer is None else transfer.to(self.dtype),
+            weights=None if weights is None else weights.to(self.dtype),
+            counts=torch.from_numpy(batch.counts).to(self.device),
+            owner=np.repeat(np.arange(len(batch.counts)), batch.counts),
+            kept=self.kept[batch.images],
+        )
