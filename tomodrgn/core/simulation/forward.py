@@ -1,0 +1,172 @@
+"""From an experiment to its images: slices, transfer, damage, displacement, sign and noise.
+
+Images hold the disc of coefficients below Nyquist; their corners in Fourier space and their mean
+are zero but for noise. An image is ``sign * scale * C * q * F(k @ R) * exp(2 pi i k.t)``: C the
+contrast transfer, q the dose attenuation, t the shift that centres the particle again. One scale
+for all images makes the variance of the noise 1, or that of the signal where there is no noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from tomodrgn.core.fourier.disc import HalfPlaneDisc, disc_to_images, half_plane_disc, shift_phases
+from tomodrgn.core.physics.ctf import contrast_transfer
+from tomodrgn.core.physics.dose import dose_attenuation
+from tomodrgn.core.simulation.experiment import Experiment, draw_experiment, random_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.specs.simulation import SimulationSpec
+
+_BLOCK_BYTES = 64 * 2**20
+_BYTES_PER_COEFFICIENT = 160
+"""Peak of the temporaries in complex128 and float64."""
+
+_CALIBRATION_PARTICLES = 512
+
+
+class Structure(Protocol):
+    """Molecules of known shape, asked for slices and maps."""
+
+    @property
+    def box_size_px(self) -> int:
+        """Edge D of images and maps."""
+
+    @property
+    def pixel_size_a(self) -> float:
+        """Pixel size of images and maps."""
+
+    def slices(
+        self, labels: Tensor, motion_deg: Tensor, rotation: Tensor, disc: HalfPlaneDisc
+    ) -> Tensor:
+        """(M, P) complex128 central slices of M particles of a class and a hinge angle each."""
+
+    def volumes(self) -> Tensor:
+        """(classes, D, D, D) maps at rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """An experiment on a structure, ready to be rendered.
+
+    Attributes:
+        spec: what was asked for.
+        structure: the molecules.
+        experiment: the draws.
+        scale: factor of every map and image.
+        noise_std: standard deviation of the noise in the images, 1 or 0.
+    """
+
+    spec: SimulationSpec
+    structure: Structure
+    experiment: Experiment
+    scale: float
+    noise_std: float
+
+    @property
+    def disc(self) -> HalfPlaneDisc:
+        """Coefficients of the images."""
+        return half_plane_disc(self.structure.box_size_px)
+
+    def expected(self, rows: NDArray[np.int64], labels: Tensor | None = None) -> Tensor:
+        """(m, P) complex128 noiseless coefficients of centred, not inverted images.
+
+        Args:
+            rows: (m,) rows of images.
+            labels: (m,) classes to pretend, instead of the true ones.
+        """
+        return self.scale * _centred_coefficients(self.structure, self.experiment, rows, labels)
+
+    def clean_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m, D, D) images without noise, as they are written."""
+        shifts = torch.from_numpy(self.experiment.images.shift_px[rows])
+        displaced = self.expected(rows) * shift_phases(_freqs_px(self.disc), -shifts)
+        sign = -1.0 if self.spec.inverted else 1.0
+        images = disc_to_images(torch.view_as_real(sign * displaced), self.disc)
+        return images.to(torch.float32).numpy()
+
+    def render(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Images of all rows in order, in blocks of bounded memory; the same at every call."""
+        box = self.structure.box_size_px
+        rng = random_stream(self.spec.seed, "noise")
+        for block in _blocks(len(self.experiment.images), self.disc):
+            images = self.clean_images(np.arange(block.start, block.stop))
+            if self.noise_std:
+                images += rng.standard_normal((len(images), box, box), dtype=np.float32)
+            yield block, images
+
+    def true_maps(self) -> NDArray[np.float32]:
+        """(classes, D, D, D) maps on the scale of the images."""
+        return (self.scale * self.structure.volumes()).to(torch.float32).numpy()
+
+
+def design(spec: SimulationSpec, structure: Structure) -> Simulation:
+    """Draw an experiment and set its scale from the signal of up to 512 particles."""
+    experiment = draw_experiment(spec)
+    variance = _signal_variance(structure, experiment)
+    noisy = spec.snr is not None and np.isfinite(spec.snr)
+    target = spec.snr if noisy and spec.snr is not None else 1.0
+    return Simulation(
+        spec=spec,
+        structure=structure,
+        experiment=experiment,
+        scale=float(np.sqrt(target / variance)),
+        noise_std=1.0 if noisy else 0.0,
+    )
+
+
+def _signal_variance(structure: Structure, experiment: Experiment) -> float:
+    """Mean square of the noiseless images, by Parseval's theorem on half planes."""
+    n = len(experiment.counts)
+    sample = np.unique(np.linspace(0, n - 1, min(n, _CALIBRATION_PARTICLES)).astype(np.int64))
+    rows = np.flatnonzero(np.isin(experiment.particle_of_image, sample))
+    disc = half_plane_disc(structure.box_size_px)
+    total = sum(
+        float(_centred_coefficients(structure, experiment, rows[block]).abs().square().sum())
+        for block in _blocks(len(rows), disc)
+    )
+    return 2 * total / (len(rows) * structure.box_size_px**4)
+
+
+def _centred_coefficients(
+    structure: Structure,
+    experiment: Experiment,
+    rows: NDArray[np.int64],
+    labels: Tensor | None = None,
+) -> Tensor:
+    """(m, P) C q F(k @ R) of image rows."""
+    disc = half_plane_disc(structure.box_size_px)
+    images = experiment.images.convert(lambda column: torch.from_numpy(column[rows]))
+    particle = experiment.particle_of_image[rows]
+    true_labels = torch.from_numpy(experiment.labels[particle])
+    motion = torch.from_numpy(experiment.motion_deg[particle])
+    slices = structure.slices(
+        true_labels if labels is None else labels, motion, images.rotation, disc
+    )
+    freqs_per_a = _freqs_px(disc) / structure.pixel_size_a
+    radius_per_a = freqs_per_a.norm(dim=-1)
+    damage = dose_attenuation(images.dose_e_per_a2, radius_per_a, images.voltage_kv)
+    if images.ctf is None:
+        return slices * damage
+    return slices * damage * contrast_transfer(images.ctf, freqs_per_a)
+
+
+def _freqs_px(disc: HalfPlaneDisc) -> Tensor:
+    """(P, 2) float64 frequencies in cycles/px."""
+    return torch.from_numpy(disc.k / disc.box_size_px)
+
+
+def _blocks(n_images: int, disc: HalfPlaneDisc) -> Iterator[slice]:
+    """Consecutive slices of images that bound the memory of a block."""
+    size = max(1, _BLOCK_BYTES // (_BYTES_PER_COEFFICIENT * len(disc)))
+    for start in range(0, n_images, size):
+        yield slice(start, min(start + size, n_images))

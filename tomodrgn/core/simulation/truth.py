@@ -1,0 +1,95 @@
+"""``truth.yaml``: what a folder of simulated tilt series was made from, and where its parts lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+from pydantic import ValidationError
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.simulation import SimulationSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.simulation.forward import Simulation
+
+TRUTH_NAME = "truth.yaml"
+
+
+class TruthFiles(Spec):
+    """Files of a simulated set, relative to its folder."""
+
+    star: str
+    """Particles, one row per tilt image."""
+    labels: str = "labels.pkl"
+    """Class of each particle, a pickled array."""
+    labels_text: str = "labels.txt"
+    """The same, one per line."""
+    motion: str = "motion.txt"
+    """Hinge angle of each particle in degrees, one per line."""
+    orientations: str = "orientations.npy"
+    """(B, 3, 3) rotations, reference to tomogram coordinates."""
+    maps: tuple[str, ...]
+    """Map of each class at rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What is known about a simulated set.
+
+    Attributes:
+        spec: what was simulated.
+        labels: (B,) int64 classes.
+        motion_deg: (B,) float64 hinge angles.
+        maps: (classes, D, D, D) float32.
+    """
+
+    spec: SimulationSpec
+    labels: NDArray[np.int64]
+    motion_deg: NDArray[np.float64]
+    maps: NDArray[np.float32]
+
+
+def write_truth(simulation: Simulation, files: TruthFiles) -> None:
+    """Write ``truth.yaml``; the folder it lies in is not part of it."""
+    spec = simulation.spec.model_dump(mode="json", exclude={"outdir"})
+    facts = {
+        "simulation": spec,
+        "scale": simulation.scale,
+        "noise_std": simulation.noise_std,
+        "files": files.model_dump(mode="json"),
+    }
+    text = yaml.safe_dump(facts, sort_keys=False)
+    write_text_atomic(simulation.spec.outdir / TRUTH_NAME, text)
+
+
+def read_truth(folder: Path) -> Truth:
+    """What is known about the simulated set in a folder.
+
+    Raises:
+        DataError: the folder was not written by ``simulate``, or is damaged.
+    """
+    path = folder / TRUTH_NAME
+    try:
+        facts: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        spec = SimulationSpec(**facts["simulation"], outdir=folder)
+        files = TruthFiles(**facts["files"])
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing; give a folder that simulate wrote") from error
+    except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
+        raise DataError(f"{path} describes no simulation ({error}); simulate again") from error
+    return Truth(
+        spec=spec,
+        labels=np.loadtxt(folder / files.labels_text, dtype=np.int64, ndmin=1),
+        motion_deg=np.loadtxt(folder / files.motion, dtype=np.float64, ndmin=1),
+        maps=np.stack([read_volume(folder / name)[0] for name in files.maps]),
+    )

@@ -1,0 +1,159 @@
+"""What a simulated set of tilt series is like, and how a run on it is scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from tomodrgn.core.specs.base import Spec
+
+Degrees = Annotated[float, Field(ge=-180, le=180)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+EvenBox = Annotated[int, Field(ge=8, multiple_of=2)]
+
+_STEEPEST_TILT_DEG = 80.0
+
+
+class StructureSpec(Spec):
+    """What the particles are: the first part of a simulation."""
+
+    maps: tuple[Path, ...] | None = None
+    """MRC maps, one per class, instead of the built-in phantom."""
+    phantom: Literal["assembly"] = "assembly"
+    """Built-in molecule: a helical body, a head, a hinged arm, and three domains that classes
+    lack in turn."""
+    diameter_a: PositiveFloat | None = None
+    """Diameter of the phantom in angstrom; by default 0.7 of the box edge."""
+    n_classes: Annotated[int, Field(ge=1, le=8)] = 3
+    """Number of classes of the phantom; class 0 has every domain (maps bring their own number)."""
+    class_weights: tuple[PositiveFloat, ...] | None = None
+    """Relative size of each class; all equal by default."""
+    motion: Literal["none", "hinge"] = "none"
+    """Continuous motion of the phantom on top of its class: none, or the arm about its hinge."""
+    motion_range_deg: tuple[Degrees, Degrees] = (-30.0, 30.0)
+    """Range of hinge angles in degrees, drawn uniformly."""
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes, of the maps where they are given."""
+        return self.n_classes if self.maps is None else len(self.maps)
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        if self.maps is not None and not self.maps:
+            raise ValueError("maps is empty; name at least one MRC map, or leave it out")
+        if self.maps is not None and self.motion != "none":
+            raise ValueError("motion moves the phantom; leave it out where maps are given")
+        if self.class_weights is not None and len(self.class_weights) != self.class_count:
+            raise ValueError(
+                f"class_weights has {len(self.class_weights)} values, classes are "
+                f"{self.class_count}; give one weight per class"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _motion_range_ascends(self) -> Self:
+        low, high = self.motion_range_deg
+        if low > high:
+            raise ValueError(f"motion_range_deg {low} to {high} descends; give the smaller first")
+        return self
+
+
+class AcquisitionSpec(StructureSpec):
+    """How the particles are imaged: the second part of a simulation."""
+
+    n_particles: PositiveInt = 200
+    """Number of particles."""
+    n_tomograms: PositiveInt = 4
+    """Number of tomograms that the particles are spread over."""
+    box_size_px: EvenBox | None = None
+    """Edge of the images in px, even; that of the maps, or 48."""
+    pixel_size_a: PositiveFloat | None = None
+    """Pixel size in angstrom; that of the maps, or 8."""
+    n_tilts: PositiveInt = 21
+    """Tilt images acquired per tomogram."""
+    tilt_step_deg: PositiveFloat = 4.0
+    """Angle between neighbouring tilts in degrees; the tilt axis is y."""
+    tilt_scheme: Literal["dose_symmetric", "bidirectional", "unidirectional"] = "dose_symmetric"
+    """Order of acquisition: alternating sides from 0, one side after the other, or end to end."""
+    min_tilts: PositiveInt | None = None
+    """Let the tilt count of each tomogram vary from this to n_tilts; the last ones are missing."""
+    missing_fraction: Fraction = 0.0
+    """Chance of each tilt image of each particle to be missing; one per particle always stays."""
+    dose_per_tilt_e_per_a2: NonNegativeFloat = 3.0
+    """Dose of each exposure in e/A^2; it damages the images of that exposure and all later ones."""
+    ctf: bool = True
+    """Modulate images by the contrast transfer function; without it no CTF columns are written."""
+    voltage_kv: PositiveFloat = 300.0
+    """Acceleration voltage in kV."""
+    cs_mm: NonNegativeFloat = 2.7
+    """Spherical aberration in mm."""
+    amplitude_contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Fraction of amplitude contrast."""
+    phase_shift_deg: Degrees = 0.0
+    """Phase shift in degrees; 90 for an ideal phase plate."""
+    defocus_um: tuple[float, float] = (2.0, 4.0)
+    """Range of the defocus of tomograms in um, underfocus positive; particle depth adds to it."""
+    astigmatism_um: NonNegativeFloat = 0.05
+    """Difference of the two defoci in um; its direction varies between tomograms."""
+
+    @model_validator(mode="after")
+    def _tilts_are_possible(self) -> Self:
+        steepest = self.tilt_step_deg * (self.n_tilts // 2)
+        if steepest > _STEEPEST_TILT_DEG:
+            raise ValueError(
+                f"{self.n_tilts} tilts in steps of {self.tilt_step_deg} degrees reach "
+                f"{steepest} degrees; at most {_STEEPEST_TILT_DEG} are possible"
+            )
+        if self.min_tilts is not None and self.min_tilts > self.n_tilts:
+            raise ValueError(f"min_tilts {self.min_tilts} is more than n_tilts {self.n_tilts}")
+        return self
+
+    @model_validator(mode="after")
+    def _defocus_range_ascends(self) -> Self:
+        low, high = self.defocus_um
+        if low > high:
+            raise ValueError(f"defocus_um {low} to {high} descends; give the smaller first")
+        return self
+
+
+class SimulationSpec(AcquisitionSpec):
+    """Tilt series of particles whose structure, pose and class are known."""
+
+    outdir: Path
+    """Folder for the STAR file, stacks, true maps and labels."""
+    snr: PositiveFloat | None = 0.1
+    """Variance of the signal, with CTF and dose damage, over that of the noise, both over the
+    whole box; null or inf for images without noise."""
+    origin_shift_px: NonNegativeFloat = 0.0
+    """Largest displacement of a particle from the centre of its images along x and y, in px."""
+    inverted: bool = True
+    """Write images as Warp does, so that the reader's default sign makes density positive."""
+    dtype: Literal["float16", "float32"] = "float32"
+    """Number type of the stacks."""
+    particles_per_stack: PositiveInt = 50
+    """Most particles in one stack; it also bounds the memory."""
+    seed: NonNegativeInt = 0
+    """Seed of every random choice."""
+
+
+class ScoreSpec(Spec):
+    """Compare a run on simulated tilt series with what was simulated."""
+
+    run: Path
+    """Run directory of train_vae or train_nn."""
+    truth: Path
+    """Folder that simulate wrote."""
+    volumes: Path | None = None
+    """Folder of decoded vol_*.mrc to compare with the true maps; RUN/volumes by default."""
+    out: Path | None = None
+    """Folder for scores.json and the latent centre of each class; the run directory by default."""
