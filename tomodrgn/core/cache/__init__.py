@@ -1,1 +1,1 @@
-"""Prepared tilt images: built once, held on the device, in memory, or streamed from the file."""
+"""Prepared Fourier coefficients on disk, and their way to the device."""

@@ -1,0 +1,127 @@
+"""Rows of coefficients into a buffer: from the file by positioned reads, or from memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, read_at
+from tomodrgn.core.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.cache.store import CoefficientCache
+
+GAP_BYTES = 256 * 2**10
+"""Rows left out between two that are wanted are read and dropped up to this size: reading them
+takes less time than a second call."""
+
+_LOAD_BYTES = 64 * 2**20
+
+
+class Fetch(Protocol):
+    """Copies rows into a buffer; called from several threads at once."""
+
+    def __call__(self, rows: NDArray[np.int64], buffer: Tensor) -> None:
+        """Fill ``buffer`` (M, P, 2), of the stored number type, with the cache rows (M,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFetch:
+    """One positioned read for each particle: its rows and small gaps between them.
+
+    Attributes:
+        cache: the file.
+        descriptor: open for reading.
+    """
+
+    cache: CoefficientCache
+    descriptor: int
+    _dropped: threading.local = field(default_factory=threading.local)
+
+    def __call__(self, rows: NDArray[np.int64], buffer: Tensor) -> None:
+        """See :class:`Fetch`."""
+        if not len(rows):
+            return
+        if rows.min() < 0 or rows.max() >= self.cache.n_images:
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {self.cache.n_images}")
+        size = self.cache.header.image_bytes
+        bytes_wanted = byte_view(buffer.numpy())
+        runs = consecutive_runs(rows)
+        end = runs.row + runs.length
+        gaps = (runs.row[1:] - end[:-1]) * size
+        joined = (gaps >= 0) & (gaps <= GAP_BYTES)
+        reads = np.flatnonzero(np.concatenate([[True], ~joined]))
+        starts, stops = (runs.first * size).tolist(), ((runs.first + runs.length) * size).tolist()
+        gap_sizes = [*gaps.tolist(), 0]
+        for first, last in zip(reads.tolist(), [*reads[1:].tolist(), len(runs.row)], strict=True):
+            buffers = []
+            for run in range(first, last):
+                buffers.append(bytes_wanted[starts[run] : stops[run]])
+                if run + 1 < last:
+                    buffers.append(self._sink()[: gap_sizes[run]])
+            self._read(buffers, self.cache.offset + int(runs.row[first]) * size)
+
+    def _sink(self) -> memoryview:
+        """This thread's place for bytes that nobody wants."""
+        if not hasattr(self._dropped, "bytes"):
+            self._dropped.bytes = memoryview(bytearray(GAP_BYTES))
+        sink: memoryview = self._dropped.bytes
+        return sink
+
+    def _read(self, buffers: list[memoryview], offset: int) -> None:
+        """One read, with the file named in its errors."""
+        try:
+            read_at(self.descriptor, buffers, offset)
+        except (OSError, EOFError) as error:
+            raise CacheError(
+                f"{self.cache.path}: reading at byte {offset} failed ({error}); check the disk, or "
+                "give another --cache"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFetch:
+    """Rows of coefficients that are held in memory, (n_images, P, 2)."""
+
+    held: Tensor
+
+    def __call__(self, rows: NDArray[np.int64], buffer: Tensor) -> None:
+        """See :class:`Fetch`."""
+        torch.index_select(self.held, 0, torch.from_numpy(rows), out=buffer)
+
+
+@contextmanager
+def open_file(cache: CoefficientCache) -> Iterator[FileFetch]:
+    """Reads from the cache file while the block runs."""
+    descriptor = cache.open_file()
+    try:
+        yield FileFetch(cache, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load(cache: CoefficientCache, device: torch.device) -> Tensor:
+    """(n_images, P, 2) all coefficients as they are stored, held on a device."""
+    header = cache.header
+    number = torch.float16 if header.dtype == "float16" else torch.float32
+    held = torch.empty((header.n_images, header.n_coefficients, 2), dtype=number, device=device)
+    step = max(1, _LOAD_BYTES // header.image_bytes)
+    with open_file(cache) as fetch:
+        for first in range(0, header.n_images, step):
+            block = held[first : first + step]
+            buffer = block if device.type == "cpu" else torch.empty_like(block, device="cpu")
+            fetch(np.arange(first, first + len(block)), buffer)
+            if buffer is not block:
+                block.copy_(buffer)
+    return held

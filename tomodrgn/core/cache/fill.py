@@ -1,0 +1,199 @@
+"""The loop that fills a partial cache, block by block."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tomodrgn.core.cache.layout import coefficient_offset
+from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, write_at
+from tomodrgn.core.cache.progress import BlockPower
+from tomodrgn.core.cache.transform import build_transform
+from tomodrgn.core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.cache.claim import Claim
+    from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.cache.progress import BuildRecord
+
+    Progress = Callable[[int, int], None]
+
+FLOAT16_MAX = 65504.0
+_FLOAT16_HALF = 2.0**15  # where a restart puts the strongest image seen so far
+_WEAKEST_RMS = 2.0**-8  # of a typical image; float16 begins to lose digits at 2**-14
+_SAMPLED_IMAGES = 256
+_NAMES_SHOWN = 5
+
+logger = logging.getLogger(__name__)
+
+
+class RescaleError(Exception):
+    """The coefficients do not fit their number type at this scale; ``scale`` is one that may."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__(scale)
+        self.scale = scale
+
+
+class ClaimLostError(Exception):
+    """Another process has taken the build over."""
+
+
+def estimate_scale(job: BuildJob) -> float:
+    """A power of two close to the rms of the first images; 1 where float32 needs none."""
+    if job.header.dtype == "float32":
+        return 1.0
+    rows = job.blocks()[0][:_SAMPLED_IMAGES]
+    squares = _squares(_coefficients(job, rows, _load(job, rows)))
+    typical = _power(squares[torch.isfinite(squares)]).typical
+    return _power_of_two(math.sqrt(typical / job.header.n_coefficients))
+
+
+def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -> float:
+    """Write all blocks that are missing; return the rms of all coefficients.
+
+    Raises:
+        DataError: images are not finite, or all zero.
+        RescaleError: the record's scale does not suit the images.
+        ClaimLostError: another process builds this cache.
+    """
+    blocks = job.blocks()
+    missing = [number for number in range(len(blocks)) if number not in record.power]
+    spoilt: list[np.int64] = []
+    done = sum(len(blocks[number]) for number in record.power)
+    progress(done, job.header.n_images)
+    with _writer(job, record.scale) as write, record.appending() as note:
+        for number, images in _read_ahead(job, blocks, missing):
+            rows = blocks[number]
+            coefficients = _coefficients(job, rows, images)
+            squares = _squares(coefficients)
+            spoilt += list(rows[~torch.isfinite(squares).numpy()])
+            if not spoilt:  # after the first spoilt image only the others are looked for
+                _check_range(coefficients, record.scale, job)
+                write(rows, coefficients)
+                if not claim.is_held():
+                    raise ClaimLostError
+                note(number, _power(squares))
+            done += len(rows)
+            progress(done, job.header.n_images)
+    if spoilt:
+        raise DataError(_name_spoilt(job, np.array(spoilt)))
+    return _total_rms(job, record)
+
+
+def _read_ahead(
+    job: BuildJob, blocks: Sequence[NDArray[np.int64]], numbers: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Blocks with their pixels; the next is read while the caller works on this one."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+        coming = None
+        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+            images = _load(job, blocks[number]) if coming is None else coming.result()
+            if following is not None:
+                coming = pool.submit(_load, job, blocks[following])
+            yield number, images
+
+
+def _load(job: BuildJob, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Pixels of image rows, of the shape that was promised."""
+    images = job.reader.load_images(job.particles.source_image[rows])
+    box = job.header.box_size_px
+    if images.shape != (len(rows), box, box):
+        raise DataError(
+            f"{job.particles.source}: the reader loaded images of shape {images.shape}, expected "
+            f"{(len(rows), box, box)}"
+        )
+    return images
+
+
+def _coefficients(job: BuildJob, rows: NDArray[np.int64], images: NDArray[np.float32]) -> Tensor:
+    """(m, P, 2) coefficients of a block."""
+    transform = build_transform(job.preparation, job.header.box_size_px)
+    return transform(images, job.particles.images.shift_px[rows])
+
+
+def _squares(coefficients: Tensor) -> Tensor:
+    """(m,) float64 sum of squared moduli of each image; not finite where any pixel is not."""
+    norms: Tensor = torch.linalg.vector_norm(coefficients, dim=(1, 2), dtype=torch.float64)
+    return norms.square()
+
+
+@contextmanager
+def _writer(job: BuildJob, scale: float) -> Iterator[Callable[[NDArray[np.int64], Tensor], None]]:
+    """A function that stores the coefficients of image rows, and returns when they are safe."""
+    offset, size = coefficient_offset(job.partial), job.header.image_bytes
+    descriptor = os.open(job.partial, os.O_WRONLY)
+
+    def write(rows: NDArray[np.int64], coefficients: Tensor) -> None:
+        order = np.argsort(rows)
+        number = torch.float16 if job.header.dtype == "float16" else torch.float32
+        stored = (coefficients / scale).to(number)[torch.from_numpy(order)].numpy()
+        runs = consecutive_runs(rows[order])
+        for first, row, length in zip(runs.first, runs.row, runs.length, strict=True):
+            run = byte_view(stored[first : first + length])
+            write_at(descriptor, [run], offset + int(row) * size)
+        os.fdatasync(descriptor)
+
+    try:
+        yield write
+    finally:
+        os.close(descriptor)
+
+
+def _check_range(coefficients: Tensor, scale: float, job: BuildJob) -> None:
+    """Refuse a scale at which float16 would overflow."""
+    if job.header.dtype == "float32":
+        return
+    peak = float(torch.linalg.vector_norm(coefficients, ord=math.inf))
+    if peak / scale > FLOAT16_MAX:
+        raise RescaleError(_power_of_two(2 * peak / _FLOAT16_HALF))
+
+
+def _total_rms(job: BuildJob, record: BuildRecord) -> float:
+    """Root of the mean squared modulus over all images."""
+    blocks = [record.power[number] for number in sorted(record.power)]
+    total = math.fsum(block.total for block in blocks)
+    if total == 0:
+        raise DataError(f"{job.particles.source}: all images are empty; check the image stacks")
+    typical = median(block.typical for block in blocks if block.typical)
+    typical_rms = math.sqrt(typical / job.header.n_coefficients)
+    if job.header.dtype == "float16" and typical_rms / record.scale < _WEAKEST_RMS:
+        raise RescaleError(_power_of_two(typical_rms))
+    return math.sqrt(total / (job.header.n_images * job.header.n_coefficients))
+
+
+def _power(squares: Tensor) -> BlockPower:
+    """Total and median of the sums of squares of images."""
+    present = squares[squares > 0]
+    typical = float(present.median()) if len(present) else 0.0
+    return BlockPower(float(squares.sum()), typical)
+
+
+def _power_of_two(size: float) -> float:
+    """The power of two closest to ``size``; 1 for zero."""
+    return 2.0 ** round(math.log2(size)) if size > 0 else 1.0
+
+
+def _name_spoilt(job: BuildJob, rows: NDArray[np.int64]) -> str:
+    """One line that names the images that are not finite."""
+    names = ", ".join(job.particles.image_name[rows[:_NAMES_SHOWN]])
+    more = f" and {len(rows) - _NAMES_SHOWN} more" if len(rows) > _NAMES_SHOWN else ""
+    indices = ", ".join(map(str, job.particles.source_image[rows[:_NAMES_SHOWN]]))
+    return (
+        f"{job.particles.source}: {len(rows)} of {job.header.n_images} images hold pixels that are "
+        f"not finite: {names}{more} (input rows {indices}{', ...' if more else ''}); repair the "
+        "stacks or leave these images out with --ind-imgs"
+    )

@@ -1,0 +1,211 @@
+"""The HDF5 layout of a cache: what lies where, and what the root attributes say.
+
+::
+
+    /                      attributes: see CacheHeader
+    /images/coefficients   (M, P, 2) float16 or float32, contiguous, uncompressed
+    /images/name           (M,) str, unique
+    /images/source_image   (M,) int64, row in the input
+    /images/<column>       every column of ImageTable; those of the CTF under /images/ctf
+    /particles/tomogram    (B,) str
+    /particles/name        (B,) str
+    /particles/start       (B + 1,) int64, first image of each particle, then M
+
+Coefficients are those of :class:`~tomodrgn.core.fourier.disc.HalfPlaneDisc`, windowed, centred by
+the known shift and divided by ``scale``. They are written and read at the file offset of their
+dataset, not through HDF5; this module is the only one that speaks HDF5.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import h5py
+import numpy as np
+
+from tomodrgn.core.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.particles.tables import ImageTable, ParticleSet
+
+ENCODING_TYPE = "tomodrgn-cache"
+"""Marks a file as a cache."""
+
+ENCODING_VERSION = 1
+"""Rises whenever a reader of the former version could no longer read the file."""
+
+COEFFICIENTS = "/images/coefficients"
+_JSON_ATTRIBUTES = ("preparation", "fingerprint")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHeader:
+    """The root attributes of a cache.
+
+    Attributes:
+        box_size_px: box edge D of the images.
+        pixel_size_a: their pixel size in angstrom.
+        extent: largest frequency kept, in cycles/px.
+        n_images: M.
+        n_coefficients: P.
+        dtype: number type of the coefficients.
+        scale: what the transforms were divided by before they were stored; a power of two.
+        rms: root of the mean squared modulus of all transforms before that division; NaN until
+            the cache is finished.
+        preparation: the preparation spec.
+        fingerprint: the files behind the images.
+        program_version: version of the program that built the cache.
+    """
+
+    box_size_px: int
+    pixel_size_a: float
+    extent: float
+    n_images: int
+    n_coefficients: int
+    dtype: Literal["float16", "float32"]
+    scale: float
+    rms: float
+    preparation: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
+    program_version: str
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all coefficients are there."""
+        return math.isfinite(self.rms)
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of the coefficients of one image."""
+        return self.n_coefficients * 2 * np.dtype(self.dtype).itemsize
+
+    @property
+    def coefficient_bytes(self) -> int:
+        """Size of all coefficients."""
+        return self.n_images * self.image_bytes
+
+
+def write_skeleton(path: Path, header: CacheHeader, particles: ParticleSet) -> None:
+    """Write a cache with every column, and room for coefficients that are still to come."""
+    with h5py.File(path, "w", locking=False) as file:
+        file.attrs["encoding-type"] = ENCODING_TYPE
+        file.attrs["encoding-version"] = ENCODING_VERSION
+        for name, value in asdict(header).items():
+            file.attrs[name] = json.dumps(value) if name in _JSON_ATTRIBUTES else value
+        images = file.create_group("images")
+        _write_names(images, "name", particles.image_name)
+        images["source_image"] = particles.source_image
+        _write_columns(images, particles.images)
+        group = file.create_group("particles")
+        _write_names(group, "tomogram", particles.tomogram)
+        _write_names(group, "name", particles.name)
+        group["start"] = particles.starts
+        _reserve_coefficients(file, header)
+
+
+def finish(path: Path, rms: float) -> None:
+    """Mark a cache as finished by its normalisation; an in-place change of eight bytes."""
+    with h5py.File(path, "r+", locking=False) as file:
+        file.attrs.modify("rms", rms)
+
+
+def read_header(path: Path) -> CacheHeader:
+    """Root attributes of a cache.
+
+    Raises:
+        CacheError: the file is no cache, or one of another version.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            attributes = dict(file.attrs)
+    except OSError as error:
+        raise CacheError(
+            f"{path}: this is no cache, or a damaged one ({error}); give another --cache, or "
+            "delete the file so that it is built anew"
+        ) from error
+    if attributes.get("encoding-type") != ENCODING_TYPE:
+        raise CacheError(f"{path}: this file is not a tomodrgn cache; give another --cache")
+    version = int(attributes["encoding-version"])
+    if version != ENCODING_VERSION:
+        raise CacheError(
+            f"{path}: the cache has layout version {version}, this program reads version "
+            f"{ENCODING_VERSION}; use --rebuild-cache or another --cache"
+        )
+    values = {f.name: _plain(attributes[f.name]) for f in fields(CacheHeader)}
+    for name in _JSON_ATTRIBUTES:
+        values[name] = json.loads(values[name])
+    return CacheHeader(**values)
+
+
+def is_cache(path: Path) -> bool:
+    """Whether a file is a cache of any version."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return bool(file.attrs.get("encoding-type") == ENCODING_TYPE)
+    except OSError:
+        return False
+
+
+def coefficient_offset(path: Path) -> int:
+    """Byte of the file at which the coefficients begin."""
+    with h5py.File(path, "r", locking=False) as file:
+        offset = file[COEFFICIENTS].id.get_offset()
+    if offset is None:
+        raise CacheError(
+            f"{path}: {COEFFICIENTS} is compressed or in chunks, it must be contiguous; use "
+            "--rebuild-cache"
+        )
+    return int(offset)
+
+
+def read_image_names(path: Path) -> NDArray[np.object_]:
+    """(M,) names of the cached images."""
+    with h5py.File(path, "r", locking=False) as file:
+        names: NDArray[np.object_] = file["images/name"].asstr()[:]
+    return names
+
+
+def read_shifts(path: Path) -> NDArray[np.float32]:
+    """(M, 2) shifts by which the cached images were centred, in px."""
+    with h5py.File(path, "r", locking=False) as file:
+        shifts: NDArray[np.float32] = file["images/shift_px"][:]
+    return shifts
+
+
+def _plain(value: Any) -> Any:
+    """The Python value of an attribute."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _write_names(group: h5py.Group, name: str, values: NDArray[np.object_]) -> None:
+    """Store strings of any length."""
+    group.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+
+
+def _write_columns(group: h5py.Group, images: ImageTable[NDArray[Any]]) -> None:
+    """Store every column of an image table."""
+    for field in fields(images):
+        if field.name != "ctf":
+            group[field.name] = getattr(images, field.name)
+    if images.ctf is not None:
+        for field in fields(images.ctf):
+            group[f"ctf/{field.name}"] = getattr(images.ctf, field.name)
+
+
+def _reserve_coefficients(file: h5py.File, header: CacheHeader) -> None:
+    """Place the dataset of coefficients in the file without writing to it."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple((header.n_images, header.n_coefficients, 2))
+    number = h5py.h5t.py_create(np.dtype(header.dtype))
+    h5py.h5d.create(file.id, COEFFICIENTS.encode(), number, space, properties)

@@ -1,0 +1,87 @@
+"""Reads and writes at given places of a file, whole or with an error.
+
+The descriptor's own position is never used, so threads may share a descriptor. One system call
+fills or writes many buffers; nothing is copied on the way.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    VectoredCall = Callable[[int, Sequence[memoryview], int], int]
+
+_MOST_BUFFERS = 512
+"""Buffers of one system call; the systems that matter allow 1024."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Rows grouped into stretches that lie one after another.
+
+    Attributes:
+        first: (R,) position in the request at which each run begins.
+        row: (R,) row of the file that stands there.
+        length: (R,) rows in the run.
+    """
+
+    first: NDArray[np.int64]
+    row: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+
+def consecutive_runs(rows: NDArray[np.int64]) -> Runs:
+    """Group rows into runs of r, r + 1, r + 2, ..."""
+    begins = np.ones(len(rows), dtype=bool)
+    begins[1:] = np.diff(rows) != 1
+    first = np.flatnonzero(begins)
+    return Runs(first, rows[first], np.diff(first, append=len(rows)))
+
+
+def read_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> None:
+    """Fill byte buffers, one after another, from a place in a file.
+
+    Raises:
+        EOFError: the file ends before the buffers are full.
+    """
+    _move(os.preadv, descriptor, buffers, offset)
+
+
+def write_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> None:
+    """Write byte buffers, one after another, to a place in a file."""
+    _move(os.pwritev, descriptor, buffers, offset)
+
+
+def byte_view(array: NDArray[np.generic]) -> memoryview:
+    """The bytes of a contiguous array."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _move(call: VectoredCall, descriptor: int, buffers: Sequence[memoryview], offset: int) -> None:
+    """Repeat a vectored call until every byte has been moved."""
+    waiting = list(buffers)
+    while waiting:
+        batch, waiting = waiting[:_MOST_BUFFERS], waiting[_MOST_BUFFERS:]
+        while batch:
+            moved = call(descriptor, batch, offset)
+            if not moved and any(len(buffer) for buffer in batch):
+                raise EOFError(f"the file ends at byte {offset}")
+            offset += moved
+            batch = _after(batch, moved)
+
+
+def _after(buffers: Sequence[memoryview], moved: int) -> list[memoryview]:
+    """What is left of buffers when the first ``moved`` bytes are done."""
+    for index, buffer in enumerate(buffers):
+        if moved < len(buffer):
+            return [buffer[moved:], *buffers[index + 1 :]]
+        moved -= len(buffer)
+    return []

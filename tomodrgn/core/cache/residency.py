@@ -1,0 +1,106 @@
+"""Where coefficients are held while they are used, and why: a plan with its reason."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from tomodrgn.core.specs.dataset import CacheSpec
+
+ResidencyKind = Literal["device", "ram", "stream"]
+
+_GB = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Residency:
+    """A place for coefficients, and one printable sentence that says why."""
+
+    kind: ResidencyKind
+    reason: str
+
+
+def plan(
+    cache_bytes: int, spec: CacheSpec, device: torch.device, *, processes: int = 1
+) -> Residency:
+    """The fastest place that has room: the device, then memory, then the file itself.
+
+    Args:
+        cache_bytes: size of all coefficients as they are stored.
+        spec: a residency that was asked for, or the part of free memory that may be taken.
+        device: where the coefficients are used.
+        processes: processes of this machine that hold a copy each.
+    """
+    size = f"{cache_bytes / _GB:.2f} GB"
+    if spec.residency != "auto":
+        return Residency(spec.residency, f"residency {spec.residency}: asked for ({size})")
+    share = f"{spec.free_memory_fraction:.0%}"
+    tried = []
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        tried.append(f"{free / _GB:.1f} of {total / _GB:.1f} GB free on {device}")
+        if cache_bytes <= spec.free_memory_fraction * free:
+            return Residency("device", f"residency device: {size} fit {share} of {tried[0]}")
+    free = free_memory_bytes()
+    each = f" for {processes} processes" if processes > 1 else ""
+    tried.append(f"{free / _GB:.1f} GB free memory{each}")
+    if cache_bytes * processes <= spec.free_memory_fraction * free:
+        refused = f", too large for {share} of {tried[0]}" if len(tried) > 1 else ""
+        return Residency("ram", f"residency ram: {size} fit {share} of {tried[-1]}{refused}")
+    places = " and of ".join(tried)
+    return Residency("stream", f"residency stream: {size} are too large for {share} of {places}")
+
+
+def free_memory_bytes() -> int:
+    """Memory that can still be taken, under the limits of the machine and of control groups."""
+    return min([_free_on_machine(), *_free_in_groups()])
+
+
+def _free_on_machine() -> int:
+    """Memory that the system can hand out without swapping."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(available.split()[1]) * 1024
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _free_in_groups(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """What is left under the memory limit of this process's control group and of those above."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    left = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            base = root / controllers
+            group = base / path.lstrip("/")
+            groups = [group, *group.parents]
+            groups = groups[: groups.index(base) + 1] if base in groups else [base]
+            left += [free for free in map(_free_in_group, groups) if free is not None]
+    return left
+
+
+def _free_in_group(group: Path) -> int | None:
+    """Limit less use of one control group (either version), file pages not counted as use."""
+    for limit, usage, reclaimable in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most = int((group / limit).read_text(encoding="ascii"))
+            used = int((group / usage).read_text(encoding="ascii"))
+            stat = (group / "memory.stat").read_text(encoding="ascii").split()
+        except (OSError, ValueError):  # no such file, or the limit is "max"
+            continue
+        cached = dict(zip(stat[::2], map(int, stat[1::2]), strict=True)).get(reclaimable, 0)
+        return max(0, most - used + cached)
+    return None

@@ -1,0 +1,212 @@
+"""Opening a cache: is it the one that this run needs, and which of its rows?
+
+A cache is trusted only if its layout, its preparation and the files behind it are those of the
+run. It may hold more images than the run needs; images are found by name, never by position.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.cache import layout
+from tomodrgn.core.cache.job import describe_preparation, describe_source, plan_build
+from tomodrgn.core.cache.prepare import build_unless_built, file_identity
+from tomodrgn.core.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.cache.fill import Progress
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
+
+REBUILD = "use --rebuild-cache to build it anew, or another --cache"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CoefficientCache:
+    """A finished cache on disk; holds no open file, so it may be pickled, forked and shared.
+
+    Attributes:
+        path: the file.
+        header: its root attributes.
+        offset: byte at which the coefficients begin.
+        identity: what changes when the file is replaced.
+    """
+
+    path: Path
+    header: layout.CacheHeader
+    offset: int
+    identity: tuple[int, int]
+
+    @property
+    def rms(self) -> float:
+        """Root of the mean squared modulus of all transforms: the scale that normalises them."""
+        return self.header.rms
+
+    @property
+    def n_images(self) -> int:
+        """Rows of the cache."""
+        return self.header.n_images
+
+    @property
+    def n_coefficients(self) -> int:
+        """P."""
+        return self.header.n_coefficients
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all coefficients as they are stored."""
+        return self.header.coefficient_bytes
+
+    def rows(self, particles: ParticleSet) -> NDArray[np.int64]:
+        """(M,) cache row of each image of a set, joined by name.
+
+        Raises:
+            CacheError: an image is missing, or was centred by another shift.
+        """
+        names = pd.Index(layout.read_image_names(self.path))
+        rows: NDArray[np.int64] = names.get_indexer(pd.Index(particles.image_name)).astype(np.int64)
+        if (rows < 0).any():
+            first = particles.image_name[rows < 0][0]
+            raise CacheError(
+                f"{self.path}: {(rows < 0).sum()} of {len(rows)} images of {particles.source} are "
+                f"not in the cache, the first is {first}; {REBUILD}"
+            )
+        moved = (layout.read_shifts(self.path)[rows] != particles.images.shift_px).any(axis=1)
+        if moved.any():
+            raise CacheError(
+                f"{self.path}: {moved.sum()} images were centred by other shifts than those of "
+                f"{particles.source}, the first is {particles.image_name[moved][0]}; {REBUILD}"
+            )
+        return rows
+
+    def open_file(self) -> int:
+        """Descriptor of the file for reading, if it is still the one that was checked.
+
+        Raises:
+            CacheError: the file is gone, or another one has taken its place.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise CacheError(
+                f"{self.path}: the cache cannot be opened ({error.strerror})"
+            ) from error
+        stat = os.fstat(descriptor)
+        if (stat.st_ino, stat.st_mtime_ns) != self.identity:
+            os.close(descriptor)
+            raise CacheError(
+                f"{self.path}: the cache was replaced while it was in use; start this run again"
+            )
+        return descriptor
+
+
+def open_cache(
+    path: Path, particles: ParticleSet, reader: Reader, preparation: PreparationSpec
+) -> CoefficientCache:
+    """The cache at ``path``, if it holds what the run needs.
+
+    Args:
+        path: a finished cache.
+        particles: the images that must be in it.
+        reader: tells which files they come from.
+        preparation: window and extent that they must have.
+
+    Raises:
+        CacheError: the file is missing, foreign, unfinished or stale; the message says why.
+    """
+    path = Path(path)
+    identity = file_identity(path)
+    if identity is None:
+        raise CacheError(
+            f"{path}: there is no cache; build it with tomodrgn prepare --cache {path}"
+        )
+    header = layout.read_header(path)
+    offset = layout.coefficient_offset(path)
+    if not header.is_finished or path.stat().st_size < offset + header.coefficient_bytes:
+        raise CacheError(f"{path}: the cache is incomplete; {REBUILD}")
+    _require_equal(path, "preparation", header.preparation, describe_preparation(preparation))
+    _require_equal(path, "input", header.fingerprint, describe_source(reader))
+    cache = CoefficientCache(path, header, offset, identity)
+    cache.rows(particles)
+    return cache
+
+
+def ensure_cache(
+    path: Path,
+    particles: ParticleSet,
+    reader: Reader,
+    preparation: PreparationSpec,
+    spec: CacheSpec,
+    *,
+    progress: Progress | None = None,
+) -> CoefficientCache:
+    """The cache at ``path``, built first where there is none or where the spec asks for it.
+
+    Raises:
+        CacheError: a cache is there and does not hold what the run needs.
+        DataError: the images cannot be prepared.
+    """
+    path = Path(path)
+    seen = file_identity(path)
+    if seen is None or spec.rebuild:
+        if seen is not None:
+            _require_cache(path)
+        job = plan_build(path, particles, reader, preparation, spec)
+        build_unless_built(job, seen, progress)
+    cache = open_cache(path, particles, reader, preparation)
+    if np.dtype(cache.header.dtype).itemsize < np.dtype(spec.dtype).itemsize:
+        raise CacheError(
+            f"{path}: the cache is {cache.header.dtype}, the run needs {spec.dtype}; {REBUILD}"
+        )
+    return cache
+
+
+def _require_cache(path: Path) -> None:
+    """Refuse to replace a file that is something else; a cache of another version may go."""
+    if not layout.is_cache(path):
+        raise CacheError(
+            f"{path}: this file is not a tomodrgn cache and is left alone; give another --cache"
+        )
+
+
+def _require_equal(
+    path: Path, what: str, stored: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
+    """Refuse a cache whose description differs, naming the first difference."""
+    difference = _first_difference(stored, wanted)
+    if difference is not None:
+        raise CacheError(f"{path}: the cache is stale, its {what} differs: {difference}; {REBUILD}")
+
+
+def _first_difference(stored: object, wanted: object, place: str = "") -> str | None:
+    """Where two JSON values differ and how, or None."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        absent = object()
+        for key in [*stored, *(key for key in wanted if key not in stored)]:
+            inner = f"{place} {key}".strip()
+            left, right = stored.get(key, absent), wanted.get(key, absent)
+            if left is absent or right is absent:
+                return f"{inner} is only in {'this run' if left is absent else 'the cache'}"
+            difference = _first_difference(left, right, inner)
+            if difference is not None:
+                return difference
+        return None
+    if isinstance(stored, list) and isinstance(wanted, list) and len(stored) == len(wanted):
+        pairs = enumerate(zip(stored, wanted, strict=True))
+        found = (_first_difference(a, b, f"{place} {i}".strip()) for i, (a, b) in pairs)
+        return next((difference for difference in found if difference is not None), None)
+    return None if stored == wanted else f"{place} is {stored} in the cache and {wanted} now"
