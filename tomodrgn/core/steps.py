@@ -52,15 +52,15 @@ def run_step(step: Step, registry: Registry) -> list[str]:
     from tomodrgn.core import pipeline
 
     spec = _spec(step, registry, pending=False)
-    outdir = _outdir(step)
     match step.command:
         case "simulate":
             return [str(pipeline.simulate(spec))]
         case "prepare":
-            return [str(pipeline.prepare(spec, registry, outdir))]
+            return [str(pipeline.prepare(spec, registry, _outdir(step)))]
         case "train_vae" | "train_nn":
-            pipeline.train(spec, registry, outdir)
-            return [str(outdir)]
+            folder = Path(step.body["outdir"])
+            pipeline.train(spec, registry, folder)
+            return [str(folder)]
         case "eval_vol":
             volumes = pipeline.evaluate_volumes(spec, registry)
             return [f"{len(volumes)} volumes in {spec.out}"]

@@ -66,17 +66,23 @@ def is_flag(field: FieldInfo | None) -> bool:
     return field is not None and _bare(field.annotation)[0] is bool
 
 
-def click_form(field: FieldInfo | None) -> ClickForm:
-    """How Click reads the field."""
+def click_form(place: str, field: FieldInfo | None) -> ClickForm:
+    """How Click reads the field at a place; the spec judges what Click cannot."""
+    if place.endswith(".kind"):
+        return ClickForm(click.STRING, metavar="KIND")
     if field is None:
-        return ClickForm(str, metavar="VALUE")
+        return ClickForm(click.STRING, metavar="VALUE")
     annotation, bounds = _bare(field.annotation)
-    if origin_of(annotation) is tuple:
-        members = arguments_of(annotation)
-        if members[-1] is Ellipsis:
-            return ClickForm(_scalar(members[0], ()), multiple=True, metavar="VALUE ...")
-        return ClickForm(tuple(_scalar(member, ()) for member in members), nargs=len(members))
-    return ClickForm(_scalar(annotation, (*field.metadata, *bounds)))
+    if origin_of(annotation) is not tuple:
+        scalar = _scalar(annotation, (*field.metadata, *bounds))
+        return ClickForm(scalar, metavar=_metavar(scalar))
+    members = arguments_of(annotation)
+    if members[-1] is Ellipsis:
+        scalar = _scalar(members[0], ())
+        return ClickForm(scalar, multiple=True, metavar=f"{_metavar(scalar)} ...")
+    scalars = tuple(_scalar(member, ()) for member in members)
+    metavar = " ".join(str(_metavar(scalar)) for scalar in scalars)
+    return ClickForm(scalars, nargs=len(members), metavar=metavar)
 
 
 def option_help(place: str, field: FieldInfo | None) -> str:
@@ -123,7 +129,7 @@ def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     return annotation, ()
 
 
-def _scalar(annotation: Any, bounds: Sequence[Any]) -> Any:
+def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType:
     annotation, more = _bare(annotation)
     limits = _limits((*bounds, *more))
     if annotation is int:
@@ -135,6 +141,11 @@ def _scalar(annotation: Any, bounds: Sequence[Any]) -> Any:
     if origin_of(annotation) is Literal:
         return click.Choice(arguments_of(annotation))
     return click.STRING
+
+
+def _metavar(scalar: click.ParamType) -> str | None:
+    """INTEGER rather than INTEGER RANGE, whose bounds the help shows anyway; None for choices."""
+    return None if isinstance(scalar, click.Choice) else scalar.name.split()[0].upper()
 
 
 def _limits(bounds: Sequence[Any]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ DEVICE_OPTIONS: Final = (
     Classic("--devices", "devices.devices"),
     Classic("--nodes", "devices.nodes"),
     Classic("--multigpu", "devices.multigpu"),
-    Classic("--no-amp", "devices.amp", constant=False),
+    Classic("--precision", "devices.precision"),
+    Classic("--no-amp", "devices.precision", constant="float32"),
     Classic("--threads", "devices.threads"),
 )
 
@@ -85,6 +86,7 @@ TRAIN_OPTIONS: Final = (
     Classic("--load", "training.load"),
     Classic("--checkpoint", "training.checkpoint"),
     Classic("--log-interval", "training.log_interval"),
+    Classic("--overwrite", "training.overwrite"),
     Classic("-v --verbose", "training.verbose"),
     *DEVICE_OPTIONS,
     Classic("--pe-type", "positional_encoding.kind"),
@@ -152,24 +154,31 @@ def spec_parameters(model: type[BaseModel], table: Iterable[Classic]) -> list[Sp
 
 
 def options_of(model: type[BaseModel]) -> list[SpecParameter]:
-    """One option per field of ``model``, called like the field."""
-    rows = [
-        Classic(f"--{name.replace('_', '-')}", name, needed=field.is_required())
-        for name, field in model.model_fields.items()
-    ]
-    return spec_parameters(model, rows)
+    """One option per field of ``model``, called like the field; ``-o`` is the output folder."""
+    return spec_parameters(model, [_row(name, field) for name, field in model.model_fields.items()])
+
+
+def _row(name: str, field: FieldInfo) -> Classic:
+    words = name.replace("_", "-")
+    if is_flag(field) and field.default is True:
+        return Classic(f"--no-{words}", name, constant=False)
+    names = f"-o --{words}" if name == "outdir" else f"--{words}"
+    return Classic(names, name, needed=field.is_required())
 
 
 def _parameter(row: Classic, field: FieldInfo | None) -> SpecParameter:
     names = row.names.split()
     places = tuple(row.places.split())
     if not names[0].startswith("-"):
-        return SpecArgument(names, places=places, needed=row.needed, required=False, type=PATH)
+        metavar = f"[{names[0].removesuffix('_file').upper()}]"
+        return SpecArgument(
+            names, places=places, needed=row.needed, required=False, type=PATH, metavar=metavar
+        )
     if row.constant is not None or is_flag(field):
         constant = True if row.constant is None else row.constant
         text = flag_help(places[0], constant, field)
         return SpecOption(names, places=places, constant=constant, is_flag=True, help=text)
-    form = click_form(field)
+    form = click_form(places[0], field)
     return SpecOption(
         names,
         places=places,

@@ -70,10 +70,10 @@ def _explain_extra(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     if kind is not None:
         members = [member for member in members if kind in _kinds(member)]
     known = [field for member in members for field in member.model_fields if field != "kind"]
-    owner = f" of {kind}" if kind else ""
     where = f"{place}: " if place else ""
-    allowed = f"Known: {', '.join(known)}." if known else "It takes no options."
-    return f"{where}there is no option {name!r}{owner}.{suggest(name, known)} {allowed}"
+    found = f"{kind} has no option {name!r}" if kind else f"there is no field {name!r}"
+    allowed = f"Known: {', '.join(known)}." if known else "It takes none."
+    return f"{where}{found}.{suggest(name, known)} {allowed}"
 
 
 def _resolve(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, Any]:

@@ -1,0 +1,356 @@
+"""The promises of each family, as tests: subclass one class per component.
+
+Every contract works on tiny, ragged, seeded data: three particles with 3, 5 and 4 tilt images.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from tomodrgn.core.fourier.disc import half_plane_disc
+from tomodrgn.core.interfaces import (
+    DecoderContext,
+    EncoderContext,
+    EncodingContext,
+    ExporterContext,
+    Posterior,
+    ReaderContext,
+    WeightingContext,
+)
+from tomodrgn.core.particles.tables import ImageTable
+from tomodrgn.core.testing.component_contract import ComponentContract
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from tomodrgn.core.components import Component
+    from tomodrgn.core.interfaces import Exporter, LossWeighting, Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.specs.base import Spec
+
+BOX_SIZE_PX = 16
+LATENT_DIM = 3
+RAGGED = (3, 5, 4)
+
+
+class EncodingContract(ComponentContract):
+    """A positional encoding maps each frequency on its own, the same way every time."""
+
+    family: ClassVar[str] = "positional_encoding"
+
+    @pytest.fixture
+    def encoding(self, component: Component, own_spec: Spec) -> Any:
+        context = EncodingContext(box_size_px=BOX_SIZE_PX, seed=0)
+        return seeded(component, own_spec, context)
+
+    def test_features_have_the_promised_shape(self, encoding: Any) -> None:
+        features = encoding(frequencies(20))
+        assert features.shape == (20, encoding.out_dim)
+        assert features.dtype == torch.float32
+        assert torch.isfinite(features).all()
+
+    def test_no_frequencies_give_no_features(self, encoding: Any) -> None:
+        assert encoding(frequencies(0)).shape == (0, encoding.out_dim)
+
+    def test_frequencies_do_not_influence_each_other(self, encoding: Any) -> None:
+        freqs = frequencies(20)
+        alone = torch.cat([encoding(freqs[i : i + 1]) for i in range(20)])
+        assert_same(alone, encoding(freqs))
+
+    def test_same_seed_gives_the_same_features(
+        self, encoding: Any, component: Component, own_spec: Spec
+    ) -> None:
+        twin = seeded(component, own_spec, EncodingContext(box_size_px=BOX_SIZE_PX, seed=0))
+        assert torch.equal(twin(frequencies(20)), encoding(frequencies(20)))
+
+    def test_saved_state_restores_the_features(
+        self, encoding: Any, component: Component, own_spec: Spec
+    ) -> None:
+        other = seeded(component, own_spec, EncodingContext(box_size_px=BOX_SIZE_PX, seed=1))
+        other.load_state_dict(encoding.state_dict())
+        assert torch.equal(other(frequencies(20)), encoding(frequencies(20)))
+
+
+class EncoderContract(ComponentContract):
+    """An encoder turns packed tilt images into one posterior per particle.
+
+    Set ``ragged = False`` for a spec that needs the same number of tilt images of each particle.
+    """
+
+    family: ClassVar[str] = "encoder"
+    ragged: ClassVar[bool] = True
+
+    @property
+    def counts(self) -> Tensor:
+        return torch.tensor(RAGGED if self.ragged else (min(RAGGED),) * len(RAGGED))
+
+    @property
+    def images(self) -> Tensor:
+        return noise(int(self.counts.sum()), len(half_plane_disc(BOX_SIZE_PX)), 2)
+
+    @pytest.fixture
+    def encoder(self, component: Component, own_spec: Spec) -> nn.Module:
+        radius = torch.from_numpy(half_plane_disc(BOX_SIZE_PX).radius_px)
+        context = EncoderContext(
+            box_size_px=BOX_SIZE_PX,
+            radius_px=radius,
+            latent_dim=LATENT_DIM,
+            min_tilts=min(RAGGED),
+        )
+        encoder: nn.Module = seeded(component, own_spec, context).eval()
+        return encoder
+
+    def test_posterior_has_one_row_per_particle(self, encoder: nn.Module) -> None:
+        posterior = Posterior(*encoder(self.images, self.counts))
+        for part in posterior:
+            assert part.shape == (len(RAGGED), LATENT_DIM)
+            assert torch.isfinite(part).all()
+
+    def test_encoding_twice_gives_the_same_posterior(self, encoder: nn.Module) -> None:
+        first, second = (encoder(self.images, self.counts) for _ in range(2))
+        assert torch.equal(first[0], second[0])
+        assert torch.equal(first[1], second[1])
+
+    def test_particles_do_not_influence_each_other(self, encoder: nn.Module) -> None:
+        together = encoder(self.images, self.counts)
+        blocks = torch.split(self.images, self.counts.tolist())
+        alone = [encoder(block, torch.tensor([len(block)])) for block in blocks]
+        for part in range(2):
+            rows = torch.cat([posterior[part] for posterior in alone])
+            assert_same(rows, together[part])
+
+    def test_every_parameter_learns(self, encoder: nn.Module) -> None:
+        posterior = encoder.train()(self.images, self.counts)
+        (posterior[0].square().sum() + posterior[1].square().sum()).backward()
+        assert_gradients(encoder)
+
+
+class DecoderContract(ComponentContract):
+    """A decoder gives one Fourier coefficient per frequency, with and without latents."""
+
+    family: ClassVar[str] = "decoder"
+
+    def build(self, component: Component, spec: Spec, latent_dim: int) -> nn.Module:
+        context = DecoderContext(
+            box_size_px=BOX_SIZE_PX, latent_dim=latent_dim, encoding=None, seed=0
+        )
+        decoder: nn.Module = seeded(component, spec, context)
+        return decoder
+
+    @pytest.fixture
+    def decoder(self, component: Component, own_spec: Spec) -> nn.Module:
+        return self.build(component, own_spec, LATENT_DIM).eval()
+
+    def test_each_frequency_has_a_coefficient(self, decoder: nn.Module) -> None:
+        values = decoder(frequencies(sum(RAGGED)), noise(3, LATENT_DIM), torch.tensor(RAGGED))
+        assert values.shape == (sum(RAGGED), 2)
+        assert torch.isfinite(values).all()
+
+    def test_one_volume_needs_no_latent(self, component: Component, own_spec: Spec) -> None:
+        decoder = self.build(component, own_spec, 0).eval()
+        values = decoder(frequencies(sum(RAGGED)), None, torch.tensor(RAGGED))
+        assert values.shape == (sum(RAGGED), 2)
+        assert torch.isfinite(values).all()
+
+    def test_decoding_twice_gives_the_same(self, decoder: nn.Module) -> None:
+        arguments = frequencies(sum(RAGGED)), noise(3, LATENT_DIM), torch.tensor(RAGGED)
+        assert torch.equal(decoder(*arguments), decoder(*arguments))
+
+    def test_particles_do_not_influence_each_other(self, decoder: nn.Module) -> None:
+        freqs, latent = frequencies(sum(RAGGED)), noise(3, LATENT_DIM)
+        together = decoder(freqs, latent, torch.tensor(RAGGED))
+        alone = [
+            decoder(block, latent[row : row + 1], torch.tensor([len(block)]))
+            for row, block in enumerate(torch.split(freqs, list(RAGGED)))
+        ]
+        assert_same(torch.cat(alone), together)
+
+    def test_frequencies_do_not_influence_each_other(self, decoder: nn.Module) -> None:
+        freqs, latent = frequencies(8), noise(1, LATENT_DIM)
+        some = decoder(freqs[2:5], latent, torch.tensor([3]))
+        together = decoder(freqs, latent, torch.tensor([8]))
+        assert_same(some, together[2:5])
+
+    def test_latents_and_parameters_learn(self, decoder: nn.Module) -> None:
+        latent = noise(3, LATENT_DIM).requires_grad_()
+        values = decoder.train()(frequencies(sum(RAGGED)), latent, torch.tensor(RAGGED))
+        values.square().sum().backward()
+        assert latent.grad is not None
+        assert_gradients(decoder)
+
+    def test_same_seed_gives_the_same_start(
+        self, decoder: nn.Module, component: Component, own_spec: Spec
+    ) -> None:
+        twin = self.build(component, own_spec, LATENT_DIM).state_dict()
+        assert all(torch.equal(twin[name], value) for name, value in decoder.state_dict().items())
+
+
+class WeightingContract(ComponentContract):
+    """A loss weighting gives each coefficient of each image a weight between 0 and 1."""
+
+    family: ClassVar[str] = "loss_weightings"
+
+    @pytest.fixture
+    def weighting(self, component: Component, own_spec: Spec) -> LossWeighting:
+        context = WeightingContext(box_size_px=BOX_SIZE_PX, pixel_size_a=4.0)
+        weighting: LossWeighting = seeded(component, own_spec, context)
+        return weighting
+
+    def test_weights_lie_between_zero_and_one(self, weighting: LossWeighting) -> None:
+        weights = weighting.weights(tilt_images(), radii())
+        assert weights.shape == (len(tilt_images()), len(radii()))
+        assert weights.dtype == torch.float32
+        assert bool(((weights >= 0) & (weights <= 1)).all())
+
+    def test_images_do_not_influence_each_other(self, weighting: LossWeighting) -> None:
+        together = weighting.weights(tilt_images(), radii())
+        some = weighting.weights(tilt_images().convert(lambda column: column[2:4]), radii())
+        assert_same(some, together[2:4])
+
+    def test_coefficients_do_not_influence_each_other(self, weighting: LossWeighting) -> None:
+        together = weighting.weights(tilt_images(), radii())
+        some = weighting.weights(tilt_images(), radii()[:5])
+        assert_same(some, together[:, :5])
+
+
+class ReaderContract(ComponentContract):
+    """A reader yields packed metadata without pixels, and pixels on request.
+
+    Override ``make_spec`` to write an input with at least two particles into the folder.
+    """
+
+    family: ClassVar[str] = "reader"
+
+    @pytest.fixture
+    def reader(self, component: Component, own_spec: Spec) -> Reader:
+        reader: Reader = component.load()(own_spec, ReaderContext())
+        return reader
+
+    @pytest.fixture
+    def particles(self, reader: Reader) -> ParticleSet:
+        return reader.read()
+
+    def test_reading_twice_gives_the_same_set(self, reader: Reader, particles: ParticleSet) -> None:
+        again = reader.read()
+        for name in ("tomogram", "name", "source_particle", "counts", "image_name", "source_image"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(particles, name))
+
+    def test_particles_and_images_are_identified(self, particles: ParticleSet) -> None:
+        keys = set(zip(particles.tomogram, particles.name, strict=True))
+        assert len(keys) == particles.n_particles >= 2
+        assert len(set(particles.image_name)) == particles.n_images
+
+    def test_every_row_is_kept_or_rejected(self, particles: ParticleSet) -> None:
+        assert particles.rows_read == particles.n_images + sum(particles.rejected.values())
+
+    def test_images_ascend_in_dose_within_a_particle(self, particles: ParticleSet) -> None:
+        same = np.diff(particles.particle_of_image) == 0
+        assert bool((np.diff(particles.images.dose_e_per_a2)[same] >= 0).all())
+
+    def test_rotations_are_rotations(self, particles: ParticleSet) -> None:
+        rotation = particles.images.rotation
+        product = rotation @ rotation.transpose(0, 2, 1)
+        np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), product.shape), atol=1e-4)
+        np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-4)
+
+    def test_images_come_in_the_order_asked_for(
+        self, reader: Reader, particles: ParticleSet
+    ) -> None:
+        if not reader.has_images:
+            return
+        rows = particles.source_image
+        box = particles.box_size_px
+        images = reader.load_images(rows)
+        assert images.shape == (particles.n_images, box, box)
+        assert images.dtype == np.float32
+        np.testing.assert_array_equal(reader.load_images(rows[::-1]), images[::-1])
+        np.testing.assert_array_equal(reader.load_images(rows[1:2]), images[1:2])
+
+    def test_reader_survives_pickling(self, reader: Reader, particles: ParticleSet) -> None:
+        twin = pickle.loads(pickle.dumps(reader))  # noqa: S301  our own pickle
+        assert twin.read().n_images == particles.n_images
+
+    def test_fingerprint_is_json_and_stable(self, reader: Reader) -> None:
+        assert json.dumps(reader.fingerprint()) == json.dumps(reader.fingerprint())
+
+
+class ExporterContract(ComponentContract):
+    """An exporter writes files into its folder and says which.
+
+    Override ``make_results`` to write a run directory that the exporter understands.
+    """
+
+    family: ClassVar[str] = "exporters"
+
+    def make_results(self, folder: Path) -> Path:
+        """The run directory to export from."""
+        return folder
+
+    def test_export_returns_the_files_it_wrote(
+        self, component: Component, own_spec: Spec, tmp_path: Path
+    ) -> None:
+        results = self.make_results(tmp_path)
+        contents = []
+        for outdir in (tmp_path / "first", tmp_path / "second"):
+            exporter: Exporter = component.load()(own_spec, ExporterContext(outdir=outdir))
+            paths = exporter.export(results, None)
+            assert all(path.is_relative_to(outdir) and path.is_file() for path in paths)
+            contents.append({path.name: path.read_bytes() for path in paths})
+        assert contents[0] == contents[1]
+
+
+def seeded(component: Component, spec: Spec, context: Any) -> Any:
+    """The part built with a fixed state of torch's own generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return component.load()(spec, context)
+
+
+def frequencies(n: int) -> Tensor:
+    """(n, 3) cycles/px with z <= 0, where decoders are asked."""
+    freqs = 0.3 * noise(n, 3).tanh()
+    freqs[:, 2] = -freqs[:, 2].abs()
+    return freqs
+
+
+def noise(*shape: int) -> Tensor:
+    """Normal numbers, the same for every call of that shape."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(7))
+
+
+def radii() -> Tensor:
+    """(P,) radius of each coefficient in Fourier pixels, ascending."""
+    return torch.from_numpy(half_plane_disc(BOX_SIZE_PX).radius_px).float()
+
+
+def tilt_images() -> ImageTable[Tensor]:
+    """Six tilt images of a typical tilt series, without CTF."""
+    n = 6
+    return ImageTable(
+        rotation=torch.eye(3).expand(n, 3, 3),
+        shift_px=torch.zeros(n, 2),
+        dose_e_per_a2=torch.arange(1, n + 1) * 3.0,
+        tilt_deg=torch.tensor([0.0, 3.0, -3.0, 30.0, -60.0, 90.0]),
+        voltage_kv=torch.full((n,), 300.0),
+        optics=torch.zeros(n, dtype=torch.int64),
+    )
+
+
+def assert_same(actual: Tensor, expected: Tensor) -> None:
+    """Equal up to the order of sums in float32, which the size of a matrix decides."""
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def assert_gradients(module: nn.Module) -> None:
+    """Every parameter has a finite gradient."""
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, f"{name} has no gradient"
+        assert torch.isfinite(parameter.grad).all(), f"the gradient of {name} is not finite"
