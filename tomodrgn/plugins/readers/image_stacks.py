@@ -1,0 +1,169 @@
+"""Tilt images named ``N@stack``: where their stacks lie, whether they are whole, and their pixels.
+
+Rows are counted from 0 here and from 1 in errors, as a user counts them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.mrc import MrcHeader
+
+_HASHED_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageStacks:
+    """The stack and the place in it of each row.
+
+    Attributes:
+        paths: the distinct stacks that were found.
+        headers: their headers.
+        stack: (rows,) index into ``paths``.
+        position: (rows,) place in the stack, from 0.
+    """
+
+    paths: tuple[Path, ...]
+    headers: tuple[MrcHeader, ...]
+    stack: NDArray[np.int64]
+    position: NDArray[np.int64]
+
+    @property
+    def box_size_px(self) -> int:
+        """Box edge shared by all stacks."""
+        return self.headers[0].shape[-1]
+
+    def load(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, D, D) pixels of rows, read in file order and returned in the order asked for."""
+        images = np.empty((len(rows), self.box_size_px, self.box_size_px), dtype=np.float32)
+        order = np.lexsort((self.position[rows], self.stack[rows]))
+        stacks, firsts = np.unique(self.stack[rows][order], return_index=True)
+        for stack, places in zip(stacks, np.split(order, firsts[1:]), strict=True):
+            positions = self.position[rows[places]]
+            images[places] = read_mrc_slices(self.paths[stack], positions, self.headers[stack])
+        return images
+
+
+def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) -> ImageStacks:
+    """Find the stacks of image names, and check their headers.
+
+    Each distinct stack is looked for as written, relative to the STAR file, as ``datadir`` + path
+    and as ``datadir`` + file name, in this order; ``datadir`` is by default the folder of the STAR
+    file.
+
+    Args:
+        names: (rows,) image names ``N@stack`` with N from 1.
+        star: the file that they stand in.
+        datadir: folder of the stacks.
+
+    Raises:
+        DataError: a name is malformed or twice there; a stack is missing, damaged, not square or
+            unlike the others; an image lies beyond its stack.
+    """
+    parts = pd.Series(names, dtype=object).str.partition("@")
+    written, paths = pd.factorize(parts[2])
+    numbers = pd.to_numeric(parts[0], errors="coerce").to_numpy(dtype=np.float64)
+    well_formed = (numbers >= 1) & (numbers == np.floor(numbers)) & (parts[2] != "").to_numpy()
+    if not well_formed.all():
+        row = int(np.argmin(well_formed))
+        raise DataError(
+            f"{star}: row {row + 1}: image name {names[row]!r} is not N@stack with N from 1"
+        )
+    found = _find_stacks([str(path) for path in paths], star, datadir or star.parent)
+    distinct = {path: index for index, path in enumerate(dict.fromkeys(found))}
+    stack = np.array([distinct[path] for path in found], dtype=np.int64)[written]
+    headers = tuple(read_mrc_header(path) for path in distinct)
+    stacks = ImageStacks(
+        paths=tuple(distinct),
+        headers=headers,
+        stack=stack,
+        position=numbers.astype(np.int64) - 1,
+    )
+    _check_boxes(stacks)
+    _check_positions(stacks, names, star)
+    return stacks
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Path, size, time and hash of the first bytes of a file, as JSON values."""
+    try:
+        stat = path.stat()
+        with path.open("rb") as file:
+            head = file.read(_HASHED_BYTES)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    return {
+        "path": str(path.absolute()),
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "head_sha256": hashlib.sha256(head).hexdigest(),
+    }
+
+
+def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
+    """The file of each path as written."""
+    found: list[Path] = []
+    missing: list[str] = []
+    for path in paths:
+        existing = [place for place in _candidates(path, star, datadir) if place.is_file()]
+        found.extend(existing[:1])
+        missing.extend([] if existing else [path])
+    if missing:
+        tried = dict.fromkeys(str(place) for place in _candidates(missing[0], star, datadir))
+        raise DataError(
+            f"{star}: image stack {missing[0]} is missing ({len(missing)} of {len(paths)} stacks "
+            f"are); tried {', '.join(tried)}; give the folder of the stacks with --datadir"
+        )
+    return found
+
+
+def _candidates(path: str, star: Path, datadir: Path) -> tuple[Path, ...]:
+    return Path(path), star.parent / path, datadir / path, datadir / Path(path).name
+
+
+def _check_boxes(stacks: ImageStacks) -> None:
+    """Refuse images that are not square, of an odd edge, or unlike those of the first stack."""
+    _, y, x = stacks.headers[0].shape
+    if y != x or x % 2:
+        raise DataError(
+            f"{stacks.paths[0]}: images are {y} x {x} pixels; boxes are square with an even edge, "
+            f"extract the particles again"
+        )
+    for path, header in zip(stacks.paths, stacks.headers, strict=True):
+        if header.shape[1:] != (y, x):
+            raise DataError(
+                f"{path}: images are {header.shape[1]} x {header.shape[2]} pixels, those of "
+                f"{stacks.paths[0]} are {y} x {x}; all stacks need the same box"
+            )
+
+
+def _check_positions(stacks: ImageStacks, names: NDArray[np.object_], star: Path) -> None:
+    """Refuse images beyond the end of their stack, and images that two rows share."""
+    n_images = np.array([header.shape[0] for header in stacks.headers])
+    beyond = np.flatnonzero(stacks.position >= n_images[stacks.stack])
+    if len(beyond):
+        path = stacks.paths[stacks.stack[beyond[0]]]
+        raise DataError(
+            f"{star}: row {beyond[0] + 1}: image {names[beyond[0]]} lies beyond the stack {path}, "
+            f"which holds {n_images[stacks.stack[beyond[0]]]} images"
+        )
+    place = np.concatenate([[0], np.cumsum(n_images)])[stacks.stack] + stacks.position
+    repeats = np.flatnonzero(pd.Series(place).duplicated())
+    if len(repeats):
+        first = int(np.argmax(place == place[repeats[0]]))
+        raise DataError(
+            f"{star}: row {repeats[0] + 1} repeats the image {names[repeats[0]]} of row "
+            f"{first + 1}; each image may appear once"
+        )
