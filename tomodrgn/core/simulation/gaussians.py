@@ -80,7 +80,7 @@ def slices(blobs: Blobs, rotation: Tensor, disc: HalfPlaneDisc, pixel_size_a: fl
 
 
 def volumes(blobs: Blobs, box_size_px: int, pixel_size_a: float) -> Tensor:
-    """Maps of each state as far as a box can hold it: within the Nyquist ball, zero at DC.
+    """Maps of each state as far as a box can hold it: the coefficients below Nyquist.
 
     Args:
         blobs: B states.
@@ -97,7 +97,8 @@ def volumes(blobs: Blobs, box_size_px: int, pixel_size_a: float) -> Tensor:
     x, y, z = (_factors(blobs.position_a[..., i], blobs.sigma_a, axis) for i in range(3))
     lattice = torch.einsum("bk,bkz,bky,bkx->bzyx", blobs.mass.to(x.dtype), z, y, x)
     kx, ky, kz = k + half
-    return half_ball_to_volumes(lattice[:, kz, ky, kx], ball)
+    mean = blobs.mass.sum(1) / box_size_px**3
+    return half_ball_to_volumes(lattice[:, kz, ky, kx], ball) + mean[:, None, None, None]
 
 
 def _factors(position_a: Tensor, sigma_a: Tensor, freqs_per_a: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample, pad
 
+from tomodrgn.core.conventions import NYQUIST
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.fourier.volumes import centred_fft3, half_ball, half_ball_to_volumes
@@ -44,7 +45,8 @@ class MapStructure:
         self.box_size_px = box_size_px
         self.pixel_size_a = pixel_size_a
         self._relative_pixel_size = map_pixel_size_a / pixel_size_a
-        self._spectra = [_fine_spectrum(torch.from_numpy(volume)) for volume in maps]
+        self._maps = torch.from_numpy(maps)
+        self._spectra = [_fine_spectrum(volume) for volume in self._maps]
 
     def slices(
         self,
@@ -63,11 +65,19 @@ class MapStructure:
         return sampled
 
     def volumes(self) -> Tensor:
-        """(classes, D, D, D) maps on the grid of the simulation."""
+        """(classes, D, D, D) maps on the grid of the simulation, without interpolation."""
+        half = self.box_size_px // 2
+        index = torch.arange(-half, half, dtype=torch.float64)
+        freqs = index / self.box_size_px * self._relative_pixel_size  # cycles per map voxel
+        place = torch.arange(self._maps.shape[-1]) - self._maps.shape[-1] // 2
+        known = (freqs.abs() <= NYQUIST).double()[:, None]
+        waves = known * torch.exp(-2j * torch.pi * freqs.outer(place.double()))
+        maps = self._maps.to(torch.complex128)
+        lattice = torch.einsum("czyx,kz,ly,mx->cklm", maps, waves, waves, waves)
         ball = half_ball(self.box_size_px)
-        freqs = torch.from_numpy(ball.k / self.box_size_px)
-        sampled = [self._sample(spectrum, freqs[None])[0] for spectrum in self._spectra]
-        return half_ball_to_volumes(torch.stack(sampled), ball)
+        kx, ky, kz = torch.from_numpy(ball.k).T + half
+        mean = lattice[:, half, half, half].real / self.box_size_px**3
+        return half_ball_to_volumes(lattice[:, kz, ky, kx], ball) + mean[:, None, None, None]
 
     def _sample(self, spectrum: Tensor, freqs: Tensor) -> Tensor:
         """(M, P) values of a spectrum at (M, P, 3) cycles per image pixel."""
