@@ -1,0 +1,112 @@
+"""How well found classes, latents and volumes agree with those that were simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.fourier.shells import fsc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAgreement:
+    """Found classes against true ones.
+
+    Attributes:
+        accuracy: fraction of particles in the right class, under the best naming of classes.
+        adjusted_rand_index: 1 for equal partitions, about 0 for unrelated ones.
+        renamed: (B,) found classes under that naming.
+    """
+
+    accuracy: float
+    adjusted_rand_index: float
+    renamed: NDArray[np.int64]
+
+
+def compare_classes(found: NDArray[np.int64], true: NDArray[np.int64]) -> ClassAgreement:
+    """Agreement of two partitions of B particles into classes numbered from 0."""
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics import adjusted_rand_score
+
+    n_classes = int(max(found.max(), true.max())) + 1
+    together = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(together, (found, true), 1)
+    _, names = linear_sum_assignment(together, maximize=True)
+    renamed = names[found].astype(np.int64)
+    return ClassAgreement(
+        accuracy=float((renamed == true).mean()),
+        adjusted_rand_index=float(adjusted_rand_score(true, found)),
+        renamed=renamed,
+    )
+
+
+def cluster_latents(mean: NDArray[np.float32], n_classes: int) -> NDArray[np.int64]:
+    """(B,) k-means classes of (B, Z) latents; the same at every call."""
+    from sklearn.cluster import KMeans
+
+    clusters = KMeans(n_clusters=n_classes, n_init=10, random_state=0).fit_predict(mean)
+    return np.asarray(clusters, dtype=np.int64)
+
+
+def motion_rank_correlation(mean: NDArray[np.float32], motion_deg: NDArray[np.float64]) -> float:
+    """Spearman correlation of a true motion and its linear readout from the latents of others.
+
+    Args:
+        mean: (B, Z) latents.
+        motion_deg: (B,) true angles.
+    """
+    from scipy.stats import spearmanr
+    from sklearn.linear_model import LinearRegression
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    folds = KFold(min(_FOLDS, len(mean)), shuffle=True, random_state=0)
+    readout = cross_val_predict(LinearRegression(), mean, motion_deg, cv=folds)
+    return float(spearmanr(readout, motion_deg).statistic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapAgreement:
+    """A decoded volume that shows a true map.
+
+    Attributes:
+        label: class of the map.
+        volume: which of the volumes shows it best, one volume per map.
+        curve: (D/2 + 1,) Fourier shell correlation.
+    """
+
+    label: int
+    volume: int
+    curve: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the shells from 1 to below Nyquist."""
+        return float(self.curve[1:-1].mean())
+
+
+def compare_maps(
+    volumes: Sequence[NDArray[np.float32]], maps: Sequence[NDArray[np.float32]]
+) -> list[MapAgreement]:
+    """Agreement of each true map with its own volume, under the best pairing.
+
+    Raises:
+        DataError: the boxes differ.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    curves = [[fsc(volume, true) for volume in volumes] for true in maps]
+    likeness = np.array([[curve[1:-1].mean() for curve in row] for row in curves])
+    pairs = zip(*linear_sum_assignment(likeness, maximize=True), strict=True)
+    return [
+        MapAgreement(label=int(label), volume=int(volume), curve=curves[label][volume])
+        for label, volume in pairs
+    ]

@@ -1,0 +1,55 @@
+"""The best that any classifier can do on simulated tilt series: one that knows all but the class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tomodrgn.core.fourier.disc import images_to_disc, shift_phases
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.simulation.forward import Simulation
+
+
+def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.int64]:
+    """Classes of maximal likelihood of the first particles, given their images and all else.
+
+    The classifier knows maps, poses, motion, contrast transfer, damage and noise. All classes are
+    equally probable beforehand.
+
+    Args:
+        simulation: the particles; their images are rendered anew.
+        n_particles: how many to classify.
+
+    Returns:
+        (n_particles,) int64.
+    """
+    experiment, n_classes = simulation.experiment, simulation.spec.class_count
+    n_images = int(experiment.counts[:n_particles].sum())
+    residual = np.zeros((n_classes, n_particles))
+    for block, images in simulation.render():
+        rows = np.arange(block.start, min(block.stop, n_images))
+        particle = experiment.particle_of_image[rows]
+        observed = _centred(simulation, images[: len(rows)], rows)
+        for label in range(n_classes):
+            supposed = torch.full((len(rows),), label, dtype=torch.int64)
+            error = (observed - simulation.expected(rows, supposed)).abs().square().sum(1)
+            residual[label] += np.bincount(particle, weights=error.numpy(), minlength=n_particles)
+        if block.stop >= n_images:
+            break
+    return residual.argmin(axis=0)
+
+
+def _centred(
+    simulation: Simulation, images: NDArray[np.float32], rows: NDArray[np.int64]
+) -> torch.Tensor:
+    """(m, P) coefficients of images, particles centred, contrast as in the maps."""
+    disc = simulation.disc
+    found = torch.view_as_complex(images_to_disc(torch.from_numpy(images), disc))
+    shifts = torch.from_numpy(simulation.experiment.images.shift_px[rows])
+    phases = shift_phases(torch.from_numpy(disc.k / disc.box_size_px), shifts)
+    return found * phases * (-1.0 if simulation.spec.inverted else 1.0)
