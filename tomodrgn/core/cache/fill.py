@@ -7,6 +7,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import zip_longest
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,7 @@ def _read_ahead(
     """Blocks with their pixels; the next is read while the caller works on this one."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
         coming = None
-        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+        for number, following in zip_longest(numbers, numbers[1:]):
             images = _load(job, blocks[number]) if coming is None else coming.result()
             if following is not None:
                 coming = pool.submit(_load, job, blocks[following])

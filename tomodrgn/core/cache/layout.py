@@ -203,6 +203,7 @@ def _write_columns(group: h5py.Group, images: ImageTable[NDArray[Any]]) -> None:
 def _reserve_coefficients(file: h5py.File, header: CacheHeader) -> None:
     """Place the dataset of coefficients in the file without writing to it."""
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)  # equal caches are equal files
     properties.set_layout(h5py.h5d.CONTIGUOUS)
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)

@@ -1,0 +1,98 @@
+"""Builds that are killed or run at once, in forked children of a process that has no threads.
+
+``python -m tests.core.cache.interrupted killed FOLDER`` prints, for every moment at which a build
+reached the disk, the digest of the cache that the next build completed, and ``end`` after the first
+build that was not killed. ``... together FOLDER`` prints what each of two builders loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.core.cache.imaginary import imaginary_particles, imaginary_reader
+from tomodrgn.core.cache.prepare import build_cache
+from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ONE_IMAGE = 4 * 16 * 16
+
+
+def build(path: Path) -> int:
+    """Build image by image; return how many images were loaded."""
+    particles = imaginary_particles()
+    reader = imaginary_reader(particles)
+    spec = CacheSpec(reserve_gb=0)
+    build_cache(path, particles, reader, PreparationSpec(), spec, block_bytes=ONE_IMAGE)
+    return reader.loaded
+
+
+def die_before(moment: int) -> None:
+    """Have this process kill itself before it reaches the disk for the n-th time."""
+    calls = 0
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*args: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args)
+
+        return counting
+
+    for name in ("fsync", "fdatasync", "pwritev", "replace", "unlink"):
+        setattr(os, name, counted(getattr(os, name)))
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Run in a forked child; return its wait status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    work()
+    os._exit(0)
+
+
+def killed(folder: Path) -> None:
+    """Kill a build at every moment, complete it, and print the digest of the result."""
+    path = folder / "cache.h5"
+    for moment in range(1, 1000):
+        status = forked(lambda moment=moment: (die_before(moment), build(path)))
+        if not os.WIFSIGNALED(status):
+            print("end", flush=True)  # noqa: T201
+            return
+        print(digest_after(path), flush=True)  # noqa: T201
+        for leftover in folder.iterdir():
+            leftover.unlink()
+
+
+def digest_after(path: Path) -> str:
+    """Complete a build; digest of the cache, with what else lies beside it."""
+    if forked(lambda: build(path)):
+        return "the next build failed"
+    beside = sorted(p.name for p in path.parent.iterdir() if p != path and p.name[0] != ".")
+    return f"{hashlib.sha256(path.read_bytes()).hexdigest()} {beside}"
+
+
+def together(folder: Path) -> None:
+    """Two builders at once."""
+    children = []
+    for _ in range(2):
+        child = os.fork()
+        if not child:
+            print(build(folder / "cache.h5"), flush=True)  # noqa: T201
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    {"killed": killed, "together": together}[sys.argv[1]](Path(sys.argv[2]))
