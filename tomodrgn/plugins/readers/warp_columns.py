@@ -42,9 +42,11 @@ NEEDED: Final = (IMAGE, PARTICLE, *EULER_ANGLES, TILT_COSINE, DOSE)
 """Columns without which a file is no image series; see :func:`image_series_table` for ``DOSE``."""
 
 KNOWN: Final = (
-    *NEEDED, TOMOGRAM, DEPTH, MAGNIFICATION, DETECTOR_PIXEL_SIZE, *PIXEL_SIZES, *SHIFTS_PX, *SHIFTS_A,
+    *NEEDED,
+    *(TOMOGRAM, DEPTH, MAGNIFICATION, DETECTOR_PIXEL_SIZE),
+    *(*PIXEL_SIZES, *SHIFTS_PX, *SHIFTS_A),
     *CTF.values(),
-)  # fmt: skip
+)
 """Every column that the reader looks at; others are carried along unread."""
 
 _BARE_IMAGES: Final = (".mrcs", ".mrc", ".st", ".txt", ".cs")

@@ -63,7 +63,7 @@ class WarpParticleseries:
         path = self._spec.path
         table = _read_rows(path)
         names = table[columns.IMAGE].to_numpy(dtype=object)
-        self._stacks = locate_images(names, path, self._spec.datadir)
+        stacks = self._locate(names)
         pixel_size_a = self._spec.pixel_size_a or _pixel_size_a(table, path)
         tomogram, particle = _name_pairs(table)
         rank, _ = pd.factorize(pd.MultiIndex.from_arrays([tomogram, particle]))  # by appearance
@@ -86,7 +86,7 @@ class WarpParticleseries:
                 OpticsGroup(
                     name="opticsGroup1",
                     pixel_size_a=pixel_size_a,
-                    box_size_px=self._stacks.box_size_px,
+                    box_size_px=stacks.box_size_px,
                 ),
             ),
             rows_read=len(table),
@@ -106,12 +106,16 @@ class WarpParticleseries:
             "files": [describe_file(path) for path in paths],
         }
 
-    def _located(self) -> ImageStacks:
-        """The stacks, read first if they have not been."""
-        if self._stacks is None:
-            self.read()
-        assert self._stacks is not None
+    def _locate(self, names: NDArray[np.object_]) -> ImageStacks:
+        """Find the stacks of all rows and remember them."""
+        self._stacks = locate_images(names, self._spec.path, self._spec.datadir)
         return self._stacks
+
+    def _located(self) -> ImageStacks:
+        """The stacks of all rows, found first if they have not been."""
+        if self._stacks is not None:
+            return self._stacks
+        return self._locate(_read_rows(self._spec.path)[columns.IMAGE].to_numpy(dtype=object))
 
 
 def _read_rows(path: Path) -> pd.DataFrame:

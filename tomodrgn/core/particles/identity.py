@@ -1,0 +1,75 @@
+"""Who is who: particles and images by key, never by row.
+
+A particle is the pair (tomogram, particle name), an image is the pair (particle, image name).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.particles.keyed_random import join_keys, particle_keys, text_keys
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.particles.tables import ParticleSet
+
+
+class NamedParticles(Protocol):
+    """Anything with one row for each particle and its pair of names."""
+
+    @property
+    def tomogram(self) -> NDArray[np.object_]:
+        """(B,) tomogram names."""
+
+    @property
+    def name(self) -> NDArray[np.object_]:
+        """(B,) particle names."""
+
+
+def image_keys(particles: ParticleSet) -> NDArray[np.uint64]:
+    """(M,) keys of the images of a set, for keyed random numbers."""
+    of_particle = particle_keys(particles.tomogram, particles.name)
+    return join_keys(of_particle[particles.particle_of_image], text_keys(particles.image_name))
+
+
+def match_particles(have: NamedParticles, want: NamedParticles) -> NDArray[np.int64]:
+    """Where the wanted particles are among those at hand, one to one.
+
+    Args:
+        have: particles to look in; more than wanted are allowed.
+        want: particles to find.
+
+    Returns:
+        (B of ``want``,) rows of ``have``.
+
+    Raises:
+        DataError: a particle is wanted and not there, or is twice on one side.
+    """
+    there, wanted = _index(have, "at hand"), _index(want, "wanted")
+    rows = there.get_indexer(wanted)
+    missing = np.flatnonzero(rows < 0)
+    if len(missing):
+        tomogram, name = wanted[missing[0]]
+        raise DataError(
+            f"particle {name!r} of tomogram {tomogram!r} is wanted and not among the "
+            f"{len(there)} particles at hand ({len(missing)} such of {len(wanted)}); "
+            f"use results and particles of the same run"
+        )
+    return rows.astype(np.int64)
+
+
+def _index(particles: NamedParticles, role: str) -> pd.MultiIndex:
+    """The name pairs, which must be unique."""
+    index = pd.MultiIndex.from_arrays([particles.tomogram, particles.name])
+    if not index.is_unique:
+        tomogram, name = index[index.duplicated()][0]
+        raise DataError(
+            f"particle {name!r} of tomogram {tomogram!r} is there twice among those {role}; "
+            f"remove one of them"
+        )
+    return index

@@ -1,0 +1,168 @@
+"""Which particles and images of a set a run uses.
+
+Every step counts the rows it leaves out in ``ParticleSet.rejected``, so that the rows read are
+always the images kept plus the rows rejected. Images stay packed in ascending dose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.pickles import read_index_file
+from tomodrgn.core.particles.identity import image_keys
+from tomodrgn.core.particles.keyed_random import keyed_uniform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.specs.dataset import DatasetSpec
+
+
+def select(particles: ParticleSet, spec: DatasetSpec, seed: int) -> ParticleSet:
+    """The particles and images of a set that a run uses.
+
+    Doses are overridden first, over all images of the input; then the steps apply in the order of
+    the fields of the spec.
+
+    Args:
+        particles: a set as a reader returns it.
+        spec: the selection.
+        seed: seed of the run, for ``sort_ptcl_imgs = "random"``.
+
+    Raises:
+        DataError: an index file does not fit the set, or nothing is left.
+    """
+    n_source_particles = int(particles.source_particle.max()) + 1
+    if spec.dose_override is not None:
+        particles = override_dose(particles, spec.dose_override)
+    if spec.ind_imgs is not None:
+        indices = read_indices(spec.ind_imgs, particles.rows_read, "images")
+        mask = np.isin(particles.source_image, indices)
+        particles = take_images(particles, mask, f"not in {spec.ind_imgs}")
+    if spec.ind is not None:
+        indices = read_indices(spec.ind, n_source_particles, "particles")
+        mask = np.isin(particles.source_particle, indices)
+        particles = take_particles(particles, mask, f"particle not in {spec.ind}")
+    if spec.use_first_ntilts is not None:
+        particles = _take_first_tilts(particles, spec.use_first_ntilts, spec.sort_ptcl_imgs, seed)
+    if spec.use_first_nptcls is not None:
+        mask = np.arange(particles.n_particles) < spec.use_first_nptcls
+        particles = take_particles(
+            particles, mask, f"particle after the first {spec.use_first_nptcls}"
+        )
+    return particles
+
+
+def take_images(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) -> ParticleSet:
+    """The set with only the images of the mask; particles without images disappear.
+
+    Args:
+        particles: a set of M images.
+        mask: (M,) True for the images to keep.
+        reason: why the others are left out, for ``rejected``.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    rows = np.flatnonzero(mask)
+    kept, counts = np.unique(particles.particle_of_image[rows], return_counts=True)
+    rejected = dict(particles.rejected)
+    n_left_out = particles.n_images - len(rows)
+    if n_left_out:
+        rejected[reason] = rejected.get(reason, 0) + n_left_out
+    return replace(
+        particles,
+        tomogram=particles.tomogram[kept],
+        name=particles.name[kept],
+        source_particle=particles.source_particle[kept],
+        counts=counts.astype(np.int64),
+        rejected=rejected,
+        **_image_columns(particles, rows),
+    )
+
+
+def take_particles(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) -> ParticleSet:
+    """The set with only the particles of the mask (B,), as :func:`take_images`."""
+    return take_images(particles, mask[particles.particle_of_image], reason)
+
+
+def override_dose(particles: ParticleSet, dose_per_tilt_e_per_a2: float) -> ParticleSet:
+    """The set with doses that grow by the same amount with each image of a particle.
+
+    Images count in the order of the rows of the input, and are packed by the new doses.
+
+    Args:
+        particles: a set of M images.
+        dose_per_tilt_e_per_a2: dose of each tilt image in e/A^2.
+    """
+    order = np.lexsort((particles.source_image, particles.particle_of_image))
+    packed = replace(particles, **_image_columns(particles, order))
+    n_before = np.arange(packed.n_images) - packed.starts[packed.particle_of_image]
+    dose = (dose_per_tilt_e_per_a2 * (n_before + 1)).astype(np.float32)
+    return replace(packed, images=replace(packed.images, dose_e_per_a2=dose))
+
+
+def rank_within_particle(particles: ParticleSet, values: NDArray[Any]) -> NDArray[np.int64]:
+    """(M,) rank of each image among those of its particle by ascending ``values`` (M,), from 0."""
+    order = np.lexsort((values, particles.particle_of_image))
+    rank = np.empty(particles.n_images, dtype=np.int64)
+    rank[order] = np.arange(particles.n_images) - particles.starts[particles.particle_of_image]
+    return rank
+
+
+def read_indices(path: Path, n: int, what: str) -> NDArray[np.int64]:
+    """Distinct indices below ``n`` from a file.
+
+    Args:
+        path: the index file.
+        n: how many ``what`` there are.
+        what: what the indices count, for the error.
+
+    Raises:
+        DataError: an index is out of range or twice there.
+    """
+    indices = read_index_file(path)
+    outside = indices[(indices < 0) | (indices >= n)]
+    if len(outside):
+        raise DataError(
+            f"{path}: index {outside[0]} is out of range ({len(outside)} such); the input has "
+            f"{n} {what}, indices are 0 to {n - 1}"
+        )
+    distinct, counts = np.unique(indices, return_counts=True)
+    if len(distinct) < len(indices):
+        raise DataError(
+            f"{path}: index {distinct[counts > 1][0]} is there {counts.max()} times; "
+            f"each of the {n} {what} (0 to {n - 1}) may be named once"
+        )
+    return indices
+
+
+def _take_first_tilts(particles: ParticleSet, n: int, order: str, seed: int) -> ParticleSet:
+    """The first n images of each particle in an order; particles with fewer are left out."""
+    particles = take_particles(
+        particles, particles.counts >= n, f"particle with fewer than {n} tilt images"
+    )
+    values: dict[str, NDArray[Any]] = {
+        "dose_ascending": np.arange(particles.n_images),
+        "unsorted": particles.source_image,
+        "random": keyed_uniform(seed, "tilt order", 0, image_keys(particles), 1)[:, 0],
+    }
+    rank = rank_within_particle(particles, values[order])
+    return take_images(particles, rank < n, f"tilt image after the first {n}")
+
+
+def _image_columns(particles: ParticleSet, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """The per-image fields of a set at some rows."""
+    return {
+        "images": particles.images.convert(lambda column: column[rows]),
+        "image_name": particles.image_name[rows],
+        "source_image": particles.source_image[rows],
+    }
