@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tomodrgn.core.specs.dataset import CacheSpec
 
 ResidencyKind = Literal["device", "ram", "stream"]
 
 _GB = 1e9
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def plan(
 
 def free_memory_bytes() -> int:
     """Memory that can still be taken, under the limits of the machine and of control groups."""
-    return min([_free_on_machine(), *_free_in_groups()])
+    return min([_free_on_machine(), *free_in_groups(_control_groups(), _CONTROL_GROUPS)])
 
 
 def _free_on_machine() -> int:
@@ -71,20 +74,28 @@ def _free_on_machine() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def _free_in_groups(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """What is left under the memory limit of this process's control group and of those above."""
+def _control_groups() -> list[str]:
+    """Lines that name the control groups of this process."""
     try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        return Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def free_in_groups(lines: Sequence[str], root: Path) -> list[int]:
+    """What is left under the memory limits of control groups and of those above them.
+
+    Args:
+        lines: as in ``/proc/self/cgroup``, ``number:controllers:path``.
+        root: where control groups are mounted.
+    """
     left = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers in ("", "memory"):
             base = root / controllers
             group = base / path.lstrip("/")
-            groups = [group, *group.parents]
-            groups = groups[: groups.index(base) + 1] if base in groups else [base]
+            groups = [group, *(above for above in group.parents if above.is_relative_to(base))]
             left += [free for free in map(_free_in_group, groups) if free is not None]
     return left
 
