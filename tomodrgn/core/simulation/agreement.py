@@ -34,13 +34,12 @@ class ClassAgreement:
 
 def compare_classes(found: NDArray[np.int64], true: NDArray[np.int64]) -> ClassAgreement:
     """Agreement of two partitions of B particles into classes numbered from 0."""
-    from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score
 
     n_classes = int(max(found.max(), true.max())) + 1
     together = np.zeros((n_classes, n_classes), dtype=np.int64)
     np.add.at(together, (found, true), 1)
-    _, names = linear_sum_assignment(together, maximize=True)
+    _, names = _best_pairing(together)
     renamed = names[found].astype(np.int64)
     return ClassAgreement(
         accuracy=float((renamed == true).mean()),
@@ -58,19 +57,18 @@ def cluster_latents(mean: NDArray[np.float32], n_classes: int) -> NDArray[np.int
 
 
 def motion_rank_correlation(mean: NDArray[np.float32], motion_deg: NDArray[np.float64]) -> float:
-    """Spearman correlation of a true motion and its linear readout from the latents of others.
+    """Spearman correlation of a true motion and its linear readout, fitted on other particles.
 
     Args:
         mean: (B, Z) latents.
         motion_deg: (B,) true angles.
     """
-    from scipy.stats import spearmanr
     from sklearn.linear_model import LinearRegression
     from sklearn.model_selection import KFold, cross_val_predict
 
     folds = KFold(min(_FOLDS, len(mean)), shuffle=True, random_state=0)
     readout = cross_val_predict(LinearRegression(), mean, motion_deg, cv=folds)
-    return float(spearmanr(readout, motion_deg).statistic)
+    return float(np.corrcoef(_ranks(readout), _ranks(motion_deg))[0, 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +99,23 @@ def compare_maps(
     Raises:
         DataError: the boxes differ.
     """
-    from scipy.optimize import linear_sum_assignment
-
     curves = [[fsc(volume, true) for volume in volumes] for true in maps]
     likeness = np.array([[curve[1:-1].mean() for curve in row] for row in curves])
-    pairs = zip(*linear_sum_assignment(likeness, maximize=True), strict=True)
+    pairs = zip(*_best_pairing(likeness), strict=True)
     return [
         MapAgreement(label=int(label), volume=int(volume), curve=curves[label][volume])
         for label, volume in pairs
     ]
+
+
+def _best_pairing(likeness: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns paired one to one so that the likeness adds up to most."""
+    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+
+    rows, columns = linear_sum_assignment(likeness, maximize=True)
+    return rows, columns
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Place of each value in ascending order; ties fall as they come."""
+    return values.argsort().argsort()

@@ -1,4 +1,4 @@
-"""The best that any classifier can do on simulated tilt series: one that knows all but the class."""
+"""The best that a classifier can do on simulated tilt series: it knows all but the class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
             residual[label] += np.bincount(particle, weights=error.numpy(), minlength=n_particles)
         if block.stop >= n_images:
             break
-    return residual.argmin(axis=0)
+    return np.asarray(residual.argmin(axis=0), dtype=np.int64)
 
 
 def _centred(

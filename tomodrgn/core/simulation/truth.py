@@ -47,7 +47,7 @@ class Truth:
     """What is known about a simulated set.
 
     Attributes:
-        spec: what was simulated.
+        spec: what was simulated; maps that were given are named where simulate wrote them.
         labels: (B,) int64 classes.
         motion_deg: (B,) float64 hinge angles.
         maps: (classes, D, D, D) float32.
@@ -83,6 +83,8 @@ def read_truth(folder: Path) -> Truth:
         facts: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         spec = SimulationSpec(**facts["simulation"], outdir=folder)
         files = TruthFiles(**facts["files"])
+        if spec.maps is not None:
+            spec = spec.model_copy(update={"maps": tuple(folder / name for name in files.maps)})
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; give a folder that simulate wrote") from error
     except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
+
+
+@pytest.mark.parametrize("spec", [SimulationSpec, ScoreSpec])
+def test_every_field_is_documented(spec: type[SimulationSpec] | type[ScoreSpec]) -> None:
+    assert all(field.description for field in spec.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"box_size_px": 33}, "multiple of 2"),
+        ({"n_tilts": 61, "tilt_step_deg": 4.0}, "61 tilts in steps of 4.0 degrees reach 120.0"),
+        ({"n_tilts": 5, "min_tilts": 6}, "min_tilts 6 is more than n_tilts 5"),
+        ({"n_classes": 2, "class_weights": (1, 2, 3)}, "class_weights has 3 values"),
+        ({"maps": ("a.mrc",), "motion": "hinge"}, "motion moves the phantom"),
+        ({"maps": ()}, "maps is empty"),
+        ({"defocus_um": (3, 2)}, "descends"),
+        ({"motion_range_deg": (30, -30)}, "descends"),
+        ({"snr": 0}, "greater than 0"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(changes: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        SimulationSpec(outdir="out", **changes)
+
+
+def test_maps_bring_their_number_of_classes() -> None:
+    spec = SimulationSpec(outdir="out", maps=("a.mrc", "b.mrc"), class_weights=(1, 3))
+    assert spec.class_count == 2
