@@ -49,23 +49,23 @@ def plan_steps(path: Path, registry: Registry) -> list[Step]:
 
 def run_step(step: Step, registry: Registry) -> list[str]:
     """Run one step; lines that tell what came of it."""
-    from tomodrgn.core import pipeline
+    from tomodrgn.core.pipeline import evaluate_volumes, prepare, score, simulate, train
 
     spec = _spec(step, registry, pending=False)
     match step.command:
         case "simulate":
-            return [str(pipeline.simulate(spec))]
+            return [str(simulate(spec))]
         case "prepare":
-            return [str(pipeline.prepare(spec, registry, _outdir(step)))]
+            return [str(prepare(spec, registry, _outdir(step)))]
         case "train_vae" | "train_nn":
             folder = Path(step.body["outdir"])
-            pipeline.train(spec, registry, folder)
+            train(spec, registry, folder)
             return [str(folder)]
         case "eval_vol":
-            volumes = pipeline.evaluate_volumes(spec, registry)
+            volumes = evaluate_volumes(spec, registry)
             return [f"{len(volumes)} volumes in {spec.out}"]
         case _:
-            return [f"{name}: {value}" for name, value in pipeline.score(spec).items()]
+            return [f"{name}: {value}" for name, value in score(spec).items()]
 
 
 def _check(step: Step, registry: Registry, made: Iterable[Path]) -> Iterator[str]:

@@ -60,14 +60,15 @@ def show(family: str, kind: str, as_json: bool) -> None:
         {
             "name": name,
             "type": _type_name(field),
-            "default": "required" if field.is_required() else repr(field.default),
+            "default": "required" if field.is_required() else field.default,
             "description": " ".join((field.description or "").split()),
         }
         for name, field in entry.component.spec.model_fields.items()
         if name != "kind"
     ]
     if as_json:
-        click.echo(json.dumps({**_summary(family, entry), "options": options}, indent=2))
+        shown = {**_summary(family, entry), "options": options}
+        click.echo(json.dumps(shown, indent=2, default=str))
         return
     for name, value in _summary(family, entry).items():
         click.echo(f"{name}: {value}")
@@ -135,12 +136,12 @@ def _type_name(field: FieldInfo) -> str:
     return ", ".join([name.replace("typing.", ""), *bounds])
 
 
-def _print_table(rows: Sequence[dict[str, str]], indent: str = "") -> None:
+def _print_table(rows: Sequence[dict[str, Any]], indent: str = "") -> None:
     if not rows:
         return
-    widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
+    widths = {key: max(len(str(row[key])) for row in rows) for key in rows[0]}
     for row in rows:
-        cells = "  ".join(row[key].ljust(width) for key, width in widths.items())
+        cells = "  ".join(str(row[key]).ljust(width) for key, width in widths.items())
         click.echo(f"{indent}{cells.rstrip()}")
 
 

@@ -129,7 +129,7 @@ def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     return annotation, ()
 
 
-def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType:
+def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType[Any]:
     annotation, more = _bare(annotation)
     limits = _limits((*bounds, *more))
     if annotation is int:
@@ -143,7 +143,7 @@ def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType:
     return click.STRING
 
 
-def _metavar(scalar: click.ParamType) -> str | None:
+def _metavar(scalar: click.ParamType[Any]) -> str | None:
     """INTEGER rather than INTEGER RANGE, whose bounds the help shows anyway; None for choices."""
     return None if isinstance(scalar, click.Choice) else scalar.name.split()[0].upper()
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tomodrgn.core.testing")
+pytest.register_assert_rewrite(
+    "tomodrgn.core.testing.component_contract", "tomodrgn.core.testing.contracts"
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,39 @@
+"""The table of classic options: every place exists, every option is documented."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from tomodrgn.core.cli.fields import run_field
+from tomodrgn.core.cli.main import COMMANDS, cli
+from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS
+from tomodrgn.core.cli.spec_command import SpecCommand
+
+PLACES = {place for row in (*TRAIN_VAE_OPTIONS, *TRAIN_NN_OPTIONS) for place in row.places.split()}
+
+
+@pytest.mark.parametrize("place", sorted(PLACES))
+def test_place_is_a_documented_field(place: str) -> None:
+    field = run_field(place)
+    if place != "loss_weightings":  # a family itself, whose items carry their own text
+        assert field is not None
+        assert field.description or place.endswith(".kind")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help_and_its_own_names(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    assert [option.opts for option in options if not option.help] == []
+    names = [name for option in options for name in option.opts]
+    assert len(names) == len(set(names))
+
+
+def test_options_of_a_command_have_their_own_variables() -> None:
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, SpecCommand):
+            variables = [param.name for param in command.params]
+            assert len(variables) == len(set(variables))
