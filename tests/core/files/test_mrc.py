@@ -65,6 +65,21 @@ def test_cubes_are_volumes_and_stacks_are_image_stacks(tmp_path: Path) -> None:
     assert mrcfile.validate(tmp_path / "volume.mrc")
 
 
+def test_equal_pixels_make_equal_files(images: np.ndarray, tmp_path: Path) -> None:
+    for name in ("a.mrcs", "b.mrcs"):
+        write_stack(tmp_path / name, images, 2.0)
+        assert b"mrcfile" not in (tmp_path / name).read_bytes()
+    assert (tmp_path / "a.mrcs").read_bytes() == (tmp_path / "b.mrcs").read_bytes()
+
+
+def test_integers_are_the_nearest_and_must_fit(tmp_path: Path) -> None:
+    path = tmp_path / "stack.mrcs"
+    write_stack(path, np.array([[[-1.6, 1.6], [0.4, 127.4]]]), 1.0, "int8")
+    assert read_mrc_slices(path, np.array([0])).ravel().tolist() == [-2, 2, 0, 127]
+    with pytest.raises(DataError, match="pixels are 0 to 128, int8 holds -128 to 127"):
+        write_stack(path, np.array([[[0.0, 127.6]]]), 1.0, "int8")
+
+
 @pytest.mark.parametrize("indices", [[6, 0, 3], [2, 3, 4, 0, 1], [5, 5, 4], []])
 def test_images_come_in_the_order_asked_for(
     indices: list[int], images: np.ndarray, tmp_path: Path

@@ -12,9 +12,11 @@ import pytest
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import write_stack
-from tomodrgn.core.files.star import read_star, write_table
+from tomodrgn.core.files.star import read_star, write_selection, write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.particles.selection import select
+from tomodrgn.core.specs.dataset import DatasetSpec
 from tomodrgn.core.testing.contracts import ReaderContract
 from tomodrgn.plugins.readers import WarpParticleseriesSpec, tomodrgn_identify_reader
 from tomodrgn.plugins.readers.warp_columns import CTF
@@ -352,7 +354,22 @@ def test_the_simulated_ribosomes_are_read() -> None:
 
 
 @needs_test_data
-def test_rows_written_by_another_program_order_make_the_same_set(tmp_path: Path) -> None:
+def test_a_classic_selection_writes_back_the_rows_of_its_particles(tmp_path: Path) -> None:
+    folder = Path(os.environ["TOMODRGN_TEST_DATA"]) / "10076"
+    source = folder / "10076_both_32_sim.star"
+    spec = DatasetSpec(ind=folder / "ind_ptcl_first10last10.pkl")
+    selected = select(_reader(source).read(), spec, 0)
+    assert selected.counts.tolist() == [8] * 10 + [10] * 10
+    write_selection(source, selected.source_image, tmp_path / "a.star")
+    again = _reader(tmp_path / "a.star", datadir=folder).read()
+    assert again.name.tolist() == selected.name.tolist()
+    assert set((tmp_path / "a.star").read_text().splitlines()) <= set(
+        source.read_text().splitlines()
+    )
+
+
+@needs_test_data
+def test_shuffled_rows_of_a_real_file_make_the_same_images(tmp_path: Path) -> None:
     folder = Path(os.environ["TOMODRGN_TEST_DATA"]) / "10076"
     straight = _reader(folder / "10076_classD_32_sim.star").read()
     star = read_star(folder / "10076_classD_32_sim.star")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    _flush_to_disk(path.parent)
+    with suppress(OSError):  # some network file systems do not flush folders
+        _flush_to_disk(path.parent)
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:

@@ -132,7 +132,7 @@ def write_volume(path: Path, volume: NDArray[np.float32], pixel_size_a: float) -
     with atomic_path(path) as partial, mrcfile.new(partial) as mrc:
         mrc.set_data(np.ascontiguousarray(volume, dtype=np.float32))
         mrc.set_volume()
-        mrc.voxel_size = pixel_size_a
+        _finish_header(mrc, pixel_size_a)
 
 
 def write_stack(
@@ -143,12 +143,16 @@ def write_stack(
 ) -> None:
     """Write (n, y, x) images as a stack, whole or not at all.
 
-    Pixels are converted to ``dtype`` as they are: integer types round towards zero.
+    Integer types hold the nearest whole numbers.
+
+    Raises:
+        DataError: a pixel does not fit into ``dtype``.
     """
+    pixels = _as_type(path, images, np.dtype(dtype))
     with atomic_path(path) as partial, mrcfile.new(partial) as mrc:
-        mrc.set_data(np.ascontiguousarray(images, dtype=np.dtype(dtype)))
+        mrc.set_data(pixels)
         mrc.set_image_stack()
-        mrc.voxel_size = pixel_size_a
+        _finish_header(mrc, pixel_size_a)
 
 
 def _parse_header(path: Path, raw: bytes) -> MrcHeader:
@@ -194,3 +198,22 @@ def _read_run(file: BinaryIO, header: MrcHeader, first: int, n: int) -> NDArray[
     if pixels.size != np.prod(shape):
         raise DataError(f"{file.name}: ended while images were read; was it being written?")
     return pixels.reshape(shape)
+
+
+def _as_type(path: Path, images: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Pixels of a number type that holds them."""
+    if dtype.kind in "iu" and images.size:
+        images = np.rint(images)
+        allowed = np.iinfo(dtype)
+        if images.min() < allowed.min or images.max() > allowed.max:
+            raise DataError(
+                f"{path}: pixels are {images.min():g} to {images.max():g}, {dtype} holds "
+                f"{allowed.min} to {allowed.max}; scale them or choose a wider type"
+            )
+    return np.ascontiguousarray(images, dtype=dtype)
+
+
+def _finish_header(mrc: Any, pixel_size_a: float) -> None:
+    """State the pixel size; the label has no time, so that equal pixels make equal files."""
+    mrc.voxel_size = pixel_size_a
+    mrc.header.label[0] = "written by tomodrgn"

@@ -110,7 +110,7 @@ class ParticleSet:
             ``load_images`` of the reader takes.
         optics: the optics groups that ``images.optics`` counts.
         rows_read: rows of the input.
-        rejected: rows left out by the reader, by reason.
+        rejected: rows left out by the reader or a selection, by reason.
     """
 
     source: Path

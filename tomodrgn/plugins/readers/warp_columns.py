@@ -13,6 +13,8 @@ from tomodrgn.core.files.star import read_star
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from tomodrgn.core.files.star import StarBlock, StarFile
 
 IMAGE: Final = "rlnImageName"
@@ -63,7 +65,7 @@ def check_image_series(path: Path) -> None:
     head = read_star(path, max_bytes=_HEAD_BYTES)
     table = image_series_table(head)
     if DEPTH in table.columns:
-        refuse_volume_series(path, head.read(table, [PARTICLE])[PARTICLE].is_unique)
+        refuse_volume_series(path, head.read(table, [PARTICLE])[PARTICLE])
 
 
 def refuse_bare_images(path: Path) -> None:
@@ -79,13 +81,13 @@ def refuse_bare_images(path: Path) -> None:
         )
 
 
-def refuse_volume_series(path: Path, has_one_row_per_particle: bool) -> None:
+def refuse_volume_series(path: Path, particle_of_row: pd.Series) -> None:
     """Refuse particles with coordinates and a single row each.
 
     Raises:
         DataError: the file has one row per particle.
     """
-    if has_one_row_per_particle:
+    if len(particle_of_row) and particle_of_row.is_unique:
         raise DataError(
             f"{path}: has {DEPTH} and one row per particle, so it is a volume series; give the "
             f"image series, which has one row per tilt image"

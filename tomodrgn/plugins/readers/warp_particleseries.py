@@ -127,7 +127,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{path}: has no rows, so there are no particles; export it again")
     if columns.DEPTH in table:
-        columns.refuse_volume_series(path, table[columns.PARTICLE].is_unique)
+        columns.refuse_volume_series(path, table[columns.PARTICLE])
     return table
 
 
