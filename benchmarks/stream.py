@@ -1,0 +1,193 @@
+"""Streaming a cache from its file against holding it in memory: throughput and resident memory.
+
+Both sources deliver the same random batches of 8 whole particles. Every case runs in a process of
+its own, which reports its peak resident memory above its base (after imports and one matmul).
+
+* work ``none``: batches are taken as fast as they come.
+* work ``thread``: the same, beside a Python thread that multiplies matrices without pause.
+* work ``step``: every batch is followed by matrix products, far fewer than a training step has.
+* pages ``cold``: the file was dropped from the page cache as far as the system obliges (fadvise);
+  only the first pass over the file is cold, and it is the one that is timed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from benchmarks.ceiling import ROWS, WIDTH
+from benchmarks.particles import TILTS, regular_particles
+from benchmarks.report import Row, parser, report
+from tomodrgn.core.cache import layout
+from tomodrgn.core.cache.prepare import file_identity
+from tomodrgn.core.cache.residency import Residency
+from tomodrgn.core.cache.store import CoefficientCache
+from tomodrgn.core.cache.stream import open_images
+from tomodrgn.core.fourier.disc import half_plane_disc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+BATCH = 8
+PRODUCTS_PER_STEP = 2
+WORKS = ("none", "thread", "step")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One measurement."""
+
+    residency: Literal["ram", "stream"]
+    pages: Literal["warm", "cold"]
+    work: str
+    passes: int
+
+
+def random_cache(path: Path, size_gb: float, box_size_px: int) -> CoefficientCache:
+    """A finished cache of random coefficients, written without preparing images."""
+    n_coefficients = len(half_plane_disc(box_size_px))
+    particles = regular_particles(
+        int(size_gb * 1e9 / (4 * n_coefficients * TILTS)) + 1, box_size_px
+    )
+    header = layout.CacheHeader(
+        box_size_px=box_size_px,
+        pixel_size_a=4.0,
+        extent=0.5,
+        n_images=particles.n_images,
+        n_coefficients=n_coefficients,
+        dtype="float16",
+        scale=1.0,
+        rms=float("nan"),
+        preparation={},
+        fingerprint={},
+        program_version="benchmark",
+    )
+    layout.write_skeleton(path, header, particles)
+    offset = layout.coefficient_offset(path)
+    noise = np.random.default_rng(0).normal(size=header.image_bytes // 2 * TILTS)
+    block = noise.astype(np.float16).tobytes()
+    with path.open("r+b") as file:
+        file.seek(offset)
+        for _ in range(particles.n_particles):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    layout.finish(path, 1.0)
+    identity = file_identity(path)
+    if identity is None:
+        raise FileNotFoundError(path)
+    return CoefficientCache(path, layout.read_header(path), offset, identity)
+
+
+def random_batches(n_particles: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Rows of whole particles in random order."""
+    order = np.random.default_rng(seed).permutation(n_particles)
+    for first in range(0, n_particles, BATCH):
+        rows = order[first : first + BATCH, None] * TILTS + np.arange(TILTS)
+        yield rows.reshape(-1)
+
+
+def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[Row]) -> None:
+    """Run one case in this process."""
+    left, right = torch.randn(ROWS, WIDTH), torch.randn(WIDTH, WIDTH)
+    product = left @ right
+    base = peak_memory_bytes()
+    stop = threading.Event()
+
+    def multiply() -> None:
+        while not stop.is_set():
+            torch.matmul(left, right, out=product)
+
+    thread = threading.Thread(target=multiply, daemon=True)
+    if case.work == "thread":
+        thread.start()
+    device = torch.device("cpu")
+    begun = time.perf_counter()
+    images = open_images(cache, Residency(case.residency, ""), device, sign=1, shift=0.0, scale=1.0)
+    opened = time.perf_counter() - begun
+    seconds = []
+    for number in range(case.passes):
+        begun = time.perf_counter()
+        for _ in images.batches(random_batches(cache.n_images // TILTS, number)):
+            for _ in range(PRODUCTS_PER_STEP if case.work == "step" else 0):
+                torch.matmul(left, right, out=product)
+        seconds.append(time.perf_counter() - begun)
+    stop.set()
+    results.put(
+        {
+            "residency": case.residency,
+            "pages": case.pages,
+            "work": case.work,
+            "open_s": opened,
+            "pass_s": median(seconds),
+            "images_per_s": cache.n_images / median(seconds),
+            "gb_per_s": cache.n_bytes / median(seconds) / 1e9,
+            "base_mb": base / 1e6,
+            "memory_above_base_mb": (peak_memory_bytes() - base) / 1e6,
+            "memory_percent_of_cache": 100 * (peak_memory_bytes() - base) / cache.n_bytes,
+        }
+    )
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+
+
+def in_new_process(cache: CoefficientCache, case: Case) -> Row:
+    """Result of a case."""
+    set_pages(cache.path, case.pages)
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[Row] = context.Queue()
+    child = context.Process(target=measure, args=(cache, case, results))
+    child.start()
+    row = results.get(timeout=3600)
+    child.join()
+    return row
+
+
+def set_pages(path: Path, pages: Literal["warm", "cold"]) -> None:
+    """Drop a file from the page cache, or read it into it."""
+    with path.open("rb", buffering=0) as file:
+        if pages == "cold":
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        else:
+            buffer = bytearray(2**24)
+            while file.readinto(buffer):
+                pass
+
+
+def main(arguments: list[str]) -> None:
+    """Measure all cases on a cache in a temporary folder."""
+    made = parser("stream", __doc__.partition("\n")[0])
+    made.add_argument("--size-gb", type=float, default=2.2, help="size of the cache")
+    made.add_argument("--box", type=int, default=96, help="box edge in px")
+    made.add_argument("--passes", type=int, default=3, help="passes over the cache per case")
+    made.add_argument("--folder", type=Path, help="where to write the cache")
+    options = made.parse_args(arguments)
+    rows = []
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        cache = random_cache(Path(folder) / "cache.h5", options.size_gb, options.box)
+        print(f"{cache.n_bytes / 1e9:.2f} GB, {cache.n_images} images, box {options.box} px")
+        for work in WORKS:
+            held = in_new_process(cache, Case("ram", "warm", work, options.passes))
+            warm = in_new_process(cache, Case("stream", "warm", work, options.passes))
+            cold = in_new_process(cache, Case("stream", "cold", work, 1))
+            rows += [
+                row | {"percent_of_ram": 100 * float(held["pass_s"]) / float(row["pass_s"])}
+                for row in (held, warm, cold)
+            ]
+    report("stream", rows, options.json)
