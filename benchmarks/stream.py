@@ -125,6 +125,8 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
                 torch.matmul(left, right, out=product)
         seconds.append(time.perf_counter() - begun)
     stop.set()
+    if thread.is_alive():
+        thread.join()
     results.put(
         {
             "residency": case.residency,

@@ -33,14 +33,21 @@ class Slot:
         self.batch = self._buffer
         self.copied: torch.cuda.Event | None = None
 
-    def fill(self, fetch: Fetch, rows: NDArray[np.int64]) -> Slot:
-        """Fetch rows, once the device is done with those before."""
-        if self.copied is not None:
-            self.copied.synchronize()
+    def take(self, rows: NDArray[np.int64]) -> Slot:
+        """Make room for rows; called by the thread that hands out batches.
+
+        Threads that come and go should own no memory that lives longer than they do.
+        """
         if len(rows) > len(self._buffer):
             shape = (len(rows), *self._buffer.shape[1:])
             self._buffer = torch.empty(shape, dtype=self._buffer.dtype, pin_memory=self._pinned)
         self.batch = self._buffer[: len(rows)]
+        return self
+
+    def fill(self, fetch: Fetch, rows: NDArray[np.int64]) -> Slot:
+        """Fetch rows into ``batch``, once the device is done with those before."""
+        if self.copied is not None:
+            self.copied.synchronize()
         fetch(rows, self.batch)
         return self
 
@@ -54,6 +61,10 @@ class Arrival(Protocol):
 
 class Upload(Protocol):
     """Sends the batch of a slot to the device, normalised."""
+
+    @property
+    def ahead(self) -> int:
+        """Batches that are worth sending before the caller asks for them."""
 
     def __call__(self, slot: Slot) -> Arrival:
         """Begin to copy; ``slot.copied`` says when the slot may be filled again."""
@@ -75,6 +86,7 @@ class HostUpload:
     """Normalises into memory of the batch's own."""
 
     normalise: Normalisation
+    ahead: int = 0
 
     def __call__(self, slot: Slot) -> HostArrival:
         """See :class:`Upload`."""
@@ -102,6 +114,7 @@ class StreamUpload:
 
     normalise: Normalisation
     stream: torch.cuda.Stream
+    ahead: int = 1
 
     def __call__(self, slot: Slot) -> StreamArrival:
         """See :class:`Upload`."""

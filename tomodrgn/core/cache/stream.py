@@ -114,15 +114,14 @@ class FetchedImages:
         process = os.getpid()
         upload = build_upload(self.device, self.normalise)
         with self._source() as fetch, _threads(self.readers) as pool:
-            before: Arrival | None = None
+            arrivals: deque[Arrival] = deque()
             for slot in self._filled_slots(pool, fetch, requests):
-                arrival = upload(slot)  # on its way while the caller works on the one before
-                if before is not None:
-                    yield before.receive()
+                arrivals.append(upload(slot))
+                if len(arrivals) > upload.ahead:
+                    yield arrivals.popleft().receive()
                     _require_process(process)
-                before = arrival
-            if before is not None:
-                yield before.receive()
+            while arrivals:
+                yield arrivals.popleft().receive()
 
     def _filled_slots(
         self, pool: ThreadPoolExecutor, fetch: Fetch, requests: Iterable[NDArray[np.int64]]
@@ -135,7 +134,7 @@ class FetchedImages:
         )
         coming: deque[Future[Slot]] = deque()
         for rows in requests:
-            coming.append(pool.submit(free.popleft().fill, fetch, rows))
+            coming.append(pool.submit(free.popleft().take(rows).fill, fetch, rows))
             if not free:
                 slot = coming.popleft().result()
                 yield slot
