@@ -72,6 +72,10 @@ def test_optional_parts_may_be_absent(registry: Registry) -> None:
             {"training": {"btach_size": 3}},
             r"training: there is no field 'btach_size'. Did you mean 'batch_size'\?",
         ),
+        (
+            {"latent": {"beta": "q"}},
+            "latent.beta: input should be a valid number, .*, or input should be 'a', .*, got 'q'",
+        ),
         ({"reader": None}, "reader"),
         ({"exporters": [{"kind": "chimerax"}]}, "exporters: no installed plugin offers 'chimerax'"),
     ],

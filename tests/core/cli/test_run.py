@@ -50,7 +50,7 @@ def test_steps_run_in_order(
     assert result.exit_code == 0, result.output
     names = [name for name, _ in pipeline.calls]
     assert names == ["simulate", "train", "evaluate_volumes", "score"]
-    assert "step 4 of 4: score\n  accuracy: 1.0" in result.output
+    assert "step 1 of 4: simulate\n  particles.star\n" in result.output
 
 
 def test_files_of_earlier_steps_need_not_be_there_yet(

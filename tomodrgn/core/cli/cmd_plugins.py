@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tomodrgn.core.cli.fields import type_name
 from tomodrgn.core.cli.invocation import installed_registry
 from tomodrgn.core.errors import PluginError
 from tomodrgn.core.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from pydantic.fields import FieldInfo
 
     from tomodrgn.core.registry import Entry, Registry
 
@@ -59,7 +58,7 @@ def show(family: str, kind: str, as_json: bool) -> None:
     options = [
         {
             "name": name,
-            "type": _type_name(field),
+            "type": type_name(field.annotation, field.metadata),
             "default": "required" if field.is_required() else field.default,
             "description": " ".join((field.description or "").split()),
         }
@@ -127,13 +126,6 @@ def _summary(family: str, entry: Entry) -> dict[str, Any]:
         "package": entry.plugin.origin,
         "factory": entry.component.factory,
     }
-
-
-def _type_name(field: FieldInfo) -> str:
-    annotation = field.annotation
-    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    bounds = [repr(bound) for bound in field.metadata]
-    return ", ".join([name.replace("typing.", ""), *bounds])
 
 
 def _print_table(rows: Sequence[dict[str, Any]], indent: str = "") -> None:

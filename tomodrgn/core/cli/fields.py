@@ -85,6 +85,28 @@ def click_form(place: str, field: FieldInfo | None) -> ClickForm:
     return ClickForm(scalars, nargs=len(members), metavar=metavar)
 
 
+def type_name(annotation: Any, bounds: Sequence[Any] = ()) -> str:
+    """A type and its bounds as a user would write them: ``int > 0``, ``relu | leaky_relu``."""
+    members = [member for member in arguments_of(annotation) if member is not NoneType]
+    origin = origin_of(annotation)
+    if origin is Annotated:
+        return type_name(members[0], (*bounds, *members[1:]))
+    if origin in {Union, UnionType}:
+        return " or ".join(
+            type_name(member, bounds if len(members) == 1 else ()) for member in members
+        )
+    if origin is Literal:
+        return " | ".join(map(str, members))
+    if origin is tuple:
+        return " ".join("..." if member is Ellipsis else type_name(member) for member in members)
+    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    limits = _limits(bounds)
+    for end, sign in (("min", ">"), ("max", "<")):
+        if end in limits:
+            name += f" {sign}{'' if limits[f'{end}_open'] else '='} {limits[end]}"
+    return name
+
+
 def option_help(place: str, field: FieldInfo | None) -> str:
     """Description and default of a field."""
     section, _, name = place.partition(".")

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_NAMED_FAULTS = {
+    "union_tag_invalid",
+    "union_tag_not_found",
+    "extra_forbidden",
+    "missing",
+    "value_error",
+}
+
 
 def validate(model: type[ModelT], data: object) -> ModelT:
     """Data as a model.
@@ -27,8 +35,23 @@ def validate(model: type[ModelT], data: object) -> ModelT:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = dict.fromkeys(explain(model, fault) for fault in error.errors())
-        raise SpecError("\n".join(lines)) from error
+        raise SpecError("\n".join(explain(model, error))) from error
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """One line per fault; the branches of a union that all failed share a line."""
+    lines: dict[object, str] = {}
+    for fault in error.errors():
+        line = _explain_one(model, fault)
+        place, _ = _resolve(model, fault["loc"])
+        is_branch = fault["type"] not in _NAMED_FAULTS and place in lines
+        if is_branch:
+            wanted, _, found = lines[place].rpartition(", got ")
+            also = line.removeprefix(f"{place}: ").rpartition(", got ")[0]
+            lines[place] = f"{wanted}, or {also}, got {found}"
+        else:
+            lines[line if fault["type"] in _NAMED_FAULTS else place] = line
+    return list(lines.values())
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -37,8 +60,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def explain(model: type[BaseModel], fault: ErrorDetails) -> str:
-    """One line for one fault: where, what was found, what is allowed."""
+def _explain_one(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """Where, what was found, what is allowed."""
     place, annotation = _resolve(model, fault["loc"])
     where = f"{place}: " if place else ""
     match fault["type"]:
