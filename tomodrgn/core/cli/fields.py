@@ -173,7 +173,8 @@ def _metavar(scalar: click.ParamType[Any]) -> str | None:
 def _limits(bounds: Sequence[Any]) -> dict[str, Any]:
     """Bounds of Click from the annotated ones of pydantic."""
     limits: dict[str, Any] = {}
-    for bound in bounds:
+    inner = [mark for bound in bounds for mark in getattr(bound, "metadata", ())]  # of a Field
+    for bound in (*bounds, *inner):
         for name, click_name, is_open in (
             ("ge", "min", False),
             ("gt", "min", True),
