@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[None]:
-    """Send the program's log to standard output, and to a file when one is given.
+    """Write the program's log to a file besides where it goes already.
 
     Args:
         path: log file, appended to; None for a process that only warns.
@@ -28,27 +28,20 @@ def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[None]:
     """
     root = logging.getLogger("tomodrgn")
     before = root.level
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    handlers: list[logging.Handler] = []
-    if path is not None:
-        handlers = [logging.FileHandler(path, encoding="utf-8")]
-    if path is not None and not _has_console(root):
-        handlers.append(logging.StreamHandler(sys.stdout))
-    for handler in handlers:
+    if path is None:
+        root.setLevel(logging.WARNING)
+        handler: logging.Handler = logging.NullHandler()
+    else:
+        root.setLevel(logging.DEBUG if verbose else logging.INFO)
+        handler = logging.FileHandler(path, encoding="utf-8")
         handler.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
-        root.addHandler(handler)
+    root.addHandler(handler)
     try:
         yield
     finally:
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()
+        root.removeHandler(handler)
+        handler.close()
         root.setLevel(before)
-
-
-def _has_console(root: logging.Logger) -> bool:
-    streams = (h for h in root.handlers if type(h) is logging.StreamHandler)
-    return any(handler.stream in (sys.stdout, sys.stderr) for handler in streams)
 
 
 @contextlib.contextmanager

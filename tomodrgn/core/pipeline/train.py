@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import shlex
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,7 @@ from tomodrgn.core.run_directory import (
     DatasetFacts,
     write_classic_config,
 )
-from tomodrgn.core.specs.files import write_spec
+from tomodrgn.core.specs.files import read_spec, write_spec
 from tomodrgn.core.training.checkpoint import (
     INTERRUPTED,
     Checkpoint,
@@ -83,9 +85,9 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         SystemExit: a signal stopped the run; its state is saved.
     """
     _require_sound(run)
-    if run.seed is None:
-        run = run.model_copy(update={"seed": secrets.randbelow(100_000)})
     devices = Devices(run.devices)
+    if run.seed is None:
+        run = run.model_copy(update={"seed": _choose_seed(run, outdir, devices)})
     if devices.is_main:
         _claim_directory(run, outdir)
     devices.wait_for_all()
@@ -103,6 +105,13 @@ def _require_sound(run: RunSpecBase) -> None:
         raise SpecError("latent.dim: a model with an encoder needs --zdim, for example --zdim 8")
     if sections.encoder is None and run.latent.dim is not None:
         raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
+
+
+def _choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
+    """The seed of the run that is gone on with, or a new one, the same in every process."""
+    if run.training.load is not None and (outdir / RUN_SPEC).exists():
+        return int(read_spec(outdir / RUN_SPEC).get("seed") or 0)
+    return int(devices.fabric.broadcast(secrets.randbelow(100_000)))
 
 
 def _claim_directory(run: RunSpecBase, outdir: Path) -> None:
@@ -139,6 +148,7 @@ class _Training:
         self.run_spec = run
         self.outdir = outdir
         self.devices = devices
+        logger.info("%s", shlex.join(sys.argv))
         logger.info("training on %s", devices.describe())
         reader, particles = read_particles(run, registry)
         self.images = self._open_images(reader, particles)
@@ -236,7 +246,7 @@ class _Training:
         parts: Any = run
         used = [parts.reader, parts.positional_encoding, parts.encoder, parts.decoder]
         used += [*parts.loss_weightings, *parts.exporters]
-        write_spec(self.outdir / RUN_SPEC, run)
+        write_spec(self.outdir / RUN_SPEC, _without_circumstances(run))
         write_manifest(
             self.outdir / MANIFEST,
             registry=registry,
@@ -335,6 +345,13 @@ class _Training:
             scale=self.images.norm[1],
         )
         write_volume(path, volume[0].float().cpu().numpy(), self.facts.pixel_size_a)
+
+
+def _without_circumstances(run: RunSpecBase) -> RunSpecBase:
+    """The run spec without what concerned this call alone, so that it can be used again."""
+    training = run.training.model_copy(update={"load": None, "overwrite": False})
+    cache = run.cache.model_copy(update={"rebuild": False})
+    return run.model_copy(update={"training": training, "cache": cache})
 
 
 def _facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> DatasetFacts:

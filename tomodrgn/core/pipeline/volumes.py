@@ -15,7 +15,7 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.fourier.volumes import lowpass
 from tomodrgn.core.model.evaluation import decode_volumes
-from tomodrgn.core.pipeline.display import logging_to, show_progress
+from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.parts import build_model
 from tomodrgn.core.run_directory import find_run_directory, read_run
 from tomodrgn.core.training.checkpoint import load_checkpoint
@@ -61,7 +61,7 @@ def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
     paths = _volume_paths(spec, n_volumes, has_latents=latents is not None)
     box = spec.downsample or facts.box_size_px
     pixel_size_a = (spec.pixel_size_a or facts.pixel_size_a) * facts.box_size_px / box
-    with logging_to(None), devices.autocast():
+    with devices.autocast():
         batches = decode_volumes(
             model,
             None if latents is None else torch.from_numpy(latents).to(devices.device, devices.dtype),

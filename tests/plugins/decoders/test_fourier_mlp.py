@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import torch
+
+from tomodrgn.core.interfaces import DecoderContext, EncodingContext
+from tomodrgn.plugins.decoders import FourierMlpSpec
+from tomodrgn.plugins.decoders.fourier_mlp import FourierMlp
+from tomodrgn.plugins.encodings import GaussianSpec
+from tomodrgn.plugins.encodings.gaussian import GaussianWaves
+from tomodrgn.testing import DecoderContract
+
+
+class TestFourierMlp(DecoderContract):
+    spec = FourierMlpSpec(layers=2, dim=16)
+
+
+class TestLeakyFourierMlp(DecoderContract):
+    spec = FourierMlpSpec(layers=1, dim=8, activation="leaky_relu")
+
+
+def test_the_random_waves_are_saved_with_the_weights() -> None:
+    encoding = GaussianWaves(GaussianSpec(dim=2), EncodingContext(box_size_px=16, seed=5))
+    context = DecoderContext(box_size_px=16, latent_dim=2, encoding=encoding, seed=5)
+    state = FourierMlp(FourierMlpSpec(dim=8), context).state_dict()
+    assert torch.equal(state["encoding.rand_freqs"], encoding.rand_freqs)
+    assert state["decoder.main.0.weight"].shape == (8, 12 + 2)  # the latent comes last
