@@ -3,7 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+ifneq ($(wildcard ../shared/data),)
 export TOMODRGN_TEST_DATA ?= $(realpath ../shared/data)
+endif
 
 .PHONY: install test test-all check demo format clean
 
