@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +35,6 @@ CLASS_LATENTS_NAME = "class_latents.txt"
 
 _PARTICLES_OF_BOUND = 500
 
-logger = logging.getLogger(__name__)
-
 
 def score(spec: ScoreSpec) -> dict[str, Any]:
     """How well a run recovered what was simulated; also written to ``scores.json``.
@@ -67,8 +64,6 @@ def score(spec: ScoreSpec) -> dict[str, Any]:
             "folder of volumes"
         )
     write_text_atomic(out / SCORES_NAME, json.dumps(scores, indent=2) + "\n")
-    for name, value in scores.items():
-        logger.info("%-32s %s", name, value)
     return scores
 
 
