@@ -169,8 +169,8 @@ def coefficient_offset(path: Path) -> int:
 def read_image_names(path: Path) -> NDArray[np.object_]:
     """(M,) names of the cached images."""
     with h5py.File(path, "r", locking=False) as file:
-        names: NDArray[np.object_] = file["images/name"].asstr()[:]
-    return names
+        encoded = file["images/name"][:]
+    return np.char.decode(encoded, "utf-8").astype(object)
 
 
 def read_shifts(path: Path) -> NDArray[np.float32]:
@@ -186,8 +186,9 @@ def _plain(value: Any) -> Any:
 
 
 def _write_names(group: h5py.Group, name: str, values: NDArray[np.object_]) -> None:
-    """Store strings of any length."""
-    group.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+    """Store strings as UTF-8 of equal length, which is read much faster than any length."""
+    encoded = np.char.encode(values.astype(str), "utf-8")
+    group[name] = encoded.astype(h5py.string_dtype("utf-8", encoded.itemsize))
 
 
 def _write_columns(group: h5py.Group, images: ImageTable[NDArray[Any]]) -> None:
