@@ -1,7 +1,8 @@
 """Streaming a cache from its file against holding it in memory: throughput and resident memory.
 
 Both sources deliver the same random batches of 8 whole particles. Every case runs in a process of
-its own, which reports its peak resident memory above its base (after imports and one matmul).
+its own, which reports the best of its passes over the cache, the processor time of a pass, and its
+peak resident memory above its base (after imports and one matmul).
 
 * work ``none``: batches are taken as fast as they come.
 * work ``thread``: the same, beside a Python thread that multiplies matrices without pause.
@@ -19,7 +20,6 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -117,13 +117,14 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
     begun = time.perf_counter()
     images = open_images(cache, Residency(case.residency, ""), device, sign=1, shift=0.0, scale=1.0)
     opened = time.perf_counter() - begun
-    seconds = []
+    seconds, cpu_begun = [], time.process_time()
     for number in range(case.passes):
         begun = time.perf_counter()
         for _ in images.batches(random_batches(cache.n_images // TILTS, number)):
             for _ in range(PRODUCTS_PER_STEP if case.work == "step" else 0):
                 torch.matmul(left, right, out=product)
         seconds.append(time.perf_counter() - begun)
+    cpu_seconds = time.process_time() - cpu_begun
     stop.set()
     if thread.is_alive():
         thread.join()
@@ -133,9 +134,10 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
             "pages": case.pages,
             "work": case.work,
             "open_s": opened,
-            "pass_s": median(seconds),
-            "images_per_s": cache.n_images / median(seconds),
-            "gb_per_s": cache.n_bytes / median(seconds) / 1e9,
+            "pass_s": min(seconds),
+            "cpu_s": cpu_seconds / case.passes,
+            "images_per_s": cache.n_images / min(seconds),
+            "gb_per_s": cache.n_bytes / min(seconds) / 1e9,
             "base_mb": base / 1e6,
             "memory_above_base_mb": (peak_memory_bytes() - base) / 1e6,
             "memory_percent_of_cache": 100 * (peak_memory_bytes() - base) / cache.n_bytes,
