@@ -94,7 +94,8 @@ class ImaginaryReader:
         return self.pixels[rows]
 
     def fingerprint(self) -> dict[str, Any]:
-        return {"files": {"stack.mrcs": {"size": self.size, "mtime_ns": 1}}}
+        files = {"particles.star": 5, "stack.mrcs": self.size}
+        return {"kind": "imaginary", "files": [{"path": p, "size": n} for p, n in files.items()]}
 
 
 def imaginary_reader(particles: ParticleSet, strength: float = 1.0) -> ImaginaryReader:

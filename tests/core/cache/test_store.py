@@ -61,6 +61,19 @@ def test_a_file_that_changed_is_named(
         open_cache(cache.path, particles, replace(reader, size=101), AS_BUILT)
 
 
+def test_a_file_that_was_added_is_named(
+    cache: CoefficientCache,
+    particles: ParticleSet,
+    reader: ImaginaryReader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    described = reader.fingerprint()
+    described["files"].append({"path": "more.mrcs", "size": 1})
+    monkeypatch.setattr(reader, "fingerprint", lambda: described)
+    with pytest.raises(CacheError, match=r"files more\.mrcs is not in the cache"):
+        open_cache(cache.path, particles, reader, AS_BUILT)
+
+
 def test_an_option_that_differs_is_named(
     cache: CoefficientCache, particles: ParticleSet, reader: ImaginaryReader
 ) -> None:
@@ -138,7 +151,7 @@ def test_a_stale_cache_is_rebuilt_on_request(
     rebuilt = ensure_cache(
         cache.path, particles, changed, AS_BUILT, CacheSpec(rebuild=True, reserve_gb=0)
     )
-    assert rebuilt.header.fingerprint["files"]["stack.mrcs"]["size"] == 101
+    assert rebuilt.header.fingerprint == changed.fingerprint()
 
 
 def test_a_less_precise_cache_is_refused(

@@ -194,19 +194,23 @@ def _require_equal(
 
 def _first_difference(stored: object, wanted: object, place: str = "") -> str | None:
     """Where two JSON values differ and how, or None."""
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        absent = object()
-        for key in [*stored, *(key for key in wanted if key not in stored)]:
-            inner = f"{place} {key}".strip()
-            left, right = stored.get(key, absent), wanted.get(key, absent)
-            if left is absent or right is absent:
-                return f"{inner} is only in {'this run' if left is absent else 'the cache'}"
-            difference = _first_difference(left, right, inner)
-            if difference is not None:
-                return difference
-        return None
-    if isinstance(stored, list) and isinstance(wanted, list) and len(stored) == len(wanted):
-        pairs = enumerate(zip(stored, wanted, strict=True))
-        found = (_first_difference(a, b, f"{place} {i}".strip()) for i, (a, b) in pairs)
-        return next((difference for difference in found if difference is not None), None)
-    return None if stored == wanted else f"{place} is {stored} in the cache and {wanted} now"
+    stored, wanted = _by_path(stored), _by_path(wanted)
+    if not isinstance(stored, dict) or not isinstance(wanted, dict):
+        return None if stored == wanted else f"{place} is {stored} in the cache and {wanted} now"
+    for key in stored | wanted:
+        inner = f"{place} {key}".strip()
+        if key not in wanted:
+            return f"{inner} is only in the cache"
+        if key not in stored:
+            return f"{inner} is not in the cache"
+        difference = _first_difference(stored[key], wanted[key], inner)
+        if difference is not None:
+            return difference
+    return None
+
+
+def _by_path(value: object) -> object:
+    """A list of described files as a mapping from their paths; anything else as it is."""
+    if isinstance(value, list) and all(isinstance(item, dict) and "path" in item for item in value):
+        return {item["path"]: item for item in value}
+    return value
