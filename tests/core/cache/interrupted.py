@@ -47,7 +47,7 @@ def die_before(moment: int) -> None:
 
         return counting
 
-    for name in ("fsync", "fdatasync", "pwritev", "replace", "unlink"):
+    for name in ("fsync", "pwritev", "replace", "unlink"):
         setattr(os, name, counted(getattr(os, name)))
 
 

@@ -161,6 +161,14 @@ def test_a_full_disk_is_found_before_writing(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_written_is_named(
+    particles: ParticleSet, reader: ImaginaryReader, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheError, match=r"file/c.h5: the cache could not be built .*--cache"):
+        build_cache(tmp_path / "file" / "c.h5", particles, reader, PLAIN, HALF)
+
+
 def test_the_order_of_particles_does_not_change_their_coefficients(
     particles: ParticleSet, reader: ImaginaryReader, cache: CoefficientCache, tmp_path: Path
 ) -> None:

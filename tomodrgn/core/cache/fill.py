@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import zip_longest
 from statistics import median
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from tomodrgn.core.cache.transform import build_transform
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -76,8 +76,12 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
     spoilt: list[np.int64] = []
     done = sum(len(blocks[number]) for number in record.power)
     progress(done, job.header.n_images)
-    with _writer(job, record.scale) as write, record.appending() as note:
-        for number, images in _read_ahead(job, blocks, missing):
+    with (
+        _writer(job, record.scale) as write,
+        record.appending() as note,
+        closing(_read_ahead(job, blocks, missing)) as coming,
+    ):
+        for number, images in coming:
             rows = blocks[number]
             coefficients = _coefficients(job, rows, images)
             squares = _squares(coefficients)
@@ -97,7 +101,7 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
 
 def _read_ahead(
     job: BuildJob, blocks: Sequence[NDArray[np.int64]], numbers: Sequence[int]
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
+) -> Generator[tuple[int, NDArray[np.float32]]]:
     """Blocks with their pixels; the next is read while the caller works on this one."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
         coming = None
@@ -146,7 +150,7 @@ def _writer(job: BuildJob, scale: float) -> Iterator[Callable[[NDArray[np.int64]
         for first, row, length in zip(runs.first, runs.row, runs.length, strict=True):
             run = byte_view(stored[first : first + length])
             write_at(descriptor, [run], offset + int(row) * size)
-        os.fdatasync(descriptor)
+        os.fsync(descriptor)
 
     try:
         yield write

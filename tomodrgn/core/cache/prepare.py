@@ -72,7 +72,7 @@ def file_identity(path: Path) -> tuple[int, int] | None:
     """What changes when a file is replaced, or None where there is none."""
     try:
         stat = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return stat.st_ino, stat.st_mtime_ns
 
@@ -81,21 +81,31 @@ def build_unless_built(
     job: BuildJob, seen: tuple[int, int] | None, progress: Progress | None
 ) -> None:
     """Build, unless another process has replaced the file ``seen`` by what this job would build."""
-    job.path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with claimed(job.path) as claim:
-            if file_identity(job.path) != seen and _is_result(job):
-                logger.info("%s: built by another process", job.path)
-                return
-            try:
-                _build(job, claim, progress or _ignore_progress)
-            except ClaimLostError:
-                logger.warning("%s: another process has taken the build over", job.path)
-            except DataError:
-                _discard(job)
-                raise
-            else:
-                return
+    try:
+        job.path.parent.mkdir(parents=True, exist_ok=True)
+        while not _build_in_turn(job, seen, progress or _ignore_progress):
+            logger.warning("%s: another process has taken the build over", job.path)
+    except OSError as error:
+        raise CacheError(
+            f"{job.path}: the cache could not be built ({error}); make room or give another "
+            "--cache, then run the same command again: finished parts are kept"
+        ) from error
+
+
+def _build_in_turn(job: BuildJob, seen: tuple[int, int] | None, progress: Progress) -> bool:
+    """Build when no other process does; False when the claim was lost before the end."""
+    with claimed(job.path) as claim:
+        if file_identity(job.path) != seen and _is_result(job):
+            logger.info("%s: built by another process", job.path)
+            return True
+        try:
+            _build(job, claim, progress)
+        except ClaimLostError:
+            return False
+        except DataError:
+            _discard(job)
+            raise
+        return True
 
 
 def _ignore_progress(_done: int, _total: int) -> None:
@@ -175,12 +185,12 @@ def _check_space(job: BuildJob) -> None:
     needed = job.header.coefficient_bytes
     there = job.partial.stat().st_blocks * 512 if job.partial.exists() else 0
     free = shutil.disk_usage(job.path.parent).free
-    sizes = f"{needed / 1e9:.2f} GB for {job.header.n_images} images, {free / 1e9:.2f} GB free"
+    sizes = f"{needed / 1e9:.3g} GB for {job.header.n_images} images, {free / 1e9:.1f} GB free"
     logger.info("%s: %s", job.path, sizes)
     if free + there < needed + job.reserve_bytes:
         raise CacheError(
             f"{job.path}: the disk has no room for the cache ({sizes}, "
-            f"{job.reserve_bytes / 1e9:.2f} GB kept in reserve); free space or give another --cache"
+            f"{job.reserve_bytes / 1e9:g} GB kept in reserve); free space or give another --cache"
         )
 
 
