@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.specs.simulation import SimulationSpec
 
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 16 * 2**20
 _BYTES_PER_COEFFICIENT = 160
 """Peak of the temporaries in complex128 and float64."""
 

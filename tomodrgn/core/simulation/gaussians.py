@@ -71,9 +71,8 @@ def slices(blobs: Blobs, rotation: Tensor, disc: HalfPlaneDisc, pixel_size_a: fl
     projected = blobs.position_a @ rotation[:, :2].mT  # (M, K, 2)
     half = disc.box_size_px // 2
     step = 1 / (disc.box_size_px * pixel_size_a)
-    axis = torch.arange(-half + 1, half, dtype=torch.float64) * step
-    along_x = _factors(projected[..., 0], blobs.sigma_a, axis)
-    along_y = _factors(projected[..., 1], blobs.sigma_a, axis[half - 1 :])
+    along_x = _both_signs(_waves(projected[..., 0], blobs.sigma_a, step, half))
+    along_y = _waves(projected[..., 1], blobs.sigma_a, step, half)
     lattice = (along_y * blobs.mass[..., None]).mT @ along_x  # (M, D/2 in y, D - 1 in x)
     kx, ky = torch.from_numpy(disc.k).T
     return lattice[:, ky, kx + half - 1]
@@ -90,22 +89,33 @@ def volumes(blobs: Blobs, box_size_px: int, pixel_size_a: float) -> Tensor:
     Returns:
         (B, D, D, D) float64, [z, y, x].
     """
-    ball = half_ball(box_size_px)
-    k = torch.from_numpy(ball.k).T  # (3, N)
-    half = box_size_px // 2
-    axis = torch.arange(-half, half, dtype=torch.float64) / (box_size_px * pixel_size_a)
-    x, y, z = (_factors(blobs.position_a[..., i], blobs.sigma_a, axis) for i in range(3))
+    half, step = box_size_px // 2, 1 / (box_size_px * pixel_size_a)
+    x, y, z = (
+        _both_signs(_waves(position_a, blobs.sigma_a, step, half))
+        for position_a in blobs.position_a.unbind(-1)
+    )
     lattice = torch.einsum("bk,bkz,bky,bkx->bzyx", blobs.mass.to(x.dtype), z, y, x)
-    kx, ky, kz = k + half
+    ball = half_ball(box_size_px)
+    kx, ky, kz = torch.from_numpy(ball.k).T + half - 1
     mean = blobs.mass.sum(1) / box_size_px**3
     return half_ball_to_volumes(lattice[:, kz, ky, kx], ball) + mean[:, None, None, None]
 
 
-def _factors(position_a: Tensor, sigma_a: Tensor, freqs_per_a: Tensor) -> Tensor:
-    """(..., K, n) transform of each blob along one axis."""
-    angle = -2 * torch.pi * position_a[..., None] * freqs_per_a
-    envelope = _envelope(sigma_a, freqs_per_a.square())
-    return torch.polar(envelope.expand_as(angle), angle)
+def _waves(position_a: Tensor, sigma_a: Tensor, step_per_a: float, n: int) -> Tensor:
+    """(..., K, n) transform of each blob at n frequencies along one axis, from 0 upwards.
+
+    Powers of one wave: repeated products are faster than sines and exact to 1e-14.
+    """
+    angle = -2 * torch.pi * step_per_a * position_a[..., None]
+    first = torch.polar(torch.ones_like(angle), angle)
+    powers = torch.cat([torch.ones_like(first), first.expand(*first.shape[:-1], n - 1)], dim=-1)
+    freqs_per_a = step_per_a * torch.arange(n, dtype=position_a.dtype)
+    return powers.cumprod(dim=-1) * _envelope(sigma_a, freqs_per_a.square())
+
+
+def _both_signs(waves: Tensor) -> Tensor:
+    """(..., 2 n - 1) transform at frequencies of both signs, ascending."""
+    return torch.cat([waves[..., 1:].flip(-1).conj(), waves], dim=-1)
 
 
 def _envelope(sigma_a: Tensor, squared_per_a2: Tensor) -> Tensor:
