@@ -11,7 +11,7 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.likelihood import most_likely_classes
-from tomodrgn.core.simulation.scores import score
+from tomodrgn.core.simulation.scores import compare_run
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
@@ -38,7 +38,7 @@ def _perfect_run(truth_folder: Path, run: Path) -> ScoreSpec:
 def test_a_perfect_run_scores_one(altered: Alter, tmp_path: Path) -> None:
     truth = simulate(altered(n_particles=30, motion="hinge")).parent
     spec = _perfect_run(truth, tmp_path / "run")
-    scores = score(spec)
+    scores = compare_run(spec).scores
     assert scores.pop("motion rank correlation") > 0.98
     assert set(scores.values()) == {1.0}
     assert len(scores) == 6
@@ -50,7 +50,7 @@ def test_a_perfect_run_scores_one(altered: Alter, tmp_path: Path) -> None:
 def test_a_single_reconstruction_is_scored_without_latents(altered: Alter, tmp_path: Path) -> None:
     truth = simulate(altered(n_classes=1)).parent
     write_volume(tmp_path / "run/reconstruct.mrc", read_truth(truth).maps[0], 12.0)
-    scores = score(ScoreSpec(run=tmp_path / "run", truth=truth))
+    scores = compare_run(ScoreSpec(run=tmp_path / "run", truth=truth)).scores
     assert scores == {"mean FSC of class 0 with reconstruct.mrc": 1.0}
 
 
@@ -58,18 +58,18 @@ def test_a_run_on_other_particles_is_refused(small_spec: SimulationSpec, tmp_pat
     truth = simulate(small_spec).parent
     write_latents(tmp_path / "z.pkl", np.zeros((5, 2)), np.zeros((5, 2)))
     with pytest.raises(DataError, match="latents of 5 particles, 12 were simulated"):
-        score(ScoreSpec(run=tmp_path, truth=truth))
+        compare_run(ScoreSpec(run=tmp_path, truth=truth))
 
 
 def test_a_run_that_has_made_nothing_is_refused(small_spec: SimulationSpec, tmp_path: Path) -> None:
     truth = simulate(small_spec).parent
     with pytest.raises(RunError, match=r"neither z\.pkl nor volumes"):
-        score(ScoreSpec(run=tmp_path, truth=truth))
+        compare_run(ScoreSpec(run=tmp_path, truth=truth))
 
 
 def test_a_folder_that_simulate_did_not_write_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"truth\.yaml is missing"):
-        score(ScoreSpec(run=tmp_path, truth=tmp_path))
+        compare_run(ScoreSpec(run=tmp_path, truth=tmp_path))
 
 
 def test_the_best_classifier_errs_only_in_noise(altered: Alter) -> None:

@@ -6,9 +6,9 @@ Commands and scripts call these; the work is done in the rooms below.
 from __future__ import annotations
 
 from tomodrgn.core.pipeline.prepare import prepare
+from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
-from tomodrgn.core.simulation.scores import score
 from tomodrgn.core.simulation.tilt_series import simulate
 
 __all__ = ["evaluate_volumes", "prepare", "score", "simulate", "train"]

@@ -28,6 +28,11 @@ from tomodrgn.core.pipeline.parts import (
     run_disc,
     tilts_per_particle,
 )
+from tomodrgn.core.pipeline.pictures import (
+    PICTURES,
+    draw_training_curves,
+    draw_weighting_schemes,
+)
 from tomodrgn.core.pipeline.prepare import open_or_build, read_particles
 from tomodrgn.core.pipeline.training_log import TrainingLog
 from tomodrgn.core.provenance import write_manifest
@@ -125,7 +130,8 @@ def _claim_directory(run: RunSpecBase, outdir: Path) -> None:
             f"{outdir}: already holds a run ({results[0].name}); go on with --load latest, "
             "choose another --outdir, or replace it with --overwrite"
         )
-    for path in results:
+    pictures = [path for pattern in PICTURES for path in outdir.glob(pattern)]
+    for path in [*results, *pictures]:
         path.unlink()
 
 
@@ -177,6 +183,12 @@ class _Training:
         self.log = TrainingLog(run.training, has_latents=run.latent.dim is not None)
         if devices.is_main:
             self._describe_run(registry, reader)
+            draw_weighting_schemes(
+                outdir,
+                particles,
+                self.builder.weightings,
+                largest_radius_px=float(disc.radius_px[-1]),
+            )
 
     def run(self) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
@@ -203,9 +215,7 @@ class _Training:
         with self.log.showing():
             stopped_by = loop.run(start)
         if stopped_by is not None:
-            logger.info(
-                "stopped by %s; go on with --load latest", stopped_by.name
-            )
+            logger.info("stopped by %s; go on with --load latest", stopped_by.name)
             return stopped_by
         self._finish(stepper, time.perf_counter() - began, start)
         return None
@@ -309,6 +319,7 @@ class _Training:
                 norm=self.images.norm,
             )
             self._write_results(final, "")
+            draw_training_curves(self.outdir, self.outdir / METRICS)
             (self.outdir / INTERRUPTED).unlink(missing_ok=True)
         n_epochs = max(1, training.num_epochs - first)
         self.log.finished(seconds, seconds / n_epochs)

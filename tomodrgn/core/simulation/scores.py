@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from tomodrgn.core.simulation.truth import read_truth
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.simulation.agreement import MapAgreement
     from tomodrgn.core.simulation.truth import Truth
     from tomodrgn.core.specs.simulation import ScoreSpec
 
@@ -36,15 +40,33 @@ CLASS_LATENTS_NAME = "class_latents.txt"
 _PARTICLES_OF_BOUND = 500
 
 
-def score(spec: ScoreSpec) -> dict[str, Any]:
-    """How well a run recovered what was simulated; also written to ``scores.json``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a run found, beside what was simulated.
+
+    Attributes:
+        truth: what was simulated.
+        scores: figures by name: numbers between 0 and 1 (a correlation may be negative).
+        mean: (B, Z) latents; None for a run without any.
+        volumes: (D, D, D) decoded volumes; none where nothing is decoded yet.
+        pairs: each true map with the volume that shows it.
+        pixel_size_a: pixel size of the volumes; None without any.
+    """
+
+    truth: Truth
+    scores: dict[str, Any]
+    mean: NDArray[np.float32] | None
+    volumes: list[NDArray[np.float32]]
+    pairs: list[MapAgreement]
+    pixel_size_a: float | None
+
+
+def compare_run(spec: ScoreSpec) -> Comparison:
+    """How well a run recovered what was simulated; the scores also go to ``scores.json``.
 
     Latents are clustered into as many classes as there are. The mean latent of each cluster goes to
     ``class_latents.txt``, one row per true class, for ``eval_vol --zfile``. Volumes that have been
     decoded are compared with the true maps.
-
-    Returns:
-        Figures by name: numbers between 0 and 1 (a correlation may be negative).
 
     Raises:
         DataError: the truth is missing or does not fit the run.
@@ -53,28 +75,45 @@ def score(spec: ScoreSpec) -> dict[str, Any]:
     truth = read_truth(spec.truth)
     out = spec.out or spec.run
     scores: dict[str, Any] = {}
+    mean = None
     if (spec.run / LATENTS_NAME).exists():
-        scores |= _score_latents(spec.run / LATENTS_NAME, truth, out)
-    volumes = _find_volumes(spec)
-    if volumes:
-        scores |= _score_volumes(volumes, truth)
+        mean = _read_latents(spec.run / LATENTS_NAME, truth)
+        scores |= _score_latents(mean, truth, out)
+    paths = _find_volumes(spec)
+    volumes, pixel_size_a = _read_volumes(paths, truth)
+    pairs = compare_maps(volumes, list(truth.maps)) if volumes else []
+    for pair in pairs:
+        name = f"mean FSC of class {pair.label} with {paths[pair.volume].name}"
+        scores[name] = _rounded(pair.mean)
     if not scores:
         raise RunError(
             f"{spec.run}: holds neither {LATENTS_NAME} nor volumes; train there first, or name the "
             "folder of volumes"
         )
     write_text_atomic(out / SCORES_NAME, json.dumps(scores, indent=2) + "\n")
-    return scores
+    return Comparison(
+        truth=truth,
+        scores=scores,
+        mean=mean,
+        volumes=volumes,
+        pairs=pairs,
+        pixel_size_a=pixel_size_a,
+    )
 
 
-def _score_latents(path: Path, truth: Truth, out: Path) -> dict[str, Any]:
-    """Recovery of classes and motion."""
+def _read_latents(path: Path, truth: Truth) -> NDArray[np.float32]:
+    """(B, Z) latents of the particles that were simulated."""
     mean, _ = read_latents(path)
     if len(mean) != len(truth.labels):
         raise DataError(
             f"{path}: holds latents of {len(mean)} particles, {len(truth.labels)} were simulated; "
             "score a run on all of them"
         )
+    return mean
+
+
+def _score_latents(mean: NDArray[np.float32], truth: Truth, out: Path) -> dict[str, Any]:
+    """Recovery of classes and motion."""
     scores: dict[str, Any] = {}
     n_classes = truth.spec.class_count
     if n_classes > 1:
@@ -110,19 +149,18 @@ def _find_volumes(spec: ScoreSpec) -> list[Path]:
     return found or [path for path in [consensus] if path.exists()]
 
 
-def _score_volumes(paths: list[Path], truth: Truth) -> dict[str, Any]:
-    """Mean FSC of each true map with the volume that shows it."""
-    volumes = [read_volume(path)[0] for path in paths]
-    for path, volume in zip(paths, volumes, strict=True):
+def _read_volumes(
+    paths: list[Path], truth: Truth
+) -> tuple[list[NDArray[np.float32]], float | None]:
+    """Volumes in the box of the true maps, and their pixel size."""
+    read = [read_volume(path) for path in paths]
+    for path, (volume, _) in zip(paths, read, strict=True):
         if volume.shape != truth.maps[0].shape:
             raise DataError(
                 f"{path}: box {volume.shape} differs from that of the maps, {truth.maps[0].shape}; "
                 "decode without downsampling"
             )
-    return {
-        f"mean FSC of class {pair.label} with {paths[pair.volume].name}": _rounded(pair.mean)
-        for pair in compare_maps(volumes, list(truth.maps))
-    }
+    return [volume for volume, _ in read], read[0][1] if read else None
 
 
 def _rounded(value: float) -> float:

@@ -1,0 +1,94 @@
+"""Pictures that stand beside results. They help to look; a picture that fails is only a warning."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tomodrgn.core.interfaces import LossWeighting
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.simulation.scores import Comparison
+
+logger = logging.getLogger(__name__)
+
+PICTURES: Final = ("weighting_scheme_*.png", "training_curves.png")
+"""Pictures of a run directory."""
+
+
+def draw_weighting_schemes(
+    outdir: Path,
+    particles: ParticleSet,
+    weightings: Sequence[LossWeighting],
+    *,
+    largest_radius_px: float,
+) -> None:
+    """Draw ``weighting_scheme_I.png`` for the most frequent schemes of a run that weights."""
+    if not weightings:
+        return
+    with _drawing("weighting_scheme_*.png"):
+        from tomodrgn.core.analysis.figures import weighting_scheme
+        from tomodrgn.core.analysis.weighting import weighting_schemes
+
+        schemes = weighting_schemes(particles, weightings, largest_radius_px=largest_radius_px)
+        for i, scheme in enumerate(schemes):
+            weighting_scheme(
+                outdir / f"weighting_scheme_{i}.png",
+                scheme.freqs_per_a,
+                scheme.weights,
+                scheme.dose_e_per_a2,
+                scheme.tilt_deg,
+                n_particles=scheme.n_particles,
+            )
+
+
+def draw_training_curves(outdir: Path, metrics: Path) -> None:
+    """Draw ``training_curves.png`` from the metrics of a run, the last of each epoch."""
+    with _drawing("training_curves.png"):
+        from tomodrgn.core.analysis.figures import training_curves
+
+        epochs = pd.read_json(metrics, lines=True).drop_duplicates("epoch", keep="last")
+        training_curves(outdir / "training_curves.png", epochs.sort_values("epoch"))
+
+
+def draw_recovery(path: Path, found: Comparison) -> None:
+    """Draw what a run found beside what was simulated."""
+    with _drawing(path.name):
+        from tomodrgn.core.analysis.figures import RecoveredMap, recovery
+
+        maps = [
+            RecoveredMap(
+                label=pair.label,
+                decoded=found.volumes[pair.volume],
+                true=found.truth.maps[pair.label],
+                fsc=pair.curve,
+            )
+            for pair in found.pairs
+        ]
+        recovery(
+            path,
+            mean=found.mean,
+            labels=found.truth.labels,
+            maps=maps,
+            pixel_size_a=found.pixel_size_a,
+        )
+
+
+@contextlib.contextmanager
+def _drawing(name: str) -> Iterator[None]:
+    """Warn of what goes wrong in the block, and go on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  matplotlib: missing, misconfigured, or at odds
+        logger.warning(
+            "%s is not drawn (%s: %s); results are complete without it",
+            name,
+            type(error).__name__,
+            error,
+        )
