@@ -7,7 +7,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-NOT_BENCHMARKS = {"__main__", "particles", "report"}
+NOT_BENCHMARKS = {"__main__", "networks", "particles", "report"}
 
 
 def names() -> list[str]:

@@ -1,0 +1,73 @@
+"""Volumes per second: decoded from latents alone, and decoded and written as MRC files."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.ceiling import matmul_ceiling
+from benchmarks.networks import (
+    forward_flops,
+    installed_registry,
+    reference_model,
+    reference_run,
+)
+from benchmarks.report import Row, parser, report
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.fourier.volumes import half_ball
+from tomodrgn.core.model.evaluation import decode_volumes
+
+
+def measure(*, box_size_px: int, n_volumes: int, repeats: int, gpu: bool) -> Row:
+    """Decode volumes some times and report the median."""
+    device = torch.device("cuda" if gpu else "cpu")
+    registry = installed_registry()
+    run = reference_run(registry)
+    model = reference_model(run, registry, box_size_px=box_size_px, n_tilts=8, n_particles=1)
+    model = model.to(device)
+    latents = torch.randn(n_volumes, 8, generator=torch.Generator().manual_seed(0)).to(device)
+
+    def decode(folder: Path | None) -> float:
+        begun, number = time.perf_counter(), 0
+        for batch in decode_volumes(model, latents, box_size_px=box_size_px):
+            for volume in batch.cpu().numpy():
+                if folder is not None:
+                    write_volume(folder / f"vol_{number:03d}.mrc", volume, 1.0)
+                number += 1
+        return time.perf_counter() - begun
+
+    decode(None)
+    seconds = statistics.median(decode(None) for _ in range(repeats))
+    with tempfile.TemporaryDirectory() as folder:
+        written = statistics.median(decode(Path(folder)) for _ in range(repeats))
+    ceiling = matmul_ceiling(device, torch.float32)
+    mlp = model.decoder.decoder  # type: ignore[union-attr]
+    work = forward_flops(mlp) * len(half_ball(box_size_px)) * n_volumes  # type: ignore[arg-type]
+    return {
+        "device": device.type,
+        "box_px": box_size_px,
+        "volumes": n_volumes,
+        "volumes_per_s": n_volumes / seconds,
+        "written_per_s": n_volumes / written,
+        "gflop_per_s": work / seconds / 1e9,
+        "ceiling_gflop_per_s": ceiling / 1e9,
+        "percent_of_ceiling": 100 * work / seconds / ceiling,
+    }
+
+
+def main(arguments: list[str]) -> None:
+    """Measure decoding on the CPU and, where there is one, on a GPU."""
+    options = parser("decode", __doc__ or "")
+    options.add_argument("--box", type=int, default=64, help="box edge in px")
+    options.add_argument("--volumes", type=int, default=16)
+    options.add_argument("--repeats", type=int, default=3)
+    chosen = options.parse_args(arguments)
+    rows = [
+        measure(box_size_px=chosen.box, n_volumes=chosen.volumes, repeats=chosen.repeats, gpu=gpu)
+        for gpu in ([False, True] if torch.cuda.is_available() else [False])
+    ]
+    report("decode", rows, chosen.json)
