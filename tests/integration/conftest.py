@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,10 +16,10 @@ from tomodrgn.core.specs.simulation import SimulationSpec
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-SMALL_NETWORK = (
+SMALL_NETWORK = shlex.split(
     "--dec-dim 16 --dec-layers 1 --enc-dim-A 16 --enc-layers-A 1 --out-dim-A 8 --enc-dim-B 16 "
     "--pe-dim 4 --zdim 2 --seed 1 --lr 0.001 -b 4 --accelerator cpu --threads 1"
-).split()
+)
 
 
 @pytest.fixture(scope="session")

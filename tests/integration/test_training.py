@@ -77,7 +77,9 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     tomodrgn("train_vae", star, "-o", tmp_path, *SMALL_NETWORK, "-n", 2)
     tomodrgn("train_vae", star, "-o", tmp_path, *SMALL_NETWORK, "-n", 4, "--load", "latest")
     assert largest_difference(run, tmp_path) == 0
-    np.testing.assert_array_equal(read_latents(tmp_path / "z.pkl")[0], read_latents(run / "z.pkl")[0])
+    np.testing.assert_array_equal(
+        read_latents(tmp_path / "z.pkl")[0], read_latents(run / "z.pkl")[0]
+    )
 
 
 def test_streaming_trains_the_same_model(
@@ -159,7 +161,18 @@ def particle_names(star: Path) -> list[str]:
 def test_train_nn_writes_volumes_with_the_pixel_size(
     star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    network = "--dim 16 --layers 1 --pe-dim 4 --seed 1 --accelerator cpu".split()
+    network = [
+        "--dim",
+        "16",
+        "--layers",
+        "1",
+        "--pe-dim",
+        "4",
+        "--seed",
+        "1",
+        "--accelerator",
+        "cpu",
+    ]
     tomodrgn("train_nn", star, "-o", tmp_path, *network, "-n", 3, "--checkpoint", 2)
     assert {path.name for path in tmp_path.glob("reconstruct*.mrc")} == {
         "reconstruct.0.mrc",

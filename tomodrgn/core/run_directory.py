@@ -84,69 +84,76 @@ def write_classic_config(
         norm: shift and scale of the images.
     """
     spec = run.model_dump(mode="json")
-    training, weightings = spec["training"], [w["kind"] for w in spec["loss_weightings"]]
-    encoding = spec["positional_encoding"] or {"kind": "none"}
-    encoder, decoder = spec["encoder"], spec["decoder"]
-    model: dict[str, Any] = {
-        "pe_type": encoding["kind"],
-        "pe_dim": encoding.get("dim"),
-        "feat_sigma": encoding.get("sigma"),
-        "domain": "fourier",
-        "activation": decoder.get("activation"),
-        "l_dose_mask": training["l_dose_mask"],
-    }
-    if encoder is None:
-        model |= {"layers": decoder.get("layers"), "dim": decoder.get("dim")}
-    else:
-        model |= {
-            "qlayersA": encoder.get("layers_a"),
-            "qdimA": encoder.get("dim_a"),
-            "out_dimA": encoder.get("out_dim_a"),
-            "qlayersB": encoder.get("layers_b"),
-            "qdimB": encoder.get("dim_b"),
-            "enc_mask": encoder.get("mask_radius_px"),
-            "players": decoder.get("layers"),
-            "pdim": decoder.get("dim"),
-            "zdim": spec["latent"]["dim"],
-        }
     config = {
-        "dataset_args": {
-            "particles": str(Path(spec["reader"]["path"]).absolute()),
-            "norm": list(norm),
-            "ntilts": training["sample_ntilts"] or facts.min_tilts,
-            "invert_data": spec["contrast"]["invert_data"],
-            "ind": spec["dataset"]["ind"],
-            "window": spec["preparation"]["window"],
-            "window_r": spec["preparation"]["window_r"],
-            "datadir": spec["reader"].get("datadir"),
-        },
+        "dataset_args": _classic_dataset(spec, facts) | {"norm": list(norm)},
         "lattice_args": {
             "D": facts.box_size_px + 1,
             "extent": spec["preparation"]["l_extent"],
             "ignore_DC": True,
         },
-        "model_args": model,
-        "training_args": {
-            "n": training["num_epochs"],
-            "B": training["batch_size"],
-            "wd": training["wd"],
-            "lr": training["lr"],
-            "beta": spec["latent"]["beta"],
-            "beta_control": spec["latent"]["beta_control"],
-            "amp": spec["devices"]["precision"] == "mixed",
-            "multigpu": spec["devices"]["multigpu"],
-            "lazy": spec["cache"]["residency"] == "stream",
-            "recon_dose_weight": "dose" in weightings,
-            "recon_tilt_weight": "tilt" in weightings,
-            "dose_override": spec["dataset"]["dose_override"],
-            "verbose": training["verbose"],
-            "log_interval": training["log_interval"],
-            "checkpoint": training["checkpoint"],
-            "outdir": str(path.parent.absolute()),
-        },
+        "model_args": _classic_model(spec),
+        "training_args": _classic_training(spec) | {"outdir": str(path.parent.absolute())},
         "seed": spec["seed"],
         "angpix": facts.pixel_size_a,
     }
-    meta = {"time": str(datetime.now()), "cmd": sys.argv, "version": __version__}
+    meta = {"time": str(datetime.now()), "cmd": sys.argv, "version": __version__}  # noqa: DTZ005
     write_bytes_atomic(path, pickle.dumps(config) + pickle.dumps(meta))
 
+
+def _classic_dataset(spec: dict[str, Any], facts: DatasetFacts) -> dict[str, Any]:
+    return {
+        "particles": str(Path(spec["reader"]["path"]).absolute()),
+        "ntilts": spec["training"]["sample_ntilts"] or facts.min_tilts,
+        "invert_data": spec["contrast"]["invert_data"],
+        "ind": spec["dataset"]["ind"],
+        "window": spec["preparation"]["window"],
+        "window_r": spec["preparation"]["window_r"],
+        "datadir": spec["reader"].get("datadir"),
+    }
+
+
+def _classic_model(spec: dict[str, Any]) -> dict[str, Any]:
+    encoding = spec["positional_encoding"] or {"kind": "none"}
+    encoder, decoder = spec["encoder"], spec["decoder"]
+    model = {
+        "pe_type": encoding["kind"],
+        "pe_dim": encoding.get("dim"),
+        "feat_sigma": encoding.get("sigma"),
+        "domain": "fourier",
+        "activation": decoder.get("activation"),
+        "l_dose_mask": spec["training"]["l_dose_mask"],
+    }
+    if encoder is None:
+        return model | {"layers": decoder.get("layers"), "dim": decoder.get("dim")}
+    return model | {
+        "qlayersA": encoder.get("layers_a"),
+        "qdimA": encoder.get("dim_a"),
+        "out_dimA": encoder.get("out_dim_a"),
+        "qlayersB": encoder.get("layers_b"),
+        "qdimB": encoder.get("dim_b"),
+        "enc_mask": encoder.get("mask_radius_px"),
+        "players": decoder.get("layers"),
+        "pdim": decoder.get("dim"),
+        "zdim": spec["latent"]["dim"],
+    }
+
+
+def _classic_training(spec: dict[str, Any]) -> dict[str, Any]:
+    training, weightings = spec["training"], [part["kind"] for part in spec["loss_weightings"]]
+    return {
+        "n": training["num_epochs"],
+        "B": training["batch_size"],
+        "wd": training["wd"],
+        "lr": training["lr"],
+        "beta": spec["latent"]["beta"],
+        "beta_control": spec["latent"]["beta_control"],
+        "amp": spec["devices"]["precision"] == "mixed",
+        "multigpu": spec["devices"]["multigpu"],
+        "lazy": spec["cache"]["residency"] == "stream",
+        "recon_dose_weight": "dose" in weightings,
+        "recon_tilt_weight": "tilt" in weightings,
+        "dose_override": spec["dataset"]["dose_override"],
+        "verbose": training["verbose"],
+        "log_interval": training["log_interval"],
+        "checkpoint": training["checkpoint"],
+    }

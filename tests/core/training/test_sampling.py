@@ -59,8 +59,7 @@ def test_choices_follow_the_particle_and_not_its_row(particles: ParticleSet) -> 
     assert drawn(particles, batch) == drawn(shuffled, again)
     assert list(particles.name[batch.particles]) == list(shuffled.name[again.particles])
     noise = [
-        sampler(which).noise(rows, 2, 4)
-        for which, rows in ((particles, batch), (shuffled, again))
+        sampler(which).noise(rows, 2, 4) for which, rows in ((particles, batch), (shuffled, again))
     ]
     np.testing.assert_array_equal(*noise)
 

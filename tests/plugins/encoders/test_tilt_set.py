@@ -76,7 +76,7 @@ def test_the_mask_limits_what_is_seen(radius: int | None, reach: int) -> None:
 
 
 def test_a_mask_without_coefficients_is_refused() -> None:
-    with pytest.raises(SpecError, match="mask_radius_px: 0 leaves no coefficient"):
+    with pytest.raises(SpecError, match="mask_radius_px: 0 leaves nothing to see"):
         build(small(mask_radius_px=0))
 
 

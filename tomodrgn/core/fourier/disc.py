@@ -105,7 +105,8 @@ def disc_to_images(coefficients: Tensor, disc: HalfPlaneDisc) -> Tensor:
     spectra[:, ky, kx % box] = values
     on_axis = ky == 0  # both k and -k lie in the half spectrum
     spectra[:, 0, (-kx[on_axis]) % box] = values[:, on_axis].conj()
-    return torch.fft.irfftn(spectra, s=(box, box), dim=(-1, -2))
+    images: Tensor = torch.fft.irfftn(spectra, s=(box, box), dim=(-1, -2))
+    return images
 
 
 def shift_phases(freqs: Tensor, shift_px: Tensor) -> Tensor:

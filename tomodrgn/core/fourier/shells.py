@@ -45,7 +45,8 @@ def fsc(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np
     shells = shells[inside]
 
     def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(shells, weights=values, minlength=box // 2 + 1)
+        sums = np.bincount(shells, weights=values, minlength=box // 2 + 1)
+        return sums.astype(np.float64)
 
     cross = total((a * b.conj()).real)
     norm = np.sqrt(total(np.abs(a) ** 2) * total(np.abs(b) ** 2))

@@ -60,13 +60,16 @@ def half_ball_to_volumes(coefficients: Tensor, ball: HalfBall) -> Tensor:
     spectra[:, z, y, x] = values
     plane = x == 0  # both members of the pair lie in the half spectrum
     spectra[:, -z[plane] % box, -y[plane] % box, 0] = values[:, plane].conj()
-    return torch.fft.irfftn(spectra, s=(box, box, box), dim=(-3, -2, -1))
+    volumes: Tensor = torch.fft.irfftn(spectra, s=(box, box, box), dim=(-3, -2, -1))
+    return volumes
 
 
 def centred_fft3(volumes: Tensor) -> Tensor:
     """(..., D, D, D) centred unscaled transform; index D//2 is DC on every axis."""
     axes = (-3, -2, -1)
-    return torch.fft.fftshift(torch.fft.fftn(torch.fft.ifftshift(volumes, dim=axes), dim=axes), axes)
+    spectra = torch.fft.fftn(torch.fft.ifftshift(volumes, dim=axes), dim=axes)
+    centred: Tensor = torch.fft.fftshift(spectra, dim=axes)
+    return centred
 
 
 def lowpass(volumes: Tensor, *, pixel_size_a: float, resolution_a: float) -> Tensor:
@@ -77,4 +80,5 @@ def lowpass(volumes: Tensor, *, pixel_size_a: float, resolution_a: float) -> Ten
     half = torch.fft.rfftfreq(box, device=volumes.device)
     squared = axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + half**2
     spectra = spectra * (squared <= (pixel_size_a / resolution_a) ** 2)
-    return torch.fft.irfftn(spectra, s=(box,) * 3, dim=(-3, -2, -1))
+    filtered: Tensor = torch.fft.irfftn(spectra, s=(box,) * 3, dim=(-3, -2, -1))
+    return filtered

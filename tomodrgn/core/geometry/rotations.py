@@ -58,8 +58,8 @@ def euler_from_matrices(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
         np.arctan2(m[..., 2, 1], m[..., 2, 0]),
     )
     psi = np.where(locked, 0.0, np.arctan2(m[..., 1, 2], -m[..., 0, 2]))
-    return np.rad2deg(np.stack([rot, tilt, psi], axis=-1))
-
+    angles: NDArray[np.float64] = np.rad2deg(np.stack([rot, tilt, psi], axis=-1))
+    return angles
 
 
 def random_rotations(n: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -103,12 +103,13 @@ class ResidualMlp(nn.Module):
         else:
             start = bias
         tensors = [tensor for layer in others for tensor in layer]
-        result: Tensor = _FusedLayers.apply(self.slope, features, start, weight, *tensors)
+        fused: Any = _FusedLayers.apply
+        result: Tensor = fused(self.slope, features, start, weight, *tensors)
         return result
 
     def _effective_layers(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of each layer, the identity of residual layers folded in."""
-        layers = []
+        layers: list[tuple[Tensor, Tensor]] = []
         for module in self.main:
             if isinstance(module, ResidualLinear):
                 linear = module.linear
@@ -123,7 +124,7 @@ class _FusedLayers(torch.autograd.Function):
     """All layers of a :class:`ResidualMlp` as one node of the autograd graph."""
 
     @staticmethod
-    def forward(  # type: ignore[override]  # autograd functions name their own arguments
+    def forward(
         ctx: Any, slope: float, features: Tensor, start: Tensor, first: Tensor, *layers: Tensor
     ) -> Tensor:
         """``start`` is the first bias: (h,), or (N, h) when it depends on the row."""
@@ -140,9 +141,7 @@ class _FusedLayers(torch.autograd.Function):
         return hidden
 
     @staticmethod
-    def backward(  # type: ignore[override]  # as above
-        ctx: Any, gradient: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         half = len(ctx.saved_tensors) // 2
         inputs, weights = ctx.saved_tensors[:half], ctx.saved_tensors[half:]
         layer_gradients: list[Tensor] = []

@@ -32,6 +32,8 @@ class TrainingLog:
         self.n_epochs = training.num_epochs
         self._bar: Any = None
         self._task: Any = None
+        self._began = 0.0
+        self._first: int | None = None
         self._last_logged = (-1, 0)
 
     @contextlib.contextmanager
@@ -40,8 +42,8 @@ class TrainingLog:
         if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
             yield
             return
-        from rich.console import Console  # noqa: PLC0415  only where there is a terminal
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
             TextColumn("epoch {task.fields[epoch]}/{task.fields[n_epochs]}"),
@@ -50,11 +52,12 @@ class TrainingLog:
             TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.5f}"),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as self._bar:
-            self._task = self._bar.add_task(
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            self._bar = bar
+            self._task = bar.add_task(
                 "", total=None, epoch=0, n_epochs=self.n_epochs, rate=0.0, loss=0.0
             )
-            self._began = (time.monotonic(), None)
+            self._began = time.monotonic()
             try:
                 yield
             finally:
@@ -112,11 +115,9 @@ class TrainingLog:
 
     def _move_bar(self, state: Progress) -> None:
         done = state.epoch * state.n_particles + state.particles_done
-        began, first = self._began
-        if first is None:
-            first = done
-            self._began = (began, first)
-        rate = (done - first) / max(time.monotonic() - began, 1e-9)
+        if self._first is None:
+            self._first = done
+        rate = (done - self._first) / max(time.monotonic() - self._began, 1e-9)
         self._bar.update(
             self._task,
             completed=done,

@@ -18,7 +18,8 @@ class LatentSpec(Spec):
     dim: PositiveInt | None = None
     """Number of latent dimensions per particle (train_vae needs it)."""
     beta: NonNegativeFloat | BetaSchedule | None = None
-    """Weight of the KL divergence, or a schedule a to e over the particles seen; 1/zdim by default."""
+    """Weight of the KL divergence, or a schedule a to e over the particles seen; by default
+    1/zdim."""
     beta_control: PositiveFloat | None = None
     """Pull the KL divergence towards beta with this strength instead of weighting it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -64,7 +64,7 @@ class Devices:
         if self.n_ranks == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        flat = self.fabric.all_reduce(flat, reduce_op="sum")
+        flat = cast("Tensor", self.fabric.all_reduce(flat, reduce_op="sum"))
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
@@ -84,7 +84,7 @@ class Devices:
 
 def _launch(spec: DevicesSpec) -> Fabric:
     """Start the processes of the run, or join them."""
-    from lightning_fabric import Fabric  # noqa: PLC0415  slow to import
+    from lightning_fabric import Fabric
 
     n_gpus = torch.cuda.device_count()
     accelerator = spec.accelerator

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -61,9 +61,7 @@ def embed_particles(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and log variance of the latents of every particle, (B, Z) each, in the set's order."""
     means, log_variances = [], []
-    for batch, coefficients in with_coefficients(
-        sampler.in_order(batch_size), source, cache_rows
-    ):
+    for batch, coefficients in with_coefficients(sampler.in_order(batch_size), source, cache_rows):
         tilts = builder.build(batch, coefficients)
         with autocast():
             posterior = model.embed(tilts.encoder_input(), tilts.counts)

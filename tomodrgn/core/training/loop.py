@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.training import LatentSpec, TrainingSpec
     from tomodrgn.core.training.embedding import CoefficientSource
     from tomodrgn.core.training.sampling import Batch, Sampler
-    from tomodrgn.core.training.step import Stepper, StepLosses
+    from tomodrgn.core.training.step import StepLosses, Stepper
     from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class EpochReport:
     skipped_batches: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a run stands, for whoever shows it."""
 
@@ -121,17 +121,23 @@ class TrainingLoop:
         with watch_signals() as wishes:
             for epoch in range(first_epoch, self.training.num_epochs):
                 began = time.perf_counter()
-                for batch_index, (batch, coefficients) in enumerate(self._batches(epoch, skip), skip):
-                    beta = self._one_step(epoch, batch_index, batch, coefficients, sums)
+                for index, (batch, coefficients) in enumerate(self._batches(epoch, skip), skip):
+                    self._one_step(epoch, index, batch, coefficients, sums)
                     if wishes.stop is not None or wishes.save:
-                        self.on_checkpoint(self._checkpoint(epoch, batch_index + 1, sums))
+                        self.on_checkpoint(self._checkpoint(epoch, index + 1, sums))
                         wishes.save = False
                     if wishes.stop is not None:
                         return wishes.stop
-                report = self._report(epoch, sums, beta, time.perf_counter() - began)
+                report = self._report(epoch, sums, time.perf_counter() - began)
                 skip, sums = 0, EpochSums()
                 self.on_epoch(report, self._checkpoint(epoch, None, sums))
         return None
+
+    def _beta(self, epoch: int, batch_index: int) -> float:
+        """Weight of the KL divergence in a step."""
+        n_particles = self.sampler.particles.n_particles
+        seen = n_particles * epoch + batch_index * self.training.batch_size
+        return BetaSchedule(self.latent, n_particles * self.training.num_epochs)(seen)
 
     @property
     def _steps_per_epoch(self) -> int:
@@ -150,25 +156,19 @@ class TrainingLoop:
 
     def _one_step(
         self, epoch: int, batch_index: int, batch: Batch, coefficients: Tensor, sums: EpochSums
-    ) -> float:
-        """Make one step, add its losses to ``sums`` and return the beta it used."""
-        n_particles = self.sampler.particles.n_particles
+    ) -> None:
+        """Make one step and add its losses to ``sums``."""
+        n_particles, n_epochs = self.sampler.particles.n_particles, self.training.num_epochs
         first = batch_index * self.training.batch_size
         done = min(first + self.training.batch_size, n_particles)
-        beta = BetaSchedule(self.latent, n_particles * self.training.num_epochs)(
-            n_particles * epoch + first
-        )
+        beta = self._beta(epoch, batch_index)
         step = epoch * self._steps_per_epoch + batch_index
-        noise = None
-        if self.latent.dim is not None:
-            numbers = torch.from_numpy(self.sampler.noise(batch, epoch, self.latent.dim))
-            noise = numbers.to(self.builder.device, self.builder.dtype)
         losses = self.stepper.step(
             self.builder.build(batch, coefficients) if len(batch.images) else None,
-            noise,
+            self._noise(batch, epoch),
             beta=beta,
             control=self.latent.beta_control,
-            lr=learning_rate(self.training, step, self._steps_per_epoch * self.training.num_epochs),
+            lr=learning_rate(self.training, step, self._steps_per_epoch * n_epochs),
             n_coefficients=batch.n_coefficients,
             n_particles=done - first,
         )
@@ -176,28 +176,25 @@ class TrainingLoop:
             sums.skipped += 1
             names = ", ".join(self.sampler.particles.name[batch.particles])
             logger.warning("skipped a step: loss or gradient not finite for particles %s", names)
-            return beta
+            return
         sums.add(losses)
-        self.on_progress(
-            Progress(
-                epoch=epoch,
-                n_epochs=self.training.num_epochs,
-                particles_done=done,
-                n_particles=n_particles,
-                losses=losses,
-                beta=beta,
-            )
-        )
-        return beta
+        self.on_progress(Progress(epoch, n_epochs, done, n_particles, losses, beta))
 
-    def _report(self, epoch: int, sums: EpochSums, beta: float, seconds: float) -> EpochReport:
+    def _noise(self, batch: Batch, epoch: int) -> Tensor | None:
+        """(B, Z) standard normal numbers, or None without latents."""
+        if self.latent.dim is None:
+            return None
+        numbers = torch.from_numpy(self.sampler.noise(batch, epoch, self.latent.dim))
+        return numbers.to(self.builder.device, self.builder.dtype)
+
+    def _report(self, epoch: int, sums: EpochSums, seconds: float) -> EpochReport:
         generative = sums.squared_error / max(sums.n_coefficients, 1)
         return EpochReport(
             epoch=epoch,
             generative=generative,
             divergence=sums.divergence / max(sums.n_particles, 1),
             total=generative + 0.5 * sums.penalty / max(sums.n_coefficients, 1),
-            beta=beta,
+            beta=self._beta(epoch, self._steps_per_epoch - 1),
             lr=self.stepper.optimizer.param_groups[0]["lr"],
             seconds=seconds,
             n_coefficients=int(sums.n_coefficients),

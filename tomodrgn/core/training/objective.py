@@ -101,10 +101,10 @@ def accumulate_gradients(
         with autocast():
             part = None if latent_leaf is None else latent_leaf[chunk.particles]
             error = squared_error(model, chunk, part)
-        (error * scale).backward()  # type: ignore[no-untyped-call]
+        (error * scale).backward()
         total += error.detach()
     if latent is not None and latent_leaf is not None:
         through = latent_leaf.grad if latent_leaf.grad is not None else torch.zeros_like(latent)
         factor = 0.5 * penalty_factor(divergences.detach()) * scale
-        ((latent * through).sum() + factor * divergences.sum()).backward()  # type: ignore[no-untyped-call]
+        ((latent * through).sum() + factor * divergences.sum()).backward()
     return LossSums(total, divergences.detach().sum())

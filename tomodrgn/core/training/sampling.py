@@ -111,7 +111,7 @@ class Sampler:
         usable = self.usable[images]
         images, owner = images[usable], owner[usable]
         if self.sample_ntilts is not None:
-            chosen = self._choose(images, owner, epoch)
+            chosen = self._choose(images, owner, epoch, self.sample_ntilts)
             images, owner = images[chosen], owner[chosen]
         return Batch(
             particles=particles,
@@ -121,9 +121,9 @@ class Sampler:
         )
 
     def _choose(
-        self, images: NDArray[np.int64], owner: NDArray[np.int64], epoch: int | None
+        self, images: NDArray[np.int64], owner: NDArray[np.int64], epoch: int | None, n_tilts: int
     ) -> NDArray[np.int64]:
-        """Positions of ``sample_ntilts`` images of each owner, ascending."""
+        """Positions of ``n_tilts`` images of each owner, ascending."""
         if epoch is None:
             order = np.arange(len(images))
         else:
@@ -131,7 +131,7 @@ class Sampler:
             order = np.lexsort([luck, owner])
         counts = np.bincount(owner)
         rank = np.arange(len(images)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.sort(order[rank < self.sample_ntilts])
+        return np.sort(order[rank < n_tilts])
 
 
 def _share(batch: Batch, share: NDArray[np.int64]) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ class TiltBatch:
         filled = np.cumsum(self.kept) // max(1, n_rows)
         edges = np.flatnonzero(np.diff(filled)) + 1
         bounds = np.concatenate([[0], edges, [len(self.kept)]])
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in itertools.pairwise(bounds):
             if self.kept[first:last].any():
                 yield self._chunk(int(first), int(last))
 

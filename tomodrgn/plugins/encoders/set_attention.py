@@ -38,13 +38,22 @@ class AttentionBlock(nn.Module):
     def forward(self, queries: Tensor, members: Tensor, present: Tensor) -> Tensor:
         """(B, Q, query_dim), (B, T, set_dim), (B, T) bool to (B, Q, dim)."""
         query, key, value = self.query(queries), self.key(members), self.value(members)
-        heads = [part.unflatten(2, (self.n_heads, -1)).transpose(1, 2) for part in (query, key, value)]
-        scale = query.shape[-1] ** -0.5  # the width of all heads together, as in the source
-        mask = present[:, None, None, :]
-        mixed = functional.scaled_dot_product_attention(*heads, attn_mask=mask, scale=scale)
+        query_heads, key_heads, value_heads = map(self._split, (query, key, value))
+        mixed = functional.scaled_dot_product_attention(
+            query_heads,
+            key_heads,
+            value_heads,
+            attn_mask=present[:, None, None, :],
+            scale=query.shape[-1] ** -0.5,  # the width of all heads together, as in the source
+        )
         result = self.norms[0](query + mixed.transpose(1, 2).flatten(2))
         fed: Tensor = self.norms[1](result + functional.relu(self.out(result)))
         return fed
+
+    def _split(self, rows: Tensor) -> Tensor:
+        """(B, T, dim) to (B, heads, T, dim / heads)."""
+        heads: Tensor = rows.unflatten(2, (self.n_heads, -1))
+        return heads.transpose(1, 2)
 
 
 class SetAttention(nn.Module):

@@ -39,7 +39,9 @@ class TiltSetEncoder(nn.Module):
             radius = context.box_size_px // 2
         seen = len(context.radius_px) if radius < 0 else int((context.radius_px <= radius).sum())
         if not seen:
-            raise SpecError(f"encoder.mask_radius_px: {radius} leaves no coefficient; use 1 or more")
+            raise SpecError(
+                f"encoder.mask_radius_px: {radius} leaves nothing to see; use 1 or more"
+            )
         self.n_seen = seen
         self.pooling = spec.pooling
         self.n_tilts = context.min_tilts if spec.pooling == "concatenate" else None
