@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _MOST_TILTS_NAMED: Final = 14
 _MOST_EPOCHS_MARKED: Final = 60
+_LOSSES: Final = {
+    "generative": "reconstruction loss",
+    "divergence": "KL divergence (nat)",
+    "total": "total loss",
+}
 _PLANES: Final = ("xy", "xz", "yz")  # across z, y, x
 _CLOSE_MATCH: Final = 0.5  # FSC of a map with its truth: half the amplitude agrees
 
@@ -78,20 +83,17 @@ def training_curves(path: Path, metrics: pd.DataFrame) -> None:
         metrics: a row per epoch, ascending, with columns ``epoch`` (from 0), ``generative``,
             ``divergence`` and ``total``.
     """
-    panels = {"generative": "reconstruction loss", "divergence": "KL divergence (nat)"}
-    panels["total"] = "total loss"
-    if not metrics["divergence"].any():  # a model without latents
-        panels = {"total": "loss"}
+    has_latents = bool(metrics["divergence"].any())
+    panels = _LOSSES if has_latents else {"total": "loss"}
+    marker = "o" if len(metrics) <= _MOST_EPOCHS_MARKED else None
     with picture(path, width_in=3.3 * len(panels) + 0.4, height_in=2.8) as figure:
         axes_row = figure.subplots(1, len(panels), squeeze=False)[0]
         for place, (axes, (column, name)) in enumerate(zip(axes_row, panels.items(), strict=True)):
-            marker = "o" if len(metrics) <= _MOST_EPOCHS_MARKED else None
-            axes.plot(
-                metrics["epoch"] + 1, metrics[column], color=colour(place), marker=marker, ms=3
-            )
+            epochs = metrics["epoch"] + 1
+            axes.plot(epochs, metrics[column], color=colour(place), marker=marker, markersize=3)
             axes.set_title(name, loc="left")
-            axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.set(xlabel="epoch", xlim=(0.5, epochs.max() + 0.5))
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.ticklabel_format(axis="y", useOffset=False)
 
 

@@ -27,6 +27,7 @@ def score(spec: ScoreSpec) -> dict[str, Any]:
     """
     found = compare_run(spec)
     draw_recovery((spec.out or spec.run) / RECOVERY, found)
+    width = max(map(len, found.scores))
     for name, value in found.scores.items():
-        logger.info("%-32s %s", name, value)
+        logger.info("%-*s  %s", width, name, value)
     return found.scores
