@@ -25,3 +25,7 @@ class CacheError(TomodrgnError):
 
 class RunError(TomodrgnError):
     """A run cannot start, go on or be read."""
+
+
+class OutputError(TomodrgnError, OSError):
+    """A file or folder cannot be written."""

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tomodrgn.core.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,21 +30,59 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Yields:
         A path in the same folder that no other writer uses; the block creates the file.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
-        yield partial
-        _flush_to_disk(partial)
-        partial.replace(path)
+        with writing(path):
+            yield partial
+            _flush_to_disk(partial)
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     with suppress(OSError):  # some network file systems do not flush folders
         _flush_to_disk(path.parent)
 
 
-def write_bytes_atomic(path: Path, content: bytes) -> None:
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name ``path`` in what the system says against writing it in the block.
+
+    Raises:
+        OutputError: the system refused.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"{path}: cannot be written: {reason}; make room, or name another place"
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        OutputError: a file is in the way, or the system refused.
+    """
+    with writing(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise OutputError(
+                f"{path}: a file is where a folder is needed; name another"
+            ) from error
+
+
+def write_bytes_atomic(path: Path, content: bytes | memoryview) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     with atomic_path(path) as partial:
         partial.write_bytes(content)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tomodrgn.core.cache.store import ensure_cache
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.pipeline.display import show_progress
@@ -63,9 +64,7 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
     seed = 0 if run.seed is None else run.seed
     selected = select(particles, run.dataset, seed)
     if selected.n_images != particles.n_images:
-        logger.info(
-            "selected %d images of %d particles", selected.n_images, selected.n_particles
-        )
+        logger.info("selected %d images of %d particles", selected.n_images, selected.n_particles)
     return reader, selected
 
 
@@ -82,8 +81,6 @@ def open_or_build(
         if outdir is None:
             raise DataError("prepare: give --cache, the file to write")
         path = outdir / DEFAULT_CACHE
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with show_progress("preparing images") as progress:
-        return ensure_cache(
-            path, particles, reader, run.preparation, run.cache, progress=progress
-        )
+        return ensure_cache(path, particles, reader, run.preparation, run.cache, progress=progress)
