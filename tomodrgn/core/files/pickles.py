@@ -7,6 +7,7 @@ plain containers; anything else is refused before it is made.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -131,7 +132,7 @@ def _read_array(path: Path) -> NDArray[Any]:
             return np.loadtxt(lines, ndmin=2) if any(lines) else np.empty((0, 1))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: is no table of numbers: {error}") from error
     raise DataError(f"{path}: ends in {path.suffix or 'nothing'}; .pkl, .npy and .txt are read")
 
