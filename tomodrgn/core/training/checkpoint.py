@@ -7,6 +7,7 @@ in, None for all of them. ``weights.N.pkl`` are whole epochs, ``interrupted.pkl`
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from tomodrgn.core.errors import RunError
-from tomodrgn.core.files.atomic import atomic_path
+from tomodrgn.core.files.atomic import write_bytes_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,8 +53,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "optimizer_state_dict": checkpoint.optimizer,
         "scaler": checkpoint.scaler,
     }
-    with atomic_path(path) as partial:
-        torch.save(content, partial)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes_atomic(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -75,10 +77,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file; give the weights file of a run") from error
-    except Exception as error:  # noqa: BLE001  any kind of foreign or damaged file
+    except Exception as error:
         raise RunError(
-            f"{path}: not a weights file of this program ({type(error).__name__}: {error}); "
-            "give a weights.N.pkl of a run, or latest"
+            f"{path}: not a weights file of this program, or a damaged one; give weights.pkl or "
+            "weights.N.pkl of a run"
         ) from error
 
 
