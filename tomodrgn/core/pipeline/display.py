@@ -6,7 +6,10 @@ import contextlib
 import logging
 import sys
 import time
+from logging.handlers import MemoryHandler
 from typing import TYPE_CHECKING
+
+from tomodrgn.core.files.atomic import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,33 +17,48 @@ if TYPE_CHECKING:
 
 LOG_FORMAT = "%(asctime)s     %(message)s"
 LOG_TIME = "%Y-%m-%d %H:%M:%S"
+_RECORDS_KEPT = 10_000
 
 logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[None]:
+def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[Callable[[], None]]:
     """Write the program's log to a file besides where it goes already.
 
     Args:
         path: log file, appended to; None for a process that only warns.
         verbose: log details too.
+
+    Yields:
+        A function that begins the file; what was logged before waits in memory until then, so that
+        work which fails at its start leaves nothing behind.
     """
     root = logging.getLogger("tomodrgn")
     before = root.level
-    if path is None:
-        root.setLevel(logging.WARNING)
-        handler: logging.Handler = logging.NullHandler()
-    else:
-        root.setLevel(logging.DEBUG if verbose else logging.INFO)
-        handler = logging.FileHandler(path, encoding="utf-8")
-        handler.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
-    root.addHandler(handler)
+    root.setLevel(logging.WARNING if path is None else logging.DEBUG if verbose else logging.INFO)
+    waiting = MemoryHandler(_RECORDS_KEPT, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
+    handlers: list[logging.Handler] = [waiting]
+    root.addHandler(waiting)
+
+    def begin() -> None:
+        if path is None:
+            return
+        with writing(path):
+            file = logging.FileHandler(path, encoding="utf-8")
+        file.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
+        waiting.setTarget(file)
+        waiting.flush()
+        root.removeHandler(waiting)
+        root.addHandler(file)
+        handlers.append(file)
+
     try:
-        yield
+        yield begin
     finally:
-        root.removeHandler(handler)
-        handler.close()
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
         root.setLevel(before)
 
 
@@ -53,8 +71,8 @@ def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield _line_reporter(what)
         return
-    from rich.console import Console  # noqa: PLC0415  only where there is a terminal
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,

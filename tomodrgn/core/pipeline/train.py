@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import shlex
 import sys
 import time
@@ -17,6 +16,7 @@ import torch
 from tomodrgn.core.cache.residency import plan
 from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.errors import RunError, SpecError
+from tomodrgn.core.files.atomic import make_folder, writing
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.model.evaluation import decode_volumes
@@ -28,12 +28,15 @@ from tomodrgn.core.pipeline.parts import (
     run_disc,
     tilts_per_particle,
 )
-from tomodrgn.core.pipeline.pictures import (
-    PICTURES,
-    draw_training_curves,
-    draw_weighting_schemes,
-)
+from tomodrgn.core.pipeline.pictures import draw_training_curves, draw_weighting_schemes
 from tomodrgn.core.pipeline.prepare import open_or_build, read_particles
+from tomodrgn.core.pipeline.start import (
+    METRICS,
+    SavedState,
+    choose_seed,
+    find_start,
+    remove_results,
+)
 from tomodrgn.core.pipeline.training_log import TrainingLog
 from tomodrgn.core.provenance import write_manifest
 from tomodrgn.core.run_directory import (
@@ -43,14 +46,8 @@ from tomodrgn.core.run_directory import (
     DatasetFacts,
     write_classic_config,
 )
-from tomodrgn.core.specs.files import read_spec, write_spec
-from tomodrgn.core.training.checkpoint import (
-    INTERRUPTED,
-    Checkpoint,
-    find_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from tomodrgn.core.specs.files import write_spec
+from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
 from tomodrgn.core.training.embedding import embed_particles
@@ -64,7 +61,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
@@ -72,9 +68,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RESULTS = ("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, "metrics.jsonl")
 EMBEDDING_BATCH = 64
-METRICS = "metrics.jsonl"
 
 
 def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
@@ -87,18 +81,23 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
 
     Raises:
         RunError: the directory already holds a run, or the run cannot go on.
+        DataError: the particles or their images cannot be used.
+        OutputError: the directory cannot be written.
         SystemExit: a signal stopped the run; its state is saved.
     """
     _require_sound(run)
     devices = Devices(run.devices)
     if run.seed is None:
-        run = run.model_copy(update={"seed": _choose_seed(run, outdir, devices)})
-    if devices.is_main:
-        _claim_directory(run, outdir)
-    devices.wait_for_all()
+        run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
+    start = find_start(run, outdir)
     log = outdir / "run.log" if devices.is_main else None
-    with logging_to(log, verbose=run.training.verbose):
-        stopped_by = _Training(run, registry, outdir, devices).run()
+    with logging_to(log, verbose=run.training.verbose) as begin_log:
+        training = _Training(run, registry, outdir, devices)
+        devices.wait_for_all()
+        if devices.is_main:
+            make_folder(outdir)
+        begin_log()
+        stopped_by = training.run(start)
     if stopped_by is not None:
         raise SystemExit(128 + stopped_by)
 
@@ -112,41 +111,19 @@ def _require_sound(run: RunSpecBase) -> None:
         raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
 
 
-def _choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
-    """The seed of the run that is gone on with, or a new one, the same in every process."""
-    if run.training.load is not None and (outdir / RUN_SPEC).exists():
-        return int(read_spec(outdir / RUN_SPEC).get("seed") or 0)
-    return int(devices.fabric.broadcast(secrets.randbelow(100_000)))
-
-
-def _claim_directory(run: RunSpecBase, outdir: Path) -> None:
-    """Make the run directory, or refuse one that holds results."""
-    outdir.mkdir(parents=True, exist_ok=True)
-    if run.training.load is not None:
-        return
-    results = sorted(path for pattern in RESULTS for path in outdir.glob(pattern))
-    if results and not run.training.overwrite:
-        raise RunError(
-            f"{outdir}: already holds a run ({results[0].name}); go on with --load latest, "
-            "choose another --outdir, or replace it with --overwrite"
-        )
-    pictures = [path for pattern in PICTURES for path in outdir.glob(pattern)]
-    for path in [*results, *pictures]:
-        path.unlink()
-
-
 @dataclass(frozen=True)
 class _Images:
     """The data of a run, ready to be drawn from."""
 
-    particles: ParticleSet
     cache_rows: NDArray[np.int64]
     source: CoefficientSource
     norm: tuple[float, float]
 
 
 class _Training:
-    """One run: its parts, and what happens after epochs."""
+    """One run: its parts, and what happens after epochs. It writes nothing before :meth:`run`."""
+
+    images: _Images
 
     def __init__(
         self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices
@@ -156,8 +133,9 @@ class _Training:
         self.devices = devices
         logger.info("%s", shlex.join(sys.argv))
         logger.info("training on %s", devices.describe())
-        reader, particles = read_particles(run, registry)
-        self.images = self._open_images(reader, particles)
+        self.registry = registry
+        self.reader, self.particles = read_particles(run, registry)
+        particles = self.particles
         train_images = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         self.facts = _facts(particles, train_images)
         disc = run_disc(run, self.facts.box_size_px)
@@ -181,23 +159,18 @@ class _Training:
         self.sampler = sampler(train_images)
         self.held_out = None if train_images.all() else sampler(~train_images)
         self.log = TrainingLog(run.training, has_latents=run.latent.dim is not None)
-        if devices.is_main:
-            self._describe_run(registry, reader)
-            draw_weighting_schemes(
-                outdir,
-                particles,
-                self.builder.weightings,
-                largest_radius_px=float(disc.radius_px[-1]),
-            )
 
-    def run(self) -> int | None:
+    def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
         training = self.run_spec.training
+        self.images = self._open_images()
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=training.lr, weight_decay=training.wd
         )
         stepper = Stepper(self.model, optimizer, self.devices)
-        start = self._load(stepper)
+        start = None if saved is None else self._restore(stepper, *saved)
+        if self.devices.is_main:
+            self._begin_directory(is_new=start is None)
         loop = TrainingLoop(
             stepper=stepper,
             sampler=self.sampler,
@@ -220,9 +193,9 @@ class _Training:
         self._finish(stepper, time.perf_counter() - began, start)
         return None
 
-    def _open_images(self, reader: Reader, particles: ParticleSet) -> _Images:
+    def _open_images(self) -> _Images:
         """Coefficients with sign and scale of the run."""
-        run = self.run_spec
+        run, reader, particles = self.run_spec, self.reader, self.particles
         if self.devices.is_main:
             open_or_build(run, reader, particles, self.outdir)
         self.devices.wait_for_all()
@@ -248,9 +221,21 @@ class _Training:
             readers=run.cache.readers,
             prefetch=run.cache.prefetch,
         )
-        return _Images(particles, cache.rows(particles), source, norm)
+        return _Images(cache.rows(particles), source, norm)
 
-    def _describe_run(self, registry: Registry, reader: Reader) -> None:
+    def _begin_directory(self, *, is_new: bool) -> None:
+        """Remove what an earlier run left, if this one is new, and describe the run."""
+        if is_new:
+            remove_results(self.outdir)
+        self._describe_run()
+        draw_weighting_schemes(
+            self.outdir,
+            self.particles,
+            self.builder.weightings,
+            largest_radius_px=float(self.builder.radius_px[-1]),
+        )
+
+    def _describe_run(self) -> None:
         """Write what later commands and people need to know of the run."""
         run = self.run_spec
         parts: Any = run
@@ -259,23 +244,18 @@ class _Training:
         write_spec(self.outdir / RUN_SPEC, _without_circumstances(run))
         write_manifest(
             self.outdir / MANIFEST,
-            registry=registry,
+            registry=self.registry,
             parts=[part for part in used if part is not None],
             seed=run.seed or 0,
-            inputs=reader.fingerprint(),
+            inputs=self.reader.fingerprint(),
             dataset=asdict(self.facts),
         )
         write_classic_config(self.outdir / CONFIG, run, self.facts, self.images.norm)
         n_weights = sum(p.numel() for p in self.model.parameters())
         logger.info("%d weights, seed %d, results in %s", n_weights, run.seed, self.outdir)
 
-    def _load(self, stepper: Stepper) -> Checkpoint | None:
-        """The state to go on from, put into the model and the optimiser."""
-        load = self.run_spec.training.load
-        if load is None:
-            return None
-        path = find_checkpoint(self.outdir, load)
-        checkpoint = load_checkpoint(path)
+    def _restore(self, stepper: Stepper, path: Path, checkpoint: Checkpoint) -> Checkpoint:
+        """Put the state to go on from into the model and the optimiser."""
         try:
             self.model.load_state_dict(checkpoint.model)
             if checkpoint.optimizer is not None:
@@ -293,7 +273,8 @@ class _Training:
     def _after_epoch(self, report: EpochReport, checkpoint: Checkpoint) -> None:
         self.log.epoch(report)
         if self.devices.is_main:
-            with (self.outdir / METRICS).open("a", encoding="utf-8") as metrics:
+            path = self.outdir / METRICS
+            with writing(path), path.open("a", encoding="utf-8") as metrics:
                 metrics.write(json.dumps(asdict(report)) + "\n")
             if report.epoch % self.run_spec.training.checkpoint == 0:
                 self._write_results(checkpoint, f".{report.epoch}")
