@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.fourier.volumes import lowpass
@@ -45,6 +45,8 @@ def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
         RunError: the weights are not those of the run, or latents are missing or given in vain.
         DataError: latents have another dimension than the model.
     """
+    if spec.weights.is_dir():
+        raise RunError(f"{spec.weights}: is a directory; give the weights file in it, weights.pkl")
     directory = find_run_directory(spec.config, spec.weights)
     run_data, facts = read_run(directory)
     run = registry.parse(run_data, pending=True)
@@ -58,13 +60,15 @@ def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
         raise RunError(f"{spec.weights}: not the weights of the run in {directory}") from error
     model = model.to(devices.device, devices.dtype).eval()
     n_volumes = 1 if latents is None else len(latents)
+    box = _output_box_px(spec, facts.box_size_px)
     paths = _volume_paths(spec, n_volumes, has_latents=latents is not None)
-    box = spec.downsample or facts.box_size_px
     pixel_size_a = (spec.pixel_size_a or facts.pixel_size_a) * facts.box_size_px / box
     with devices.autocast():
         batches = decode_volumes(
             model,
-            None if latents is None else torch.from_numpy(latents).to(devices.device, devices.dtype),
+            None
+            if latents is None
+            else torch.from_numpy(latents).to(devices.device, devices.dtype),
             box_size_px=facts.box_size_px,
             output_box_px=box,
             extent=run.preparation.l_extent,
@@ -100,6 +104,11 @@ def gather_latents(spec: VolumesSpec, latent_dim: int | None) -> NDArray[np.floa
         )
     if latent_dim is None:
         raise RunError(f"{spec.weights}: this model has no latents; leave them out")
+    if not len(rows):
+        raise DataError(f"{spec.zfile}: holds no latents; give one per row")
+    if not np.isfinite(rows).all():
+        row = int(np.argmin(np.isfinite(rows).all(axis=1)))
+        raise DataError(f"latent {row + 1} of {len(rows)} holds a number that is not finite")
     if rows.shape[1] != latent_dim:
         raise DataError(
             f"latents have {rows.shape[1]} numbers each, the model has {latent_dim} latent "
@@ -108,14 +117,24 @@ def gather_latents(spec: VolumesSpec, latent_dim: int | None) -> NDArray[np.floa
     return rows
 
 
+def _output_box_px(spec: VolumesSpec, box_size_px: int) -> int:
+    """Box edge of the volumes."""
+    if spec.downsample is not None and spec.downsample > box_size_px:
+        raise RunError(
+            f"downsample: {spec.downsample} px is more than the box of the run, {box_size_px} px; "
+            "give a smaller even number"
+        )
+    return spec.downsample or box_size_px
+
+
 def _volume_paths(spec: VolumesSpec, n_volumes: int, *, has_latents: bool) -> list[Path]:
     """Where each volume goes: one named file, or numbered files in a directory."""
-    if spec.out.suffix == ".mrc":
+    if spec.out.suffix == ".mrc" and not spec.out.is_dir():
         if n_volumes > 1:
             raise RunError(f"{spec.out}: {n_volumes} volumes do not fit one file; give a directory")
-        spec.out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(spec.out.parent)
         return [spec.out]
-    spec.out.mkdir(parents=True, exist_ok=True)
+    make_folder(spec.out)
     if not has_latents:
         return [spec.out / f"{spec.prefix.rstrip('_') or 'vol'}.mrc"]
     return [spec.out / f"{spec.prefix}{index:03d}.mrc" for index in range(n_volumes)]
