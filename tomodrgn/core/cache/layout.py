@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +30,7 @@ import numpy as np
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -123,26 +124,8 @@ def read_header(path: Path) -> CacheHeader:
     Raises:
         CacheError: the file is no cache, or one of another version.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            attributes = dict(file.attrs)
-    except OSError as error:
-        raise CacheError(
-            f"{path}: this is no cache, or a damaged one ({error}); give another --cache, or "
-            "delete the file so that it is built anew"
-        ) from error
-    if attributes.get("encoding-type") != ENCODING_TYPE:
-        raise CacheError(f"{path}: this file is not a tomodrgn cache; give another --cache")
-    version = int(attributes["encoding-version"])
-    if version != ENCODING_VERSION:
-        raise CacheError(
-            f"{path}: the cache has layout version {version}, this program reads version "
-            f"{ENCODING_VERSION}; use --rebuild-cache or another --cache"
-        )
-    values = {f.name: _plain(attributes[f.name]) for f in fields(CacheHeader)}
-    for name in _JSON_ATTRIBUTES:
-        values[name] = json.loads(values[name])
-    return CacheHeader(**values)
+    with _reading(path) as file:
+        return _parse_header(path, dict(file.attrs))
 
 
 def is_cache(path: Path) -> bool:
@@ -156,7 +139,7 @@ def is_cache(path: Path) -> bool:
 
 def coefficient_offset(path: Path) -> int:
     """Byte of the file at which the coefficients begin."""
-    with h5py.File(path, "r", locking=False) as file:
+    with _reading(path) as file:
         offset = file[COEFFICIENTS].id.get_offset()
     if offset is None:
         raise CacheError(
@@ -168,16 +151,44 @@ def coefficient_offset(path: Path) -> int:
 
 def read_image_names(path: Path) -> NDArray[np.object_]:
     """(M,) names of the cached images."""
-    with h5py.File(path, "r", locking=False) as file:
-        encoded = file["images/name"][:]
-    return np.char.decode(encoded, "utf-8").astype(object)
+    with _reading(path) as file:
+        return np.char.decode(file["images/name"][:], "utf-8").astype(object)
 
 
 def read_shifts(path: Path) -> NDArray[np.float32]:
     """(M, 2) shifts by which the cached images were centred, in px."""
-    with h5py.File(path, "r", locking=False) as file:
+    with _reading(path) as file:
         shifts: NDArray[np.float32] = file["images/shift_px"][:]
     return shifts
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[h5py.File]:
+    """The open file; whatever HDF5 or JSON find wrong with it in the block is damage."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise CacheError(
+            f"{path}: this is no cache, or a damaged one ({reason}); give another --cache, or "
+            "delete the file so that it is built anew"
+        ) from error
+
+
+def _parse_header(path: Path, attributes: Mapping[str, Any]) -> CacheHeader:
+    if attributes.get("encoding-type") != ENCODING_TYPE:
+        raise CacheError(f"{path}: this file is not a tomodrgn cache; give another --cache")
+    version = int(attributes["encoding-version"])
+    if version != ENCODING_VERSION:
+        raise CacheError(
+            f"{path}: the cache has layout version {version}, this program reads version "
+            f"{ENCODING_VERSION}; use --rebuild-cache or another --cache"
+        )
+    values = {f.name: _plain(attributes[f.name]) for f in fields(CacheHeader)}
+    for name in _JSON_ATTRIBUTES:
+        values[name] = json.loads(values[name])
+    return CacheHeader(**values)
 
 
 def _plain(value: Any) -> Any:
