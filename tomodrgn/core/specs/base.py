@@ -13,4 +13,6 @@ class Spec(BaseModel):
     its only documentation: options, ``plugins show`` and errors are drawn from it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )

@@ -131,7 +131,7 @@ class SimulationSpec(AcquisitionSpec):
 
     outdir: Path
     """Folder for the STAR file, stacks, true maps and labels."""
-    snr: PositiveFloat | None = 0.1
+    snr: Annotated[float, Field(gt=0, allow_inf_nan=True)] | None = 0.1
     """Variance of the signal, with CTF and dose damage, over that of the noise, both over the
     whole box; null or inf for images without noise."""
     origin_shift_px: NonNegativeFloat = 0.0
