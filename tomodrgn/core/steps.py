@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ from tomodrgn.core.specs.steps import Step, read_steps
 from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.base import Spec
+    from tomodrgn.core.specs.run import RunSpecBase
 
 _SPECS: dict[str, type[Spec]] = {
     "eval_vol": VolumesSpec,
@@ -27,6 +29,14 @@ _SPECS: dict[str, type[Spec]] = {
     "simulate": SimulationSpec,
 }
 _OUTPUTS = ("out", "outdir", "cache.path")
+
+
+@dataclass(slots=True)
+class _Made:
+    """What the steps so far would have made: files and folders, and the runs among them."""
+
+    paths: list[Path] = field(default_factory=list)
+    runs: dict[Path, RunSpecBase] = field(default_factory=dict)
 
 
 def plan_steps(path: Path, registry: Registry) -> list[Step]:
@@ -37,11 +47,11 @@ def plan_steps(path: Path, registry: Registry) -> list[Step]:
             by an earlier step.
     """
     steps = read_steps(path)
-    made: list[Path] = []
+    made = _Made()
     faults: list[str] = []
     for step in steps:
         faults += [f"{path}: {step.label}: {fault}" for fault in _check(step, registry, made)]
-        made += _outputs(step.body)
+        made.paths += _outputs(step.body)
     if faults:
         raise SpecError("\n".join(faults))
     return steps
@@ -69,20 +79,57 @@ def run_step(step: Step, registry: Registry) -> list[str]:
             return []
 
 
-def _check(step: Step, registry: Registry, made: Iterable[Path]) -> Iterator[str]:
+def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:
     try:
         spec = _spec(step, registry, pending=True)
     except TomodrgnError as error:
         yield from str(error).splitlines()
         return
-    if step.command.startswith("train_") and _outdir(step) is None:
-        yield "outdir: is missing"
+    outdir = step.body.get("outdir")
+    if outdir is not None and not isinstance(outdir, str):
+        yield f"outdir: is {outdir!r}; give the path of a folder"
+    elif step.command.startswith("train_"):
+        yield from _run_faults(spec, outdir, made)
+    elif step.command == "eval_vol":
+        yield from _latent_faults(spec, made.runs.get(spec.weights.parent.resolve()))
     if step.command == "prepare" and not _outputs(step.body):
         yield "outdir: is missing, and so is cache.path; give one of them"
     for place, path in _paths(spec):
         absolute = path.resolve()
-        if not path.exists() and not any(absolute.is_relative_to(folder) for folder in made):
+        if not path.exists() and not any(absolute.is_relative_to(folder) for folder in made.paths):
             yield f"{place}: {path} does not exist, and no earlier step makes it"
+
+
+def _run_faults(run: RunSpecBase, outdir: str | None, made: _Made) -> Iterator[str]:
+    """Why a run cannot be written where a step wants it."""
+    if outdir is None:
+        yield "outdir: is missing"
+        return
+    folder, training = Path(outdir).resolve(), run.training
+    if folder in made.runs:
+        if training.load is None and not training.overwrite:
+            yield f"outdir: an earlier step trains in {outdir}; name another, or set training.load"
+    elif folder.exists():
+        from tomodrgn.core.pipeline.start import find_start
+
+        try:
+            find_start(run, Path(outdir))
+        except TomodrgnError as error:
+            yield str(error)
+    made.runs[folder] = run
+
+
+def _latent_faults(volumes: VolumesSpec, run: RunSpecBase | None) -> Iterator[str]:
+    """Why latents do not fit the model that an earlier step trains."""
+    if run is None:
+        return
+    dim = run.latent.dim
+    given = {"z": volumes.z, "z_start": volumes.z_start, "z_end": volumes.z_end}
+    for place, latent in given.items():
+        if latent is not None and len(latent) != (dim or 0):
+            yield f"{place}: has {len(latent)} numbers, the model has {dim or 0} latent dimensions"
+    if dim and volumes.zfile is None and not any(given.values()):
+        yield "z is missing: give z, z_start and z_end, or zfile"
 
 
 def _spec(step: Step, registry: Registry, *, pending: bool) -> Any:
