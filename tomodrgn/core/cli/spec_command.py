@@ -158,5 +158,7 @@ def _refuse_missing(ctx: click.Context, fields: Sequence[SpecParameter], merged:
 def _lookup(layer: Layer, place: str) -> Any:
     value: Any = layer
     for name in place.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return value  # not a section, of which validation says more
+        value = value.get(name)
     return value

@@ -25,6 +25,13 @@ _NAMED_FAULTS = {
     "value_error",
 }
 
+_IN_PLAIN_WORDS = {
+    "model_type": "input should be a mapping of fields",
+    "model_attributes_type": "input should be a mapping of fields",
+    "path_type": "input should be a path",
+    "tuple_type": "input should be a list",
+}
+
 
 def validate(model: type[ModelT], data: object) -> ModelT:
     """Data as a model.
@@ -81,7 +88,7 @@ def _explain_one(model: type[BaseModel], fault: ErrorDetails) -> str:
         case "value_error":
             return f"{where}{fault['ctx']['error']}"
         case _:
-            message = fault["msg"]
+            message = _IN_PLAIN_WORDS.get(fault["type"], fault["msg"])
             return f"{where}{message[0].lower()}{message[1:]}, got {fault['input']!r}"
 
 
