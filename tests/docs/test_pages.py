@@ -1,0 +1,61 @@
+"""Pages lead to each other and cover what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, ROOT, page_name, pages
+from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.cli.main import COMMANDS
+from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, VOLUME_OPTIONS
+from tomodrgn.core.families import FAMILIES
+
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+PAGE_OF_FAMILY = {
+    "loss_weightings": "loss_weighting",
+    "exporters": "exporter",
+}
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [link.split("#")[0] for link in _LINK.findall(page.read_text())]
+    local = [target for target in targets if target and "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_page_can_be_reached() -> None:
+    start = ROOT / "README.md"
+    waiting, seen = [start, DOCS / "index.md"], set()
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in seen or page.suffix != ".md" or not page.exists():
+            continue
+        seen.add(page)
+        links = (link.split("#")[0] for link in _LINK.findall(page.read_text()))
+        waiting += [page.parent / link for link in links if link and "://" not in link]
+    assert [page_name(page) for page in pages() if page.resolve() not in seen] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_page(command: str) -> None:
+    assert (DOCS / "commands" / f"{command}.md").is_file()
+
+
+@pytest.mark.parametrize("family", [family.name for family in FAMILIES])
+def test_every_built_in_part_is_described(family: str) -> None:
+    text = (DOCS / "plugins" / f"{PAGE_OF_FAMILY.get(family, family)}.md").read_text()
+    kinds = [entry.component.kind for name, entry in builtin_registry() if name == family]
+    assert [kind for kind in kinds if f"`{kind}`" not in text] == []
+
+
+def test_options_of_2022_that_are_mapped_exist() -> None:
+    text = (DOCS / "coming-from-tomodrgn-2022.md").read_text()
+    named = set(re.findall(r"`(--[a-zA-Z][a-zA-Z-]+)`", text))
+    tables = (TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, VOLUME_OPTIONS)
+    known = {name for table in tables for row in table for name in row.names.split()}
+    assert sorted(named - known) == []
