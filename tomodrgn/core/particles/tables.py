@@ -127,7 +127,11 @@ class ParticleSet:
 
     def __post_init__(self) -> None:
         if not len(self.counts):
-            raise DataError(f"{self.source}: no particles are left; check the selection options")
+            reasons = [f"{n} rows: {reason}" for reason, n in self.rejected.items()]
+            raise DataError(
+                f"{self.source}: no particles are left of {self.rows_read} rows "
+                f"({'; '.join(reasons) or 'no reason given'}); check the selection options"
+            )
         if int(self.counts.sum()) != len(self.images):
             raise ValueError(f"counts add up to {self.counts.sum()}, images are {len(self.images)}")
 
