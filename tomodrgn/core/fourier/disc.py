@@ -53,7 +53,7 @@ def half_plane_disc(box_size_px: int, extent: float = NYQUIST) -> HalfPlaneDisc:
     """The disc of a box, up to radius ``extent * box_size_px`` exclusive.
 
     Raises:
-        DataError: the box is odd or smaller than 4 px.
+        DataError: the box is odd or smaller than 4 px, or the extent leaves nothing of it.
     """
     if box_size_px % 2 or box_size_px < 4:  # noqa: PLR2004  no disc below 4
         raise DataError(f"box size {box_size_px} px is not even and at least 4; crop or pad images")
@@ -61,6 +61,11 @@ def half_plane_disc(box_size_px: int, extent: float = NYQUIST) -> HalfPlaneDisc:
     ky, kx = np.mgrid[0:half, -half + 1 : half]
     radius = np.hypot(kx, ky)
     keep = ((ky > 0) | ((ky == 0) & (kx > 0))) & (radius < extent * box_size_px)
+    if not keep.any():
+        raise DataError(
+            f"extent {extent} leaves no coefficient of a box of {box_size_px} px; "
+            f"more than {1 / box_size_px:g} cycles/px are needed (--l-extent)"
+        )
     kx, ky, radius = kx[keep], ky[keep], radius[keep]
     order = np.argsort(radius, kind="stable")
     k = np.stack([kx, ky], axis=1)[order].astype(np.int64)
