@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import NonNegativeInt
+from typing import Annotated
+
+from pydantic import Field
 
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.dataset import CacheSpec, ContrastSpec, DatasetSpec, PreparationSpec
@@ -26,5 +28,5 @@ class RunSpecBase(Spec):
     """Optimisation and checkpoints."""
     devices: DevicesSpec = DevicesSpec()
     """Where the run computes."""
-    seed: NonNegativeInt | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     """Seed of every random choice; drawn once and recorded when not given."""
