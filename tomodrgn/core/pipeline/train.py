@@ -263,7 +263,7 @@ class _Training:
         except (RuntimeError, ValueError) as error:
             raise RunError(
                 f"{path}: these weights belong to another model than the run spec describes; "
-                f"use the options of that run ({str(error).splitlines()[0]})"
+                "give the options of that run, or its run.yaml with --spec"
             ) from error
         if checkpoint.scaler:
             stepper.scaler.load_state_dict(checkpoint.scaler)
