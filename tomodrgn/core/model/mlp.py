@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Activation = Literal["relu", "leaky_relu"]
 LEAKY_SLOPE = 0.01
+BLOCK = 1024
+"""Rows whose activations stay in the cache of a processor core from layer to layer."""
 
 
 class ResidualLinear(nn.Module):
@@ -93,18 +95,18 @@ class ResidualMlp(nn.Module):
         return hidden
 
     def _fused(self, features: Tensor, condition: Tensor | None, spread: Tensor | None) -> Tensor:
-        """The same numbers with activations in place and no copy of a layer in memory."""
+        """The same numbers, block by block in the cache of the processor."""
         (weight, bias), *others = self._effective_layers()
         n_features = features.shape[1]
-        if condition is not None and spread is not None:
-            shared = functional.linear(condition, weight[:, n_features:], bias)
-            start = shared.index_select(0, spread)
-            weight = weight[:, :n_features]
+        if condition is None or spread is None:
+            shared, spread = bias[None], features.new_zeros(len(features), dtype=torch.int64)
         else:
-            start = bias
+            shared = functional.linear(condition, weight[:, n_features:], bias)
         tensors = [tensor for layer in others for tensor in layer]
         fused: Any = _FusedLayers.apply
-        result: Tensor = fused(self.slope, features, start, weight, *tensors)
+        result: Tensor = fused(
+            self.slope, features, spread, shared, weight[:, :n_features], *tensors
+        )
         return result
 
     def _effective_layers(self) -> list[tuple[Tensor, Tensor]]:
@@ -121,37 +123,70 @@ class ResidualMlp(nn.Module):
 
 
 class _FusedLayers(torch.autograd.Function):
-    """All layers of a :class:`ResidualMlp` as one node of the autograd graph."""
+    """All layers of a :class:`ResidualMlp` as one node of the autograd graph.
+
+    Rows pass in blocks whose activations fit the cache, with activations in place. ``shared``
+    (B, h) is what the first layer adds to the rows that ``spread`` (N,) assigns to it.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, slope: float, features: Tensor, start: Tensor, first: Tensor, *layers: Tensor
+        ctx: Any,
+        slope: float,
+        features: Tensor,
+        spread: Tensor,
+        shared: Tensor,
+        first: Tensor,
+        *layers: Tensor,
     ) -> Tensor:
-        """``start`` is the first bias: (h,), or (N, h) when it depends on the row."""
-        weights = [first, *layers[::2]]
-        inputs = [features]
-        hidden = torch.addmm(start, features, first.t())
-        for weight, bias in zip(layers[::2], layers[1::2], strict=True):
-            functional.leaky_relu_(hidden, slope)
-            inputs.append(hidden)
-            hidden = torch.addmm(bias, hidden, weight.t())
+        weights, biases = layers[::2], layers[1::2]
+        answers, inputs = [], []
+        for block, owner in zip(features.split(BLOCK), spread.split(BLOCK), strict=True):
+            inputs.append(block)
+            hidden = shared.index_select(0, owner).addmm_(block, first.t())
+            for weight, bias in zip(weights, biases, strict=True):
+                functional.leaky_relu_(hidden, slope)
+                inputs.append(hidden)
+                hidden = torch.addmm(bias, hidden, weight.t())
+            answers.append(hidden)
         ctx.slope = slope
-        ctx.shared_start = start.dim() == 1
-        ctx.save_for_backward(*inputs, *weights)
-        return hidden
+        ctx.n_layers = 1 + len(weights)
+        ctx.save_for_backward(spread, shared, first, *weights, *inputs)
+        return torch.cat(answers)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        half = len(ctx.saved_tensors) // 2
-        inputs, weights = ctx.saved_tensors[:half], ctx.saved_tensors[half:]
-        layer_gradients: list[Tensor] = []
-        for layer_input, weight in zip(inputs[:0:-1], weights[:0:-1], strict=True):
-            layer_gradients += [gradient.sum(0), gradient.t() @ layer_input]
-            gradient = gradient @ weight
-            torch.ops.aten.leaky_relu_backward.grad_input(
-                gradient, layer_input, ctx.slope, True, grad_input=gradient
-            )
-        to_features = gradient @ weights[0] if ctx.needs_input_grad[1] else None
-        to_start = gradient.sum(0) if ctx.shared_start else gradient
-        to_first = gradient.t() @ inputs[0]
-        return (None, to_features, to_start, to_first, *reversed(layer_gradients))
+        n_layers: int = ctx.n_layers
+        spread, shared, *others = ctx.saved_tensors
+        weights, inputs = others[:n_layers], others[n_layers:]
+        to_weights = [torch.zeros_like(weight) for weight in weights]
+        to_biases = [weight.new_zeros(len(weight)) for weight in weights[1:]]
+        to_shared, to_features = torch.zeros_like(shared), []
+        blocks = zip(gradient.split(BLOCK), spread.split(BLOCK), strict=True)
+        for index, (passed, owner) in enumerate(blocks):
+            block_inputs = inputs[index * n_layers : (index + 1) * n_layers]
+            for layer in range(n_layers - 1, 0, -1):
+                to_biases[layer - 1] += passed.sum(0)
+                to_weights[layer].addmm_(passed.t(), block_inputs[layer])
+                passed = passed @ weights[layer]  # noqa: PLW2901  on its way down the layers
+                _through_activation(passed, block_inputs[layer], ctx.slope)
+            to_weights[0].addmm_(passed.t(), block_inputs[0])
+            to_shared.index_add_(0, owner, passed)
+            if ctx.needs_input_grad[1]:
+                to_features.append(passed @ weights[0])
+        pairs = zip(to_weights[1:], to_biases, strict=True)
+        return (
+            None,
+            torch.cat(to_features) if to_features else None,
+            None,
+            to_shared,
+            to_weights[0],
+            *(tensor for pair in pairs for tensor in pair),
+        )
+
+
+def _through_activation(gradient: Tensor, activated: Tensor, slope: float) -> None:
+    """Multiply a gradient by the derivative of the activation that gave ``activated``."""
+    torch.ops.aten.leaky_relu_backward.grad_input(
+        gradient, activated, slope, True, grad_input=gradient
+    )
