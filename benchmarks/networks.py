@@ -8,12 +8,12 @@ from torch import nn
 
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.manager import load_plugins
-from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.core.pipeline.parts import build_model
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.run_directory import DatasetFacts
 
 if TYPE_CHECKING:
+    from tomodrgn.core.model.mlp import ResidualMlp
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.specs.run import RunSpecBase
 

@@ -23,7 +23,6 @@ from benchmarks.networks import (
 from benchmarks.particles import regular_particles
 from benchmarks.report import Row, parser, report
 from tomodrgn.core.fourier.disc import half_plane_disc
-from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.core.pipeline.parts import build_weightings
 from tomodrgn.core.run_directory import DatasetFacts
 from tomodrgn.core.specs.training import DevicesSpec
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tomodrgn.core.model.mlp import ResidualMlp
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.training.loop import EpochReport
 

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.loop import EpochReport, Progress
 
 logger = logging.getLogger(__name__)
+
+STATUS_INTERVAL_S = 30.0
+"""Time between two lines about rate and time left, where no bar is shown."""
+
+
+class Pace(NamedTuple):
+    """How fast a run goes."""
+
+    done: int
+    particles_per_s: float
+    seconds_left: float
 
 
 class TrainingLog:
@@ -32,13 +43,14 @@ class TrainingLog:
         self.n_epochs = training.num_epochs
         self._bar: Any = None
         self._task: Any = None
-        self._began = 0.0
+        self._began = self._last_status = 0.0
         self._first: int | None = None
         self._last_logged = (-1, 0)
 
     @contextlib.contextmanager
     def showing(self) -> Iterator[None]:
         """Show a bar while the block runs, if standard error is a terminal."""
+        self._began = self._last_status = time.monotonic()
         if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
             yield
             return
@@ -57,16 +69,28 @@ class TrainingLog:
             self._task = bar.add_task(
                 "", total=None, epoch=0, n_epochs=self.n_epochs, rate=0.0, loss=0.0
             )
-            self._began = time.monotonic()
             try:
                 yield
             finally:
                 self._bar = None
 
     def progress(self, state: Progress) -> None:
-        """Report a step: the bar always, a line each time ``log_interval`` particles are done."""
+        """Report a step: the bar always, a line each time ``log_interval`` particles are done.
+
+        Off a terminal, rate and time left are logged every half minute.
+        """
+        pace = self._pace(state)
         if self._bar is not None:
-            self._move_bar(state)
+            self._move_bar(state, pace)
+        elif time.monotonic() - self._last_status > STATUS_INTERVAL_S:
+            self._last_status = time.monotonic()
+            logger.info(
+                "epoch %d of %d, %.1f particles/s, %s left",
+                state.epoch + 1,
+                state.n_epochs,
+                pace.particles_per_s,
+                timedelta(seconds=round(pace.seconds_left)),
+            )
         epoch, logged = self._last_logged
         if epoch != state.epoch:
             logged = 0
@@ -113,16 +137,21 @@ class TrainingLog:
             f"beta={state.beta:.15f}, loss={losses.total:.15f}"
         )
 
-    def _move_bar(self, state: Progress) -> None:
+    def _pace(self, state: Progress) -> Pace:
+        """Particles done, rate and time left, counted from the first step of this call."""
         done = state.epoch * state.n_particles + state.particles_done
         if self._first is None:
             self._first = done
         rate = (done - self._first) / max(time.monotonic() - self._began, 1e-9)
+        left = state.n_epochs * state.n_particles - done
+        return Pace(done, rate, left / rate if rate else 0.0)
+
+    def _move_bar(self, state: Progress, pace: Pace) -> None:
         self._bar.update(
             self._task,
-            completed=done,
+            completed=pace.done,
             total=state.n_epochs * state.n_particles,
             epoch=state.epoch + 1,
-            rate=rate,
+            rate=pace.particles_per_s,
             loss=state.losses.total,
         )
