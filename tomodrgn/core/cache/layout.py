@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import h5py
 import numpy as np
 
+from tomodrgn.core.cache.hdf5_writing import hdf5_writing
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class CacheHeader:
 
 def write_skeleton(path: Path, header: CacheHeader, particles: ParticleSet) -> None:
     """Write a cache with every column, and room for coefficients that are still to come."""
-    with h5py.File(path, "w", locking=False) as file:
+    with hdf5_writing(path, "w") as file:
         file.attrs["encoding-type"] = ENCODING_TYPE
         file.attrs["encoding-version"] = ENCODING_VERSION
         for name, value in asdict(header).items():
@@ -114,7 +115,7 @@ def write_skeleton(path: Path, header: CacheHeader, particles: ParticleSet) -> N
 
 def finish(path: Path, rms: float) -> None:
     """Mark a cache as finished by its normalisation; an in-place change of eight bytes."""
-    with h5py.File(path, "r+", locking=False) as file:
+    with hdf5_writing(path, "r+") as file:
         file.attrs.modify("rms", rms)
 
 
