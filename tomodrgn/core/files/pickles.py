@@ -7,7 +7,6 @@ plain containers; anything else is refused before it is made.
 from __future__ import annotations
 
 import pickle
-import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -126,13 +125,14 @@ def _read_array(path: Path) -> NDArray[Any]:
         if path.suffix == ".pkl":
             return np.asarray(load_pickles(path)[0])
         if path.suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
+            with path.open("rb") as file:
+                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
         if path.suffix == ".txt":
             lines = path.read_text().splitlines()
             return np.loadtxt(lines, ndmin=2) if any(lines) else np.empty((0, 1))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError) as error:
         raise DataError(f"{path}: is no table of numbers: {error}") from error
     raise DataError(f"{path}: ends in {path.suffix or 'nothing'}; .pkl, .npy and .txt are read")
 
