@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,7 +66,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         RunError: the file is missing or no weights file of this program.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a foreign file is refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
         return Checkpoint(
             epoch=content["epoch"],
             batches_done=content["batches_done"],
