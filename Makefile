@@ -32,7 +32,7 @@ test-all: check
 
 demo: install
 	$(BIN)/tomodrgn run examples/demo.yaml
-	@echo 'Look at demo/: volumes/*.mrc are the decoded volumes, simulation/maps/*.mrc the true ones.'
+	@echo 'Look at demo/run/recovery.png (latents and slices), demo/volumes/*.mrc (decoded), demo/simulation/maps/*.mrc (true).'
 
 format: install
 	$(BIN)/ruff check --fix .
