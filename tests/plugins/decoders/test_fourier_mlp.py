@@ -24,3 +24,16 @@ def test_the_random_waves_are_saved_with_the_weights() -> None:
     state = FourierMlp(FourierMlpSpec(dim=8), context).state_dict()
     assert torch.equal(state["encoding.rand_freqs"], encoding.rand_freqs)
     assert state["decoder.main.0.weight"].shape == (8, 12 + 2)  # the latent comes last
+
+
+def test_phases_keep_their_precision_where_networks_do_not() -> None:
+    encoding = GaussianWaves(GaussianSpec(sigma=4.0), EncodingContext(box_size_px=64, seed=0))
+    context = DecoderContext(box_size_px=64, latent_dim=0, encoding=encoding, seed=0)
+    seen = []
+    encoding.register_forward_hook(lambda module, given, features: seen.append(features))
+    decoder = FourierMlp(FourierMlpSpec(dim=8), context)
+    freqs, counts = torch.rand(50, 3) - 0.5, torch.tensor([50])
+    decoder(freqs, None, counts)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert decoder(freqs, None, counts).dtype == torch.bfloat16
+    assert torch.equal(seen[0], seen[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from tomodrgn.core.model.mlp import ResidualMlp
@@ -33,6 +34,9 @@ class FourierMlp(nn.Module):
 
     def forward(self, freqs: Tensor, latent: Tensor | None, counts: Tensor) -> Tensor:
         """(N, 3) cycles/px, (B, Z), (B,) to (N, 2)."""
-        features = freqs if self.encoding is None else self.encoding(freqs)
+        features = freqs
+        if self.encoding is not None:
+            with torch.autocast(freqs.device.type, enabled=False):  # phases need all their digits
+                features = self.encoding(freqs)
         result: Tensor = self.decoder(features, latent, counts)
         return result
