@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.files.mrc import MrcHeader
 
 _HASHED_BYTES: Final = 1024
+_LARGEST_NUMBER: Final = 1e15  # of an image; any stack is smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
         paths=tuple(distinct),
         headers=headers,
         stack=stack,
-        position=numbers.astype(np.int64) - 1,
+        position=np.minimum(numbers, _LARGEST_NUMBER).astype(np.int64) - 1,
     )
     _check_boxes(stacks)
     _check_positions(stacks, names, star)

@@ -166,6 +166,8 @@ def _ctf_table(table: pd.DataFrame, path: Path) -> CtfTable[NDArray[Any]] | None
             path, ", ".join(columns.CTF.values()), _ASSUMED_VOLTAGE_KV,
         )  # fmt: skip
         return None
+    voltage_kv = numeric_column(table, columns.CTF["voltage_kv"], path)
+    _refuse_rows(table, columns.CTF["voltage_kv"], path, voltage_kv <= 0, "not positive")
     return CtfTable(
         **{
             field: numeric_column(table, column, path).astype(np.float32)
