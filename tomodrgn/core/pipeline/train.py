@@ -94,9 +94,8 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
     with logging_to(log, verbose=run.training.verbose) as begin_log:
         training = _Training(run, registry, outdir, devices)
         devices.wait_for_all()
-        if devices.is_main:
-            make_folder(outdir)
-        begin_log()
+        devices.on_main(lambda: make_folder(outdir))
+        devices.on_main(begin_log)
         stopped_by = training.run(start)
     if stopped_by is not None:
         raise SystemExit(128 + stopped_by)
@@ -169,8 +168,7 @@ class _Training:
         )
         stepper = Stepper(self.model, optimizer, self.devices)
         start = None if saved is None else self._restore(stepper, *saved)
-        if self.devices.is_main:
-            self._begin_directory(is_new=start is None)
+        self.devices.on_main(lambda: self._begin_directory(is_new=start is None))
         loop = TrainingLoop(
             stepper=stepper,
             sampler=self.sampler,
@@ -196,9 +194,7 @@ class _Training:
     def _open_images(self) -> _Images:
         """Coefficients with sign and scale of the run."""
         run, reader, particles = self.run_spec, self.reader, self.particles
-        if self.devices.is_main:
-            open_or_build(run, reader, particles, self.outdir)
-        self.devices.wait_for_all()
+        self.devices.on_main(lambda: open_or_build(run, reader, particles, self.outdir))
         again = run.cache.model_copy(update={"rebuild": False})
         cache = open_or_build(
             run.model_copy(update={"cache": again}), reader, particles, self.outdir
@@ -272,39 +268,40 @@ class _Training:
 
     def _after_epoch(self, report: EpochReport, checkpoint: Checkpoint) -> None:
         self.log.epoch(report)
-        if self.devices.is_main:
-            path = self.outdir / METRICS
-            with writing(path), path.open("a", encoding="utf-8") as metrics:
-                metrics.write(json.dumps(asdict(report)) + "\n")
-            if report.epoch % self.run_spec.training.checkpoint == 0:
-                self._write_results(checkpoint, f".{report.epoch}")
-        self.devices.wait_for_all()
+        self.devices.on_main(lambda: self._write_epoch(report, checkpoint))
+
+    def _write_epoch(self, report: EpochReport, checkpoint: Checkpoint) -> None:
+        path = self.outdir / METRICS
+        with writing(path), path.open("a", encoding="utf-8") as metrics:
+            metrics.write(json.dumps(asdict(report)) + "\n")
+        if report.epoch % self.run_spec.training.checkpoint == 0:
+            self._write_results(checkpoint, f".{report.epoch}")
 
     def _save_interrupted(self, checkpoint: Checkpoint) -> None:
-        if self.devices.is_main:
-            save_checkpoint(self.outdir / INTERRUPTED, checkpoint)
-            logger.info("state saved in %s", self.outdir / INTERRUPTED)
-        self.devices.wait_for_all()
+        path = self.outdir / INTERRUPTED
+        self.devices.on_main(lambda: save_checkpoint(path, checkpoint))
+        logger.info("state saved in %s", path)
 
     def _finish(self, stepper: Stepper, seconds: float, start: Checkpoint | None) -> None:
         training = self.run_spec.training
         first = 0 if start is None else start.next_epoch
-        if self.devices.is_main:
-            final = Checkpoint(
-                epoch=max(training.num_epochs, first) - 1,
-                batches_done=None,
-                model=self.model.state_dict(),
-                optimizer=stepper.optimizer.state_dict(),
-                scaler=stepper.scaler.state_dict(),
-                sums=[],
-                norm=self.images.norm,
-            )
-            self._write_results(final, "")
-            draw_training_curves(self.outdir, self.outdir / METRICS)
-            (self.outdir / INTERRUPTED).unlink(missing_ok=True)
+        final = Checkpoint(
+            epoch=max(training.num_epochs, first) - 1,
+            batches_done=None,
+            model=self.model.state_dict(),
+            optimizer=stepper.optimizer.state_dict(),
+            scaler=stepper.scaler.state_dict(),
+            sums=[],
+            norm=self.images.norm,
+        )
+        self.devices.on_main(lambda: self._write_final(final))
         n_epochs = max(1, training.num_epochs - first)
         self.log.finished(seconds, seconds / n_epochs)
-        self.devices.wait_for_all()
+
+    def _write_final(self, final: Checkpoint) -> None:
+        self._write_results(final, "")
+        draw_training_curves(self.outdir, self.outdir / METRICS)
+        (self.outdir / INTERRUPTED).unlink(missing_ok=True)
 
     def _write_results(self, checkpoint: Checkpoint, label: str) -> None:
         """Weights with latents or, for a model without encoder, with its volume."""

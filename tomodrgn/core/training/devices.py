@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import RunError, TomodrgnError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from lightning_fabric import Fabric
@@ -71,6 +72,25 @@ class Devices:
     def wait_for_all(self) -> None:
         """Return when every process has come here."""
         self.fabric.barrier()
+
+    def on_main(self, action: Callable[[], object]) -> None:
+        """Run ``action`` in the main process while the others wait.
+
+        Raises:
+            TomodrgnError: what the action refused, in the main process.
+            SystemExit: the action refused, in the other processes.
+        """
+        refusal: TomodrgnError | None = None
+        if self.is_main:
+            try:
+                action()
+            except TomodrgnError as error:
+                refusal = error
+        has_refused = self.fabric.broadcast(refusal is not None)
+        if refusal is not None:
+            raise refusal
+        if has_refused:
+            raise SystemExit(1)  # the main process says why
 
     def describe(self) -> str:
         """Where and how the run computes, in a few words."""
