@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.bad_input.conftest import Accept, DataSet, Refuse
+    from tests.integration.conftest import Command
 
 
 def test_missing_column(data: DataSet, refuse_training: Refuse) -> None:
@@ -52,6 +53,27 @@ def test_angle_that_is_no_number(data: DataSet, refuse_training: Refuse, value: 
     message = refuse_training()
     assert f"{data.star}: column rlnAngleTilt, row 5: {value!r} is not a finite number" in message
     assert message.endswith("correct or remove them")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "fault"),
+    [
+        ("rlnVoltage", "0", "0 is not positive"),
+        ("rlnCtfScalefactor", "-0.5", "-0.5 is no cosine of a tilt angle (0 to 1)"),
+        ("rlnCtfBfactor", "12", "12 is positive; it is -4 times the dose"),
+    ],
+)
+def test_number_that_cannot_be(
+    data: DataSet, refuse_training: Refuse, column: str, value: str, fault: str
+) -> None:
+    data.set_value(column, value, row=2)
+    assert f"{data.star}: column {column}, row 3: {fault}" in refuse_training()
+
+
+@pytest.mark.parametrize("name", ["stacks/sim_001.mrcs", "0@stacks/sim_001.mrcs", "1e3x@a.mrcs"])
+def test_name_that_is_no_image(data: DataSet, refuse_training: Refuse, name: str) -> None:
+    data.set_value("rlnImageName", name)
+    assert f"row 1: image name {name!r} is not N@stack with N from 1" in refuse_training()
 
 
 def test_missing_stack(data: DataSet, refuse_training: Refuse) -> None:
@@ -106,6 +128,18 @@ def test_pixels_that_are_not_finite(data: DataSet, refuse_training: Refuse) -> N
     assert "2 of 12 images hold pixels that are not finite" in message
     assert "000002@stacks/sim_001.mrcs, 000005@stacks/sim_001.mrcs" in message
     assert message.endswith("--ind-imgs")
+
+
+def test_two_processes_refuse_with_one_message(
+    data: DataSet, tomodrgn: Command, tmp_path: Path
+) -> None:
+    with mrcfile.open(data.stacks[0], "r+") as stack:
+        stack.data[1, 3, 3] = np.nan
+    call = ["train_nn", data.star, "-o", tmp_path / "run", *DECODER, *BASICS, "--devices", 2]
+    refused = tomodrgn(*call, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.count("Error: ") == 1
+    assert "Traceback" not in refused.stderr
 
 
 def test_images_that_are_all_zero(data: DataSet, refuse_training: Refuse) -> None:
