@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from tomodrgn.core.files.mrc import read_volume, write_stack
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.core.training.checkpoint import INTERRUPTED, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,6 +133,17 @@ def test_options_at_their_edges_train(
     star: Path, tmp_path: Path, options: tuple[object, ...]
 ) -> None:
     latents_of(star, tmp_path / "run", *options)
+
+
+def test_run_stopped_at_the_last_batch_of_an_epoch_goes_on(star: Path, tmp_path: Path) -> None:
+    latents_of(star, tmp_path, "-n", 2)
+    last = load_checkpoint(tmp_path / "weights.1.pkl")
+    (tmp_path / "weights.1.pkl").unlink()
+    save_checkpoint(tmp_path / INTERRUPTED, replace(last, batches_done=1, sums=[1.0] * 6))
+    latents_of(star, tmp_path, "-n", 3, "--load", "latest")
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    epochs = [json.loads(line)["epoch"] for line in lines]
+    assert epochs == [0, 1, 1, 2]
 
 
 def test_line_ends_and_tabs_do_not_matter(star: Path, run: Path, tmp_path: Path) -> None:
