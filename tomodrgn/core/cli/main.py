@@ -72,6 +72,11 @@ class LazyGroup(click.Group):
                 raise
             message = "; ".join([str(error), *getattr(error, "__notes__", ())])
             raise click.ClickException(message) from error
+        except PermissionError as error:  # from any look at a path, so it is explained here
+            if ctx.params.get("debug"):
+                raise
+            message = f"{error.filename}: {error.strerror}; change who may use it, or name another"
+            raise click.ClickException(message) from error
 
 
 class _EchoHandler(logging.Handler):
