@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import traceback
@@ -24,6 +25,7 @@ Accept = Callable[..., Result]
 Disk = Callable[[int], AbstractContextManager[None]]
 
 BASICS = ("--seed", 1, "-b", 4, "-n", 1, "--accelerator", "cpu", "--threads", 1)
+_NOBODY = 65534
 DECODER = ("--layers", 1, "--dim", 8)
 NETWORKS = (
     *("--zdim", 2, "--enc-layers-A", 1, "--enc-dim-A", 8, "--out-dim-A", 4, "--enc-dim-B", 8),
@@ -155,6 +157,20 @@ def small_disk() -> Disk:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limit
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody may enter; even root gives up its rights meanwhile."""
+    folder = tmp_path / "forbidden"
+    folder.mkdir()
+    folder.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(_NOBODY)
+    yield folder
+    os.seteuid(user)
+    folder.chmod(0o700)
 
 
 def _told(result: Result) -> str:

@@ -246,6 +246,23 @@ def test_folder_that_cannot_be_written(data: DataSet, refuse: Refuse, latent_run
     assert "/proc/run: cannot be written" in refuse(*volumes)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("prepare", "FOLDER/particles.star", "--cache", "FOLDER/cache.h5"),
+        ("train_vae", "--spec", "FOLDER/run.yaml", "-o", "FOLDER/run"),
+        ("eval_vol", "FOLDER/weights.pkl", "-z", 0, 0, "-o", "FOLDER/volumes"),
+        ("run", "FOLDER/pipeline.yaml"),
+    ],
+)
+def test_folder_that_may_not_be_entered(
+    refuse: Refuse, forbidden: Path, words: tuple[object, ...]
+) -> None:
+    message = refuse(*(str(word).replace("FOLDER", str(forbidden)) for word in words))
+    assert message.startswith(str(forbidden))
+    assert "Permission denied" in message
+
+
 def test_full_disk_leaves_only_whole_files(
     data: DataSet, refuse: Refuse, accept: Accept, small_disk: Disk, tmp_path: Path
 ) -> None:
