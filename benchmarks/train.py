@@ -100,7 +100,7 @@ def measure(
         ceilings.append(matmul_ceiling(devices.device, dtype, repeats=5))
 
     loop = TrainingLoop(
-        stepper=Stepper(model, torch.optim.AdamW(model.parameters(), lr=1e-3), devices),
+        stepper=Stepper(model, torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True), devices),
         sampler=Sampler(particles, kept=kept, usable=None, sample_ntilts=n_tilts, seed=0),
         builder=builder,
         source=HeldCoefficients(particles.n_images, len(disc), devices.device),

@@ -96,7 +96,7 @@ def write_classic_config(
         "seed": spec["seed"],
         "angpix": facts.pixel_size_a,
     }
-    meta = {"time": str(datetime.now()), "cmd": sys.argv, "version": __version__}  # noqa: DTZ005
+    meta = {"time": str(datetime.now()), "cmd": sys.argv, "version": __version__}
     write_bytes_atomic(path, pickle.dumps(config) + pickle.dumps(meta))
 
 

@@ -29,8 +29,8 @@ def test_the_fused_path_equals_its_plain_twin(activation: str, in_dim: int) -> N
         answer.square().sum().backward()
         found.append([answer.detach(), *gradients(mlp, latent)])
     torch.testing.assert_close(found[0], found[1])
-    definition = mlp.main(torch.cat([features, latent[spread]], dim=1))
-    torch.testing.assert_close(found[1][0], definition.detach())
+    whole = mlp.main(torch.cat([features, latent[spread]], dim=1))
+    torch.testing.assert_close(found[1][0], whole.detach())
 
 
 def test_gradients_reach_the_features() -> None:

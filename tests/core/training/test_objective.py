@@ -17,6 +17,7 @@ from tomodrgn.core.physics.transfer import signal_transfer
 from tomodrgn.core.training.objective import LatentPenalty, accumulate_gradients
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+from tomodrgn.core.training.workers import Workers
 
 LATENT_DIM = 4
 
@@ -86,8 +87,13 @@ def plain_loss(
     return (total + 0.5 * beta * divergence(posterior).sum()) / kept.sum()
 
 
+@pytest.mark.parametrize("n_workers", [1, 3])
 def test_gradients_are_those_of_the_definition(
-    particles: ParticleSet, disc: HalfPlaneDisc, coefficients: torch.Tensor, model: VolumeModel
+    n_workers: int,
+    particles: ParticleSet,
+    disc: HalfPlaneDisc,
+    coefficients: torch.Tensor,
+    model: VolumeModel,
 ) -> None:
     rng = np.random.default_rng(0)
     kept = rng.integers(0, 12, particles.n_images)
@@ -109,6 +115,7 @@ def test_gradients_are_those_of_the_definition(
         n_coefficients=batch.n_coefficients,
         penalty_factor=lambda _: 0.7,
         autocast=contextlib.nullcontext,
+        workers=Workers(n_workers),
     )
     found = [p.grad.clone() for p in model.parameters() if p.grad is not None]
     model.zero_grad()
@@ -132,7 +139,7 @@ def test_chunks_hold_every_kept_coefficient_once(
     sampler = Sampler(particles, kept=kept, usable=None, sample_ntilts=None, seed=0)
     (batch,) = sampler.in_order(100)
     tilts = builder.build(batch, coefficients)
-    chunks = list(tilts.chunks(n_rows))
+    chunks = [tilts.chunk(images) for images in tilts.split(n_rows)]
     expected = torch.cat([coefficients[i, :n] for i, n in enumerate(kept)])
     torch.testing.assert_close(torch.cat([chunk.target for chunk in chunks]), expected)
     per_particle = torch.zeros(particles.n_particles, dtype=torch.int64)

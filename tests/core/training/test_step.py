@@ -15,6 +15,7 @@ from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import LIMIT, StepLosses, Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatch, TiltBatchBuilder
+from tomodrgn.core.training.workers import Workers
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def stepper(disc: HalfPlaneDisc) -> Stepper:
         autocast=contextlib.nullcontext,
         sum_over_processes=lambda tensors: None,
         lower_precision_risk=lambda: False,
+        workers=Workers(1),
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     return Stepper(model, optimizer, one_cpu)  # type: ignore[arg-type]

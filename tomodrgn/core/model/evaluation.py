@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.model.volume_model import VolumeModel
 
-ROWS_PER_CALL = {"cpu": 4096, "cuda": 1 << 19}
+ROWS_PER_CALL = {"cpu": 2048, "cuda": 1 << 19}
 """Frequencies per decoder call: small enough for the cache of a CPU, large enough for a GPU."""
 
 

@@ -1,14 +1,14 @@
 """Residual multilayer perceptrons: the networks that encoders and decoders are made of.
 
-``y = W x + b + x`` equals ``(W + I) x + b``, so a residual layer costs one matrix product and no
-extra pass over memory. Inputs shared by many rows (the latent of a particle, for all its
+``y = W x + b + x`` equals ``(W + I) x + b``, so on a CPU a residual layer costs one matrix product
+and no extra pass over memory. Inputs shared by many rows (the latent of a particle, for all its
 coefficients) enter as a *condition*: multiplied once per particle, then spread.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
@@ -84,42 +84,51 @@ class ResidualMlp(nn.Module):
         return self._plain(features, condition, spread)
 
     def _plain(self, features: Tensor, condition: Tensor | None, spread: Tensor | None) -> Tensor:
-        """The definition, and the path for devices whose compiler fuses by itself."""
-        (weight, bias), *others = self._effective_layers()
+        """The definition, layer by layer, and the path of devices other than the CPU."""
+        weight, bias = self._first_layer()
         n_features = features.shape[1]
         hidden = functional.linear(features, weight[:, :n_features], bias)
         if condition is not None and spread is not None:
             hidden = hidden + functional.linear(condition, weight[:, n_features:])[spread]
-        for weight, bias in others:
-            hidden = functional.linear(functional.leaky_relu(hidden, self.slope), weight, bias)
+        for module in list(self.main)[1:]:
+            hidden = module(hidden)
         return hidden
 
     def _fused(self, features: Tensor, condition: Tensor | None, spread: Tensor | None) -> Tensor:
         """The same numbers, block by block in the cache of the processor."""
-        (weight, bias), *others = self._effective_layers()
+        weight, bias = self._first_layer()
         n_features = features.shape[1]
         if condition is None or spread is None:
             shared, spread = bias[None], features.new_zeros(len(features), dtype=torch.int64)
         else:
             shared = functional.linear(condition, weight[:, n_features:], bias)
-        tensors = [tensor for layer in others for tensor in layer]
+        layers = list(self.main)[2::2]
+        residual = tuple(isinstance(layer, ResidualLinear) for layer in layers)
+        tensors = [t for layer in layers for t in (_linear(layer).weight, _linear(layer).bias)]
         fused: Any = _FusedLayers.apply
         result: Tensor = fused(
-            self.slope, features, spread, shared, weight[:, :n_features], *tensors
+            self.slope, residual, features, spread, shared, weight[:, :n_features], *tensors
         )
         return result
 
-    def _effective_layers(self) -> list[tuple[Tensor, Tensor]]:
-        """Weight and bias of each layer, the identity of residual layers folded in."""
-        layers: list[tuple[Tensor, Tensor]] = []
-        for module in self.main:
-            if isinstance(module, ResidualLinear):
-                linear = module.linear
-                eye = torch.eye(len(linear.weight), device=linear.weight.device)
-                layers.append((linear.weight + eye, linear.bias))
-            elif isinstance(module, nn.Linear):
-                layers.append((module.weight, module.bias))
-        return layers
+    def _first_layer(self) -> tuple[Tensor, Tensor]:
+        """Weight, with the identity where the layer is residual, and bias."""
+        first = self.main[0]
+        linear = _linear(first)
+        weight = _with_identity(linear.weight) if first is not linear else linear.weight
+        return weight, linear.bias
+
+
+def _linear(layer: nn.Module) -> nn.Linear:
+    """The linear map of a layer, without its identity."""
+    return cast("nn.Linear", layer.linear if isinstance(layer, ResidualLinear) else layer)
+
+
+def _with_identity(weight: Tensor) -> Tensor:
+    """W + I."""
+    added = weight.clone()
+    added.diagonal().add_(1)
+    return added
 
 
 class _FusedLayers(torch.autograd.Function):
@@ -130,16 +139,21 @@ class _FusedLayers(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917  autograd functions take positional arguments alone
         ctx: Any,
         slope: float,
+        residual: tuple[bool, ...],
         features: Tensor,
         spread: Tensor,
         shared: Tensor,
         first: Tensor,
         *layers: Tensor,
     ) -> Tensor:
-        weights, biases = layers[::2], layers[1::2]
+        pairs = zip(layers[::2], residual, strict=True)
+        weights = [
+            _with_identity(weight) if is_residual else weight for weight, is_residual in pairs
+        ]
+        biases = layers[1::2]
         answers, inputs = [], []
         for block, owner in zip(features.split(BLOCK), spread.split(BLOCK), strict=True):
             inputs.append(block)
@@ -172,10 +186,11 @@ class _FusedLayers(torch.autograd.Function):
                 _through_activation(passed, block_inputs[layer], ctx.slope)
             to_weights[0].addmm_(passed.t(), block_inputs[0])
             to_shared.index_add_(0, owner, passed)
-            if ctx.needs_input_grad[1]:
+            if ctx.needs_input_grad[2]:
                 to_features.append(passed @ weights[0])
         pairs = zip(to_weights[1:], to_biases, strict=True)
         return (
+            None,
             None,
             torch.cat(to_features) if to_features else None,
             None,

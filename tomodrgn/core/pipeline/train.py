@@ -164,7 +164,7 @@ class _Training:
         training = self.run_spec.training
         self.images = self._open_images()
         optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=training.lr, weight_decay=training.wd
+            self.model.parameters(), lr=training.lr, weight_decay=training.wd, fused=True
         )
         stepper = Stepper(self.model, optimizer, self.devices)
         start = None if saved is None else self._restore(stepper, *saved)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from tomodrgn.core.errors import RunError, TomodrgnError
+from tomodrgn.core.training.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ class Devices:
         self.rank: int = self.fabric.global_rank
         self.n_ranks: int = self.fabric.world_size
         self.is_main = self.rank == 0
+        self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.dtype = torch.float64 if spec.precision == "float64" else torch.float32
         self._autocast_dtype: torch.dtype | None = None
         if spec.precision == "mixed" and self.device.type == "cuda":

@@ -4,8 +4,8 @@
 all processes. The half keeps the classic meaning of beta, which counts both k and -k.
 
 The decoder runs over chunks of coefficients, each with its own backward pass: activations stay in
-the cache of a CPU, and memory does not grow with the batch. The latents collect their gradient over
-the chunks; the encoder is passed once.
+the cache of a CPU core, and memory does not grow with the batch. The latents collect their gradient
+over the chunks; the encoder is passed once.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.training.tilt_batch import CoefficientChunk, TiltBatch
+    from tomodrgn.core.training.workers import Workers
 
 
 class LossSums(NamedTuple):
@@ -74,6 +75,7 @@ def accumulate_gradients(
     n_coefficients: int,
     penalty_factor: Callable[[Tensor], float],
     autocast: Callable[[], AbstractContextManager[object]],
+    workers: Workers,
     gradient_scale: float = 1.0,
 ) -> LossSums:
     """Add the gradients of the loss of a batch to those of the parameters.
@@ -85,26 +87,74 @@ def accumulate_gradients(
         n_coefficients: N.
         penalty_factor: derivative of the latent penalty for the divergences (B,).
         autocast: context in which the networks run.
+        workers: share the chunks of the decoder.
         gradient_scale: factor on all gradients (loss scaling in float16).
     """
     scale = gradient_scale / n_coefficients
-    latent = latent_leaf = None
-    divergences = tilts.coefficients.new_zeros(())
-    if noise is not None:
-        with autocast():
-            posterior = model.embed(tilts.encoder_input(), tilts.counts)
-        latent = draw(posterior, noise)
-        latent_leaf = latent.detach().requires_grad_()
-        divergences = divergence(posterior)
-    total = tilts.coefficients.new_zeros(())
-    for chunk in tilts.chunks(rows_per_call(tilts.coefficients.device)):
-        with autocast():
-            part = None if latent_leaf is None else latent_leaf[chunk.particles]
-            error = squared_error(model, chunk, part)
-        (error * scale).backward()
-        total += error.detach()
-    if latent is not None and latent_leaf is not None:
-        through = latent_leaf.grad if latent_leaf.grad is not None else torch.zeros_like(latent)
-        factor = 0.5 * penalty_factor(divergences.detach()) * scale
-        ((latent * through).sum() + factor * divergences.sum()).backward()
-    return LossSums(total, divergences.detach().sum())
+    if noise is None:
+        error, _ = _decoder_gradients(
+            model, tilts, None, scale=scale, autocast=autocast, workers=workers
+        )
+        return LossSums(error, torch.zeros_like(error))
+    with autocast():
+        posterior = model.embed(tilts.encoder_input(), tilts.counts)
+    latent, divergences = draw(posterior, noise), divergence(posterior)
+    error, to_latent = _decoder_gradients(
+        model, tilts, latent.detach(), scale=scale, autocast=autocast, workers=workers
+    )
+    factor = 0.5 * penalty_factor(divergences.detach()) * scale
+    ((latent * to_latent).sum() + factor * divergences.sum()).backward()
+    return LossSums(error, divergences.detach().sum())
+
+
+def _decoder_gradients(
+    model: VolumeModel,
+    tilts: TiltBatch,
+    latent: Tensor | None,
+    *,
+    scale: float,
+    autocast: Callable[[], AbstractContextManager[object]],
+    workers: Workers,
+) -> tuple[Tensor, Tensor]:
+    """Squared error of a batch, and ``scale`` times its gradient with respect to the latents.
+
+    The gradients with respect to the parameters of the decoder are added to theirs.
+    """
+    parameters = [p for p in model.decoder.parameters() if p.requires_grad]
+    chunks = list(tilts.split(_rows_per_chunk(tilts, workers.n)))
+
+    def work(worker: int) -> tuple[Tensor, Tensor, list[Tensor]]:
+        total, to_latent = tilts.coefficients.new_zeros(()), tilts.coefficients.new_zeros(())
+        leaf = None
+        if latent is not None:
+            leaf = latent.detach().requires_grad_()
+            to_latent = torch.zeros_like(leaf)
+        sums = [torch.zeros_like(parameter) for parameter in parameters]
+        asked = parameters if leaf is None else [*parameters, leaf]
+        added_to = sums if leaf is None else [*sums, to_latent]
+        for images in chunks[worker :: workers.n]:
+            chunk = tilts.chunk(images)
+            with torch.enable_grad(), autocast():
+                error = squared_error(model, chunk, None if leaf is None else leaf[chunk.particles])
+            gradients = torch.autograd.grad(error * scale, asked, allow_unused=True)
+            for sum_so_far, gradient in zip(added_to, gradients, strict=True):
+                if gradient is not None:
+                    sum_so_far.add_(gradient)
+            total += error.detach()
+        return total, to_latent, sums
+
+    results = workers.share(work)
+    for _, _, sums in results:
+        for parameter, gradient in zip(parameters, sums, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    error, to_latent, _ = results[0]
+    for other_error, other_to_latent, _ in results[1:]:
+        error, to_latent = error + other_error, to_latent + other_to_latent
+    return error, to_latent
+
+
+def _rows_per_chunk(tilts: TiltBatch, n_workers: int) -> int:
+    """Coefficients per chunk: about what suits the device, the same number for every worker."""
+    total, most = int(tilts.kept.sum()), rows_per_call(tilts.coefficients.device)
+    n_rounds = max(1, -(-total // (most * n_workers)))
+    return max(1, -(-total // (n_rounds * n_workers)))

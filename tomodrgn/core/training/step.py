@@ -107,10 +107,7 @@ class Stepper:
         penalty = LatentPenalty(beta, control)
 
         def penalty_factor(divergences: Tensor) -> float:
-            total = divergences.sum()
-            if control is not None:  # the pull depends on the mean over all processes
-                self.devices.sum_over_processes([total])
-            return penalty.factor(float(total) / n_particles)
+            return self._penalty_factor(penalty, divergences.sum(), n_particles)
 
         gradients = self._prepare(lr)
         sums = torch.zeros(2, device=self.devices.device, dtype=self.devices.dtype)
@@ -122,6 +119,7 @@ class Stepper:
                 n_coefficients=n_coefficients,
                 penalty_factor=penalty_factor,
                 autocast=self.devices.autocast,
+                workers=self.devices.workers,
                 gradient_scale=self.scaler.get_scale(),
             )
             sums += torch.stack(losses)
@@ -133,6 +131,14 @@ class Stepper:
         error, divergence = sums.tolist()
         value = penalty.value(divergence / n_particles)
         return StepLosses(error, divergence, n_coefficients, n_particles, value)
+
+    def _penalty_factor(
+        self, penalty: LatentPenalty, divergence: Tensor, n_particles: int
+    ) -> float:
+        """Derivative of the penalty, which a pull makes depend on the mean over all processes."""
+        if penalty.control is not None:
+            self.devices.sum_over_processes([divergence])
+        return penalty.factor(float(divergence) / n_particles)
 
     def _prepare(self, lr: float) -> list[Tensor]:
         """Set the learning rate and return the gradients of all parameters, zeroed."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,16 +74,18 @@ class TiltBatch:
             return self.coefficients
         return self.coefficients * phase_flip(self.transfer)[:, :, None]
 
-    def chunks(self, n_rows: int) -> Iterator[CoefficientChunk]:
-        """All kept coefficients, in runs of whole images of about ``n_rows`` coefficients."""
-        filled = np.cumsum(self.kept) // max(1, n_rows)
+    def split(self, n_rows: int) -> Iterator[slice]:
+        """Runs of whole images with about ``n_rows`` kept coefficients each."""
+        filled = (np.cumsum(self.kept) - 1) // max(1, n_rows)
         edges = np.flatnonzero(np.diff(filled)) + 1
-        bounds = np.concatenate([[0], edges, [len(self.kept)]])
-        for first, last in itertools.pairwise(bounds):
+        bounds = [0, *edges.tolist(), len(self.kept)]
+        for first, last in pairwise(bounds):
             if self.kept[first:last].any():
-                yield self._chunk(int(first), int(last))
+                yield slice(first, last)
 
-    def _chunk(self, first: int, last: int) -> CoefficientChunk:
+    def chunk(self, images: slice) -> CoefficientChunk:
+        """The kept coefficients of some adjacent images."""
+        first, last = images.start, images.stop
         kept, owner = self.kept[first:last], self.owner[first:last]
         width = int(kept.max())
         device = self.coefficients.device
