@@ -7,6 +7,7 @@ peak resident memory above its base (after imports and one matmul).
 * work ``none``: batches are taken as fast as they come.
 * work ``thread``: the same, beside a Python thread that multiplies matrices without pause.
 * work ``step``: every batch is followed by matrix products, far fewer than a training step has.
+* work ``train``: a few real training steps; the base then includes what training itself takes.
 * pages ``cold``: the file was dropped from the page cache as far as the system obliges (fadvise);
   only the first pass over the file is cold, and it is the one that is timed.
 """
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +28,7 @@ import numpy as np
 import torch
 
 from benchmarks.ceiling import ROWS, WIDTH
+from benchmarks.networks import installed_registry, reference_model, reference_run
 from benchmarks.particles import TILTS, regular_particles
 from benchmarks.report import Row, parser, report
 from tomodrgn.core.cache import layout
@@ -34,15 +37,22 @@ from tomodrgn.core.cache.residency import Residency
 from tomodrgn.core.cache.store import CoefficientCache
 from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.fourier.disc import half_plane_disc
+from tomodrgn.core.specs.training import DevicesSpec
+from tomodrgn.core.training.devices import Devices
+from tomodrgn.core.training.sampling import Sampler
+from tomodrgn.core.training.step import Stepper
+from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
 BATCH = 8
 PRODUCTS_PER_STEP = 2
-WORKS = ("none", "thread", "step")
+TRAINING_STEPS = 6
+WORKS = ("none", "thread", "step", "train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,7 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
     """Run one case in this process."""
     left, right = torch.randn(ROWS, WIDTH), torch.randn(WIDTH, WIDTH)
     product = left @ right
+    step = training_step(cache) if case.work == "train" else None
     base = peak_memory_bytes()
     stop = threading.Event()
 
@@ -120,10 +131,15 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
     seconds, cpu_begun = [], time.process_time()
     for number in range(case.passes):
         begun = time.perf_counter()
-        for _ in images.batches(random_batches(cache.n_images // TILTS, number)):
+        requests = random_batches(cache.n_images // TILTS, number)
+        batches = images.batches(islice(requests, TRAINING_STEPS) if step else requests)
+        for coefficients in batches:
             for _ in range(PRODUCTS_PER_STEP if case.work == "step" else 0):
                 torch.matmul(left, right, out=product)
+            if step is not None:
+                step(coefficients)
         seconds.append(time.perf_counter() - begun)
+    n_images = TRAINING_STEPS * BATCH * TILTS if step else cache.n_images
     cpu_seconds = time.process_time() - cpu_begun
     stop.set()
     if thread.is_alive():
@@ -136,13 +152,45 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
             "open_s": opened,
             "pass_s": min(seconds),
             "cpu_s": cpu_seconds / case.passes,
-            "images_per_s": cache.n_images / min(seconds),
-            "gb_per_s": cache.n_bytes / min(seconds) / 1e9,
+            "images_per_s": n_images / min(seconds),
+            "gb_per_s": cache.header.image_bytes * n_images / min(seconds) / 1e9,
             "base_mb": base / 1e6,
             "memory_above_base_mb": (peak_memory_bytes() - base) / 1e6,
             "memory_percent_of_cache": 100 * (peak_memory_bytes() - base) / cache.n_bytes,
         }
     )
+
+
+def training_step(cache: CoefficientCache) -> Callable[[Tensor], None]:
+    """A training step of the reference network on a batch of whole particles, made once already."""
+    box, registry = cache.header.box_size_px, installed_registry()
+    run = reference_run(registry, batch_size=BATCH)
+    particles = regular_particles(BATCH, box)
+    disc = half_plane_disc(box)
+    model = reference_model(run, registry, box_size_px=box, n_tilts=TILTS, n_particles=BATCH)
+    kept = np.full(particles.n_images, len(disc))
+    devices = Devices(DevicesSpec(accelerator="cpu"))
+    stepper = Stepper(model, torch.optim.AdamW(model.parameters(), fused=True), devices)
+    sampler = Sampler(particles, kept=kept, usable=None, sample_ntilts=None, seed=0)
+    builder = TiltBatchBuilder(
+        particles, disc, weightings=[], kept=kept, dtype=torch.float32, device=devices.device
+    )
+    batch = next(sampler.in_order(BATCH))
+    noise = torch.from_numpy(sampler.noise(batch, 0, 8))
+
+    def step(coefficients: Tensor) -> None:
+        stepper.step(
+            builder.build(batch, coefficients),
+            noise,
+            beta=0.1,
+            control=None,
+            lr=1e-4,
+            n_coefficients=batch.n_coefficients,
+            n_particles=BATCH,
+        )
+
+    step(torch.zeros(particles.n_images, len(disc), 2))
+    return step
 
 
 def peak_memory_bytes() -> int:
@@ -180,13 +228,14 @@ def main(arguments: list[str]) -> None:
     made.add_argument("--size-gb", type=float, default=2.2, help="size of the cache")
     made.add_argument("--box", type=int, default=96, help="box edge in px")
     made.add_argument("--passes", type=int, default=3, help="passes over the cache per case")
+    made.add_argument("--works", nargs="+", choices=WORKS, default=WORKS, help="what to measure")
     made.add_argument("--folder", type=Path, help="where to write the cache")
     options = made.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         cache = random_cache(Path(folder) / "cache.h5", options.size_gb, options.box)
         print(f"{cache.n_bytes / 1e9:.2f} GB, {cache.n_images} images, box {options.box} px")
-        for work in WORKS:
+        for work in options.works:
             held = in_new_process(cache, Case("ram", "warm", work, options.passes))
             warm = in_new_process(cache, Case("stream", "warm", work, options.passes))
             cold = in_new_process(cache, Case("stream", "cold", work, 1))
