@@ -19,6 +19,7 @@ from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.files.atomic import make_folder, writing
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.display import logging_to
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.interfaces import Exporter
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EMBEDDING_BATCH = 64
+EXPORTS = "exports"
+"""Folder of a run directory with one folder per exporter."""
 
 
 def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
@@ -302,6 +306,16 @@ class _Training:
         self._write_results(final, "")
         draw_training_curves(self.outdir, self.outdir / METRICS)
         (self.outdir / INTERRUPTED).unlink(missing_ok=True)
+        self._export()
+
+    def _export(self) -> None:
+        """Hand the finished run to the exporters of its spec."""
+        parts: Any = self.run_spec
+        for spec in parts.exporters:
+            folder = self.outdir / EXPORTS / spec.kind
+            exporter: Exporter = self.registry.build(spec, ExporterContext(outdir=folder))
+            for path in exporter.export(self.outdir, None):
+                logger.info("exported %s", path)
 
     def _write_results(self, checkpoint: Checkpoint, label: str) -> None:
         """Weights with latents or, for a model without encoder, with its volume."""
