@@ -108,17 +108,29 @@ def test_a_directory_with_results_is_not_overwritten(
 
 
 @pytest.mark.parametrize(
-    ("precision", "epochs", "tolerance"), [("float64", 17, 1e-9), ("float32", 1, 1e-5)]
+    ("precision", "epochs", "tolerance"), [("float64", 17, 1e-9), ("float32", 2, 1e-5)]
 )
 def test_two_processes_train_the_same_model_as_one(
     precision: str, epochs: int, tolerance: float, star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    # 17 epochs of 3 batches make 51 steps; engine.md: 1e-9 in float64, 1e-5 after 5 in float32
+    # 51 steps in float64 and 6 in float32, where the order of sums alone soon moves the weights
     call = ["train_vae", star, *SMALL_NETWORK, "-b", 5, "-n", epochs, "--precision", precision]
     call += ["--pooling-function", "mean", "--beta-control", 0.01, "--beta", 3]
     tomodrgn(*call, "-o", tmp_path / "one")
     tomodrgn(*call, "-o", tmp_path / "two", "--devices", 2)
     assert largest_difference(tmp_path / "one", tmp_path / "two") < tolerance
+    curves = [[row["total"] for row in metrics(tmp_path / name)] for name in ("one", "two")]
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
+
+
+def test_several_threads_repeat_a_run_exactly(
+    star: Path, tomodrgn: Command, tmp_path: Path
+) -> None:
+    call = ["train_vae", star, *SMALL_NETWORK, "--threads", 2]
+    tomodrgn(*call, "-n", 3, "-o", tmp_path / "whole")
+    tomodrgn(*call, "-n", 1, "-o", tmp_path / "resumed")
+    tomodrgn(*call, "-n", 3, "-o", tmp_path / "resumed", "--load", "latest")
+    assert largest_difference(tmp_path / "whole", tmp_path / "resumed") == 0
 
 
 def test_held_out_tilts_are_embedded_apart(star: Path, tomodrgn: Command, tmp_path: Path) -> None:
