@@ -31,7 +31,6 @@ class StackReader:
     path: Path
     particles: ParticleSet
     has_images: bool = True
-    inverts_contrast: bool = False
 
     def read(self) -> ParticleSet:
         """See ``Reader``."""

@@ -126,7 +126,7 @@ def measure(cache: CoefficientCache, case: Case, results: multiprocessing.Queue[
         thread.start()
     device = torch.device("cpu")
     begun = time.perf_counter()
-    images = open_images(cache, Residency(case.residency, ""), device, sign=1, shift=0.0, scale=1.0)
+    images = open_images(cache, Residency(case.residency, ""), device, shift=0.0, scale=1.0)
     opened = time.perf_counter() - begun
     seconds, cpu_begun = [], time.process_time()
     for number in range(case.passes):

@@ -34,9 +34,6 @@ class Reader(Protocol):
     has_images: bool
     """False for a series without tilt images: training refuses it, filtering and mapback work."""
 
-    inverts_contrast: bool
-    """Whether images of this source are multiplied by -1 unless the user says otherwise."""
-
     def read(self) -> ParticleSet:
         """Metadata of the whole input; no pixels are read."""
 

@@ -84,7 +84,6 @@ class ImaginaryReader:
     size: int = 100
     loaded: int = 0
     has_images: bool = True
-    inverts_contrast: bool = False
 
     def read(self) -> ParticleSet:
         return self.particles

@@ -47,7 +47,7 @@ def many(request: pytest.FixtureRequest, tmp_path: Path) -> CoefficientCache:
 
 
 def source(cache: CoefficientCache, kind: str, **options: float) -> ImageSource:
-    settings = {"sign": -1, "shift": 0.25, "scale": cache.rms} | options
+    settings = {"shift": 0.25, "scale": cache.rms} | options
     return open_images(cache, Residency(kind, "test"), CPU, **settings)  # type: ignore[arg-type]
 
 
@@ -63,11 +63,13 @@ def expected(cache: CoefficientCache, rows: NDArray[np.int64]) -> NDArray[np.flo
     with h5py.File(cache.path, "r", locking=False) as file:
         held = file["images/coefficients"][:].astype(np.float64) * cache.header.scale
     held[..., 0] -= 0.25
-    return (-held[rows] / cache.rms).astype(np.float32)
+    return (held[rows] / cache.rms).astype(np.float32)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_batches_are_sign_and_scale_times_what_is_stored(many: CoefficientCache, kind: str) -> None:
+def test_batches_are_shifted_and_scaled_from_what_is_stored(
+    many: CoefficientCache, kind: str
+) -> None:
     got = list(source(many, kind).batches(requests(many.n_images)))
     for batch, rows in zip(got, requests(many.n_images), strict=True):
         assert batch.dtype == torch.float32
@@ -90,15 +92,8 @@ def test_streaming_gives_the_tensors_of_memory_bit_for_bit(
 
 
 def test_normalised_coefficients_have_unit_power(many: CoefficientCache) -> None:
-    [batch] = source(many, "stream", sign=1, shift=0).batches([np.arange(many.n_images)])
+    [batch] = source(many, "stream", shift=0).batches([np.arange(many.n_images)])
     assert float(batch.square().sum(-1).mean()) == pytest.approx(1, rel=1e-3)  # float16
-
-
-def test_opposite_signs_give_opposite_coefficients(many: CoefficientCache) -> None:
-    rows = np.arange(9)
-    [light] = source(many, "stream", sign=1).batches([rows])
-    [dark] = source(many, "stream", sign=-1).batches([rows])
-    assert torch.equal(light, -dark)
 
 
 def test_batches_belong_to_the_caller(many: CoefficientCache) -> None:
@@ -226,7 +221,6 @@ def test_a_gpu_receives_the_same_numbers(many: CoefficientCache, kind: str) -> N
         many,
         Residency(kind, "test"),
         torch.device("cuda"),
-        sign=-1,
         shift=0.25,
         scale=many.rms,  # type: ignore[arg-type]
     )

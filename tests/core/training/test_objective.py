@@ -70,7 +70,7 @@ def plain_loss(
     """The definition, one image and one coefficient after another."""
     images = particles.images.convert(torch.from_numpy)
     freqs = torch.from_numpy(disc.freqs())
-    transfer = signal_transfer(images, freqs / particles.pixel_size_a, particles.optics[0].state)
+    transfer = signal_transfer(images, freqs / particles.pixel_size_a, particles.optics)
     assert transfer is not None
     weights = Falling().weights(images, torch.from_numpy(disc.radius_px))
     flipped = coefficients.double() * torch.where(transfer < 0, -1, 1)[:, :, None]

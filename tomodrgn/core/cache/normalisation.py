@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalisation:
-    """``sign * (stored * stored_scale - shift) / scale``, the shift on the real part alone.
+    """``(stored * stored_scale - shift) / scale``, the shift on the real part alone.
 
     A shift of the real part shifts the Hartley value of both k and -k.
     """
 
-    sign: int
     shift: float
     scale: float
     stored_scale: float
@@ -26,7 +25,7 @@ class Normalisation:
     def __call__(self, stored: Tensor) -> Tensor:
         """(M, P, 2) as stored to (M, P, 2) float32; the same operations wherever it is held."""
         coefficients = stored.to(torch.float32, copy=True)
-        coefficients *= self.sign * self.stored_scale / self.scale
+        coefficients *= self.stored_scale / self.scale
         if self.shift:
-            coefficients[..., 0] -= self.sign * self.shift / self.scale
+            coefficients[..., 0] -= self.shift / self.scale
         return coefficients

@@ -57,7 +57,6 @@ def open_images(
     residency: Residency,
     device: torch.device,
     *,
-    sign: int,
     shift: float,
     scale: float,
     readers: int = 2,
@@ -69,13 +68,12 @@ def open_images(
         cache: the stored coefficients.
         residency: where they are held.
         device: where they are used.
-        sign: +1, or -1 to invert the contrast.
         shift: subtracted from the real part of the transforms.
         scale: what the transforms are divided by; ``cache.rms`` unless the user gave another.
         readers: threads that fetch ahead.
         prefetch: batches fetched ahead.
     """
-    normalise = Normalisation(sign=sign, shift=shift, scale=scale, stored_scale=cache.header.scale)
+    normalise = Normalisation(shift=shift, scale=scale, stored_scale=cache.header.scale)
     held = None
     if residency.kind != "stream":
         held = load(cache, device if residency.kind == "device" else torch.device("cpu"))

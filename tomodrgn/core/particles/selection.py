@@ -51,6 +51,7 @@ def select(particles: ParticleSet, spec: DatasetSpec, seed: int) -> ParticleSet:
         indices = read_indices(spec.ind, n_source_particles, "particles")
         mask = np.isin(particles.source_particle, indices)
         particles = take_particles(particles, mask, f"particle not in {spec.ind}")
+    particles = _take_gentle(particles, spec)
     if spec.use_first_ntilts is not None:
         particles = _take_first_tilts(particles, spec.use_first_ntilts, spec.sort_ptcl_imgs, seed)
     if spec.use_first_nptcls is not None:
@@ -80,12 +81,9 @@ def take_images(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) ->
         rejected[reason] = rejected.get(reason, 0) + n_left_out
     return replace(
         particles,
-        tomogram=particles.tomogram[kept],
-        name=particles.name[kept],
-        source_particle=particles.source_particle[kept],
         counts=counts.astype(np.int64),
         rejected=rejected,
-        **_image_columns(particles, rows),
+        **particles.take_rows(kept, rows),
     )
 
 
@@ -104,7 +102,8 @@ def override_dose(particles: ParticleSet, dose_per_tilt_e_per_a2: float) -> Part
         dose_per_tilt_e_per_a2: dose of each tilt image in e/A^2.
     """
     order = np.lexsort((particles.source_image, particles.particle_of_image))
-    packed = replace(particles, **_image_columns(particles, order))
+    everyone = np.arange(particles.n_particles)
+    packed = replace(particles, **particles.take_rows(everyone, order))
     n_before = np.arange(packed.n_images) - packed.starts[packed.particle_of_image]
     dose = (dose_per_tilt_e_per_a2 * (n_before + 1)).astype(np.float32)
     return replace(packed, images=replace(packed.images, dose_e_per_a2=dose))
@@ -145,6 +144,18 @@ def read_indices(path: Path, n: int, what: str) -> NDArray[np.int64]:
     return indices
 
 
+def _take_gentle(particles: ParticleSet, spec: DatasetSpec) -> ParticleSet:
+    """The set without images beyond the largest dose or tilt."""
+    if spec.max_dose_e_per_a2 is not None:
+        mask = particles.images.dose_e_per_a2 <= spec.max_dose_e_per_a2
+        reason = f"dose above {spec.max_dose_e_per_a2:g} e/A^2"
+        particles = take_images(particles, mask, reason)
+    if spec.max_tilt_deg is not None:
+        mask = np.abs(particles.images.tilt_deg) <= spec.max_tilt_deg
+        particles = take_images(particles, mask, f"tilt above {spec.max_tilt_deg:g} degrees")
+    return particles
+
+
 def _take_first_tilts(particles: ParticleSet, n: int, order: str, seed: int) -> ParticleSet:
     """The first n images of each particle in an order; particles with fewer are left out."""
     particles = take_particles(
@@ -157,12 +168,3 @@ def _take_first_tilts(particles: ParticleSet, n: int, order: str, seed: int) -> 
     }
     rank = rank_within_particle(particles, values[order])
     return take_images(particles, rank < n, f"tilt image after the first {n}")
-
-
-def _image_columns(particles: ParticleSet, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """The per-image fields of a set at some rows."""
-    return {
-        "images": particles.images.convert(lambda column: column[rows]),
-        "image_name": particles.image_name[rows],
-        "source_image": particles.source_image[rows],
-    }

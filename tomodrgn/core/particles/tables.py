@@ -27,17 +27,26 @@ OtherT = TypeVar("OtherT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageState:
-    """What upstream programs have already done to the images."""
+    """What upstream programs have already done to the images.
+
+    Attributes:
+        ctf_premultiplied: multiplied by their contrast transfer function.
+        phase_flipped: multiplied by its sign.
+        dose_weighted: multiplied by the amplitude that their dose leaves.
+        tilt_weighted: multiplied by the cosine of their tilt.
+        inverted: density is darker than its surroundings, so contrast has the other sign.
+    """
 
     ctf_premultiplied: bool = False
     phase_flipped: bool = False
     dose_weighted: bool = False
     tilt_weighted: bool = False
+    inverted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpticsGroup:
-    """Images that share a pixel size, a box and a state."""
+    """Images that share a pixel size, a box and a state; the box of no images is 0."""
 
     name: str
     pixel_size_a: float
@@ -104,13 +113,21 @@ class ParticleSet:
         name: (B,) str, opaque particle names; (tomogram, name) is unique.
         source_particle: (B,) int64, rank of first appearance in the input: the classic index.
         images: M rows, packed by particle, ascending dose within a particle.
-        counts: (B,) int64, images of each particle, all positive.
+        counts: (B,) int64, images of each particle; 0 only where the input has no images at all.
         image_name: (M,) str, opaque, unique within the set.
         source_image: (M,) int64, row in the input: the classic image index, and what
             ``load_images`` of the reader takes.
         optics: the optics groups that ``images.optics`` counts.
-        rows_read: rows of the input.
-        rejected: rows left out by the reader or a selection, by reason.
+        rows_read: images of the input, or its particles where it has no images.
+        rejected: images left out by the reader or a selection, by reason.
+        position_a: (B, 3) float64, centre of each particle in its tomogram, x, y, z from the first
+            voxel; None where the input has no coordinates.
+        orientation: (B, 3, 3) float64, reference to tomogram coordinates; None where the input
+            gives the pose of images only.
+        half_set: (B,) uint8, half set of upstream refinement, 1 or 2, 0 for neither; None where
+            the input names none.
+        height_defocus_a: (M,) float32, part of both defoci that the reader added for the height of
+            the particle in its tomogram; None where it added nothing.
     """
 
     source: Path
@@ -124,6 +141,10 @@ class ParticleSet:
     optics: tuple[OpticsGroup, ...]
     rows_read: int
     rejected: Mapping[str, int] = field(default_factory=dict)
+    position_a: NDArray[np.float64] | None = None
+    orientation: NDArray[np.float64] | None = None
+    half_set: NDArray[np.uint8] | None = None
+    height_defocus_a: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.counts):
@@ -154,6 +175,21 @@ class ParticleSet:
     def particle_of_image(self) -> NDArray[np.int64]:
         """(M,) row of the particle that each image shows."""
         return np.repeat(np.arange(self.n_particles, dtype=np.int64), self.counts)
+
+    def take_rows(self, particles: NDArray[np.int64], images: NDArray[np.int64]) -> dict[str, Any]:
+        """Every per-particle and per-image field at some rows, for :func:`dataclasses.replace`.
+
+        The counts are left to the caller.
+        """
+        per_particle = ("tomogram", "name", "source_particle", "position_a", "orientation",
+                        "half_set")  # fmt: skip
+        per_image = ("image_name", "source_image", "height_defocus_a")
+        taken: dict[str, Any] = {"images": self.images.convert(lambda column: column[images])}
+        for names, rows in ((per_particle, particles), (per_image, images)):
+            for name in names:
+                column = getattr(self, name)
+                taken[name] = None if column is None else column[rows]
+        return taken
 
     @property
     def pixel_size_a(self) -> float:

@@ -1,4 +1,10 @@
-"""From a central slice to what an image holds of it: y = g F + h noise."""
+"""From a central slice to what an image holds of it: y = g F + h noise.
+
+g and h follow from the contrast transfer function C and from what upstream programs have done to
+the images (:class:`~tomodrgn.core.particles.tables.ImageState`): g = C and h = 1 for raw images,
+g = \\|C\\| and h = 1 for phase-flipped ones, g = C^2 and h = \\|C\\| for premultiplied ones. Dose
+and tilt weights multiply g and h alike. The sign of inverted contrast belongs to g.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +13,92 @@ from typing import TYPE_CHECKING
 import torch
 
 from tomodrgn.core.physics.ctf import contrast_transfer
+from tomodrgn.core.physics.dose import dose_attenuation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor
 
-    from tomodrgn.core.particles.tables import ImageState, ImageTable
+    from tomodrgn.core.particles.tables import ImageTable, OpticsGroup
 
 
 def signal_transfer(
-    images: ImageTable[Tensor], freqs_per_a: Tensor, state: ImageState
+    images: ImageTable[Tensor], freqs_per_a: Tensor, optics: Sequence[OpticsGroup]
 ) -> Tensor | None:
-    """Factor g of each coefficient: C, |C| (phase-flipped) or C^2 (premultiplied).
+    """Factor g of each coefficient.
 
     Args:
         images: M images.
         freqs_per_a: (P, 2) in 1/angstrom.
-        state: what was done to the images upstream.
+        optics: the groups that ``images.optics`` counts; they say what was done upstream.
 
     Returns:
-        (M, P), or None for images without CTF parameters, whose factor is 1.
+        (M, P), or None where every factor is 1.
     """
-    if images.ctf is None:
-        return None
-    transfer = contrast_transfer(images.ctf, freqs_per_a)
-    if state.ctf_premultiplied:
-        return transfer.square()
-    return transfer.abs() if state.phase_flipped else transfer
+    transfer = None
+    if images.ctf is not None:
+        transfer = contrast_transfer(images.ctf, freqs_per_a)
+        transfer = _choose(images, optics, "phase_flipped", transfer.abs, transfer)
+        transfer = _choose(images, optics, "ctf_premultiplied", transfer.square, transfer)
+    weights = upstream_weights(images, freqs_per_a, optics)
+    if weights is not None:
+        transfer = weights if transfer is None else transfer * weights
+    if not any(group.state.inverted for group in optics):
+        return transfer
+    ones = images.dose_e_per_a2.new_ones(len(images), len(freqs_per_a))
+    bright = ones if transfer is None else transfer
+    return _choose(images, optics, "inverted", bright.neg, bright)
+
+
+def noise_transfer(
+    images: ImageTable[Tensor], freqs_per_a: Tensor, optics: Sequence[OpticsGroup]
+) -> Tensor | None:
+    """Factor h >= 0 of the noise in each coefficient, arguments as :func:`signal_transfer`."""
+    transfer = None
+    if images.ctf is not None and any(group.state.ctf_premultiplied for group in optics):
+        modulus = contrast_transfer(images.ctf, freqs_per_a).abs()
+        transfer = _choose(
+            images, optics, "ctf_premultiplied", lambda: modulus, torch.ones_like(modulus)
+        )
+    weights = upstream_weights(images, freqs_per_a, optics)
+    if transfer is None or weights is None:
+        return weights if transfer is None else transfer
+    return transfer * weights
+
+
+def upstream_weights(
+    images: ImageTable[Tensor], freqs_per_a: Tensor, optics: Sequence[OpticsGroup]
+) -> Tensor | None:
+    """(M, P) dose and tilt weights that upstream programs multiplied the images with, or None."""
+    weights = None
+    if any(group.state.dose_weighted for group in optics):
+        left = dose_attenuation(images.dose_e_per_a2, freqs_per_a.norm(dim=-1), images.voltage_kv)
+        weights = _choose(images, optics, "dose_weighted", lambda: left, torch.ones_like(left))
+    if any(group.state.tilt_weighted for group in optics):
+        cosine = torch.cos(torch.deg2rad(images.tilt_deg)).clamp(0, 1)[:, None]
+        ones = cosine.new_ones(len(images), len(freqs_per_a)) if weights is None else weights
+        weights = _choose(images, optics, "tilt_weighted", lambda: ones * cosine, ones)
+    return weights
 
 
 def phase_flip(transfer: Tensor) -> Tensor:
     """Sign that makes the contrast of an image agree at all frequencies, +1 or -1."""
     return torch.where(transfer < 0, -1.0, 1.0)
+
+
+def _choose(
+    images: ImageTable[Tensor],
+    optics: Sequence[OpticsGroup],
+    treatment: str,
+    treated: Callable[[], Tensor],
+    untreated: Tensor,
+) -> Tensor:
+    """``treated()`` for the images of groups with a treatment, ``untreated`` for the others."""
+    applies = [bool(getattr(group.state, treatment)) for group in optics]
+    if not any(applies):
+        return untreated
+    if all(applies):
+        return treated()
+    which = torch.tensor(applies, device=untreated.device)[images.optics]
+    return torch.where(which[:, None], treated(), untreated)

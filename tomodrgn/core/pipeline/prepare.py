@@ -9,6 +9,7 @@ from tomodrgn.core.cache.store import ensure_cache
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.interfaces import Reader, ReaderContext
+from tomodrgn.core.particles.image_state import declare_state, describe_state
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.pipeline.display import show_progress
 
@@ -51,7 +52,7 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
             "particle-series STAR file, one row per tilt image"
         )
     logger.info(
-        "%s: %d rows read, %d images of %d particles, box %d px, %.4g A/px",
+        "%s: %d images read, %d images of %d particles, box %d px, %.4g A/px",
         particles.source,
         particles.rows_read,
         particles.n_images,
@@ -60,7 +61,10 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
         particles.pixel_size_a,
     )
     for reason, n_rows in particles.rejected.items():
-        logger.info("rejected %d rows: %s", n_rows, reason)
+        logger.info("rejected %d images: %s", n_rows, reason)
+    particles = declare_state(particles, run.image_state, run.contrast)
+    for group in particles.optics:
+        logger.info("%s: images are %s", group.name, describe_state(group.state))
     seed = 0 if run.seed is None else run.seed
     selected = select(particles, run.dataset, seed)
     if selected.n_images != particles.n_images:

@@ -21,6 +21,7 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.particles.image_state import contrast_sign
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.parts import (
@@ -207,16 +208,13 @@ class _Training:
             cache.n_bytes, run.cache, self.devices.device, processes=self.devices.n_ranks
         )
         logger.info(residency.reason)
-        invert = run.contrast.invert_data
-        sign = -1 if (reader.inverts_contrast if invert is None else invert) else 1
         norm = run.contrast.norm or (0.0, cache.rms)
-        logger.info("images %s, shift %g, scale %g", "inverted" if sign < 0 else "as is", *norm)
+        logger.info("images are shifted by %g and scaled by %g", *norm)
         source = open_images(
             cache,
             residency,
             self.devices.device,
-            sign=sign,
-            shift=sign * norm[0],
+            shift=contrast_sign(particles) * norm[0] if norm[0] else 0.0,
             scale=norm[1],
             readers=run.cache.readers,
             prefetch=run.cache.prefetch,

@@ -17,6 +17,10 @@ class DatasetSpec(Spec):
     """File of image indices to keep (rows of the input STAR, 0-based; .pkl, .npy or .txt)."""
     ind: Path | None = None
     """File of particle indices to keep (order of first appearance, 0-based; .pkl, .npy or .txt)."""
+    max_dose_e_per_a2: PositiveFloat | None = None
+    """Leave out tilt images whose cumulative dose is larger, in e/A^2."""
+    max_tilt_deg: Annotated[float, Field(ge=0, le=90)] | None = None
+    """Leave out tilt images tilted further, to either side, in degrees."""
     sort_ptcl_imgs: Literal["dose_ascending", "unsorted", "random"] = "dose_ascending"
     """Order in which the first tilt images of a particle are counted."""
     use_first_ntilts: PositiveInt | None = None
@@ -50,11 +54,32 @@ class PreparationSpec(Spec):
         return self
 
 
+class ImageStateSpec(Spec):
+    """What upstream programs did to the images, where the input is silent or wrong about it."""
+
+    ctf_premultiplied: bool | None = None
+    """Images were multiplied by their contrast transfer function; by default as the input says."""
+    phase_flipped: bool | None = None
+    """Images were multiplied by the sign of it; by default as the input says."""
+    dose_weighted: bool | None = None
+    """Images were multiplied by the amplitude that their dose leaves; by default as the input
+    says."""
+    tilt_weighted: bool | None = None
+    """Images were multiplied by the cosine of their tilt; by default as the input says."""
+
+    @model_validator(mode="after")
+    def _treated_once(self) -> Self:
+        if self.ctf_premultiplied and self.phase_flipped:
+            raise ValueError("images are CTF-premultiplied or phase-flipped, not both; give one")
+        return self
+
+
 class ContrastSpec(Spec):
     """Sign and scale of the prepared images."""
 
     invert_data: bool | None = None
-    """Multiply images by -1; the reader decides when this is not given."""
+    """Density is dark, so images are multiplied by -1; the reader decides when this is not
+    given."""
     norm: tuple[float, PositiveFloat] | None = None
     """Shift and scale that normalise the transforms, instead of those of all images."""
 

@@ -7,7 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from tomodrgn.core.specs.base import Spec
-from tomodrgn.core.specs.dataset import CacheSpec, ContrastSpec, DatasetSpec, PreparationSpec
+from tomodrgn.core.specs.dataset import (
+    CacheSpec,
+    ContrastSpec,
+    DatasetSpec,
+    ImageStateSpec,
+    PreparationSpec,
+)
 from tomodrgn.core.specs.training import DevicesSpec, LatentSpec, TrainingSpec
 
 
@@ -18,6 +24,8 @@ class RunSpecBase(Spec):
     """Which particles and images are used."""
     preparation: PreparationSpec = PreparationSpec()
     """How pixels become Fourier coefficients."""
+    image_state: ImageStateSpec = ImageStateSpec()
+    """What was done to the images upstream."""
     contrast: ContrastSpec = ContrastSpec()
     """Sign and scale of the images."""
     cache: CacheSpec = CacheSpec()

@@ -150,7 +150,7 @@ class TiltBatchBuilder:
 
         images = self.particles.images.convert(rows)
         freqs_per_a = self.disc_freqs / self.particles.pixel_size_a
-        transfer = signal_transfer(images, freqs_per_a, self.particles.optics[0].state)
+        transfer = signal_transfer(images, freqs_per_a, self.particles.optics)
         weights: Tensor | None = None
         for weighting in self.weightings:
             factor = weighting.weights(images, self.radius_px)

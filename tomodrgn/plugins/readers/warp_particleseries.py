@@ -21,7 +21,13 @@ import pandas as pd
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.geometry.rotations import matrices_from_euler
-from tomodrgn.core.particles.tables import CtfTable, ImageTable, OpticsGroup, ParticleSet
+from tomodrgn.core.particles.tables import (
+    CtfTable,
+    ImageState,
+    ImageTable,
+    OpticsGroup,
+    ParticleSet,
+)
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.image_stacks import ImageStacks, describe_file, locate_images
 
@@ -46,7 +52,6 @@ class WarpParticleseries:
     """Reads an image series; the rows it asks for are those of the STAR file."""
 
     has_images = True
-    inverts_contrast = True
 
     def __init__(self, spec: WarpParticleseriesSpec, context: ReaderContext) -> None:
         del context
@@ -87,6 +92,7 @@ class WarpParticleseries:
                     name="opticsGroup1",
                     pixel_size_a=pixel_size_a,
                     box_size_px=stacks.box_size_px,
+                    state=ImageState(inverted=True),
                 ),
             ),
             rows_read=len(table),

@@ -1,0 +1,108 @@
+"""Signal and noise factors of every image state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tomodrgn.core.particles.tables import CtfTable, ImageState, ImageTable, OpticsGroup
+from tomodrgn.core.physics.dose import dose_attenuation
+from tomodrgn.core.physics.transfer import noise_transfer, signal_transfer
+
+FREQS = torch.tensor([[0.01, 0.0], [0.02, 0.01], [0.05, 0.03]])
+
+
+def images(n: int = 4) -> ImageTable[torch.Tensor]:
+    column = torch.ones(n)
+    ctf = CtfTable(
+        defocus_u_a=column * 2e4,
+        defocus_v_a=column * 2.1e4,
+        defocus_angle_deg=column * 30,
+        voltage_kv=column * 300,
+        cs_mm=column * 2.7,
+        amplitude_contrast=column * 0.1,
+        phase_shift_deg=column * 0,
+    )
+    return ImageTable(
+        rotation=torch.eye(3).expand(n, 3, 3),
+        shift_px=torch.zeros(n, 2),
+        dose_e_per_a2=torch.arange(n) * 10.0,
+        tilt_deg=torch.arange(n) * 15.0,
+        voltage_kv=column * 300,
+        optics=torch.arange(n) % 2,
+        ctf=ctf,
+    )
+
+
+def groups(*states: ImageState) -> tuple[OpticsGroup, ...]:
+    return tuple(
+        OpticsGroup(name=str(i), pixel_size_a=4.0, box_size_px=8, state=state)
+        for i, state in enumerate(states)
+    )
+
+
+RAW = groups(ImageState(), ImageState())
+
+
+def signal(optics: tuple[OpticsGroup, ...]) -> torch.Tensor:
+    found = signal_transfer(images(), FREQS, optics)
+    assert found is not None
+    return found
+
+
+def test_premultiplied_signal_is_the_square_and_its_noise_the_modulus() -> None:
+    optics = groups(*[ImageState(ctf_premultiplied=True)] * 2)
+    noise = noise_transfer(images(), FREQS, optics)
+    assert noise is not None
+    torch.testing.assert_close(signal(optics), signal(RAW).square())
+    torch.testing.assert_close(noise, signal(RAW).abs())
+
+
+def test_flipped_signal_is_the_modulus_and_its_noise_white() -> None:
+    optics = groups(*[ImageState(phase_flipped=True)] * 2)
+    torch.testing.assert_close(signal(optics), signal(RAW).abs())
+    assert noise_transfer(images(), FREQS, optics) is None
+
+
+def test_inverted_contrast_changes_the_sign_of_the_signal_alone() -> None:
+    optics = groups(*[ImageState(inverted=True)] * 2)
+    torch.testing.assert_close(signal(optics), -signal(RAW))
+    assert noise_transfer(images(), FREQS, optics) is None
+
+
+@pytest.mark.parametrize("weighted", ["dose_weighted", "tilt_weighted"])
+def test_weights_multiply_signal_and_noise_alike(weighted: str) -> None:
+    optics = groups(*[ImageState(**{weighted: True})] * 2)
+    noise = noise_transfer(images(), FREQS, optics)
+    assert noise is not None
+    torch.testing.assert_close(signal(optics), signal(RAW) * noise)
+    expected = {
+        "dose_weighted": dose_attenuation(
+            images().dose_e_per_a2, FREQS.norm(dim=-1), torch.full((4,), 300.0)
+        ),
+        "tilt_weighted": torch.cos(torch.deg2rad(images().tilt_deg))[:, None].expand(4, 3),
+    }
+    torch.testing.assert_close(noise, expected[weighted])
+
+
+def test_each_group_keeps_its_own_state() -> None:
+    mixed = groups(ImageState(), ImageState(ctf_premultiplied=True, inverted=True))
+    alone = groups(*[ImageState(ctf_premultiplied=True, inverted=True)] * 2)
+    of_second = images().optics == 1
+    torch.testing.assert_close(signal(mixed)[of_second], signal(alone)[of_second])
+    torch.testing.assert_close(signal(mixed)[~of_second], signal(RAW)[~of_second])
+
+
+def test_untreated_images_without_ctf_have_no_factor() -> None:
+    bare = replace(images(), ctf=None)
+    assert signal_transfer(bare, FREQS, RAW) is None
+    assert noise_transfer(bare, FREQS, RAW) is None
+
+
+def test_dark_images_without_ctf_have_minus_one() -> None:
+    bare = replace(images(), ctf=None)
+    found = signal_transfer(bare, FREQS, groups(*[ImageState(inverted=True)] * 2))
+    np.testing.assert_array_equal(found, -np.ones((4, 3)))
