@@ -196,5 +196,5 @@ def test_missing_file_is_refused(registry: Registry, tmp_path: Path) -> None:
 def test_file_to_come_is_checked_as_far_as_possible(registry: Registry, tmp_path: Path) -> None:
     coming = _auto(tmp_path / "coming.star")
     assert registry.parse(coming, pending=True).seed == 7
-    with pytest.raises(SpecError, match="reader: warp_particleseries has no option 'colour'"):
+    with pytest.raises(SpecError, match="has no option 'colour'"):
         registry.parse({**coming, "reader": {**coming["reader"], "colour": 1}}, pending=True)

@@ -89,7 +89,13 @@ class Exporter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderContext:
-    """What a reader may know besides its own spec: nothing yet."""
+    """What a reader is built for.
+
+    With ``needs_images`` False the tilt images are not used: their stacks may be missing, and the
+    box of the optics groups may be 0. Selections and placements need metadata alone.
+    """
+
+    needs_images: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,10 +75,17 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         *("--sort-ptcl-imgs", "random", "--use-first-ntilts", 9, "--use-first-nptcls", 10),
         *("--fraction-train", 0.5, "--window-r", 0.7, "--window-r-outer", 0.8, "--ind", "i.pkl"),
         *("--ind-imgs", "j.pkl", "--cache", "c.h5", "--rebuild-cache", "--multigpu"),
+        *("--max-dose", 80.0, "--max-tilt", 50.0, "--ctf-premultiplied", "--not-dose-weighted"),
         *("--lr-schedule", "cosine", "--nodes", 2, "--devices", 3, "--threads", 4),
     )
     dump = run.model_dump(mode="json")
     assert dump["contrast"] == {"invert_data": False, "norm": [-0.5, 1.2]}
+    assert dump["image_state"] == {
+        "ctf_premultiplied": True,
+        "phase_flipped": None,
+        "dose_weighted": False,
+        "tilt_weighted": None,
+    }
     assert dump["preparation"] == {
         "window": False,
         "window_r": 0.7,
@@ -110,6 +117,8 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
     assert dump["dataset"] == {
         "ind_imgs": "j.pkl",
         "ind": "i.pkl",
+        "max_dose_e_per_a2": 80.0,
+        "max_tilt_deg": 50.0,
         "sort_ptcl_imgs": "random",
         "use_first_ntilts": 9,
         "use_first_nptcls": 10,

@@ -28,7 +28,7 @@ def declare_state(
 
 
 def contrast_sign(particles: ParticleSet) -> int:
-    """Sign of the contrast of all images, -1 where density is dark.
+    """Sign of the contrast of all images, -1 where it was inverted.
 
     Raises:
         DataError: groups differ.
@@ -36,8 +36,8 @@ def contrast_sign(particles: ParticleSet) -> int:
     signs = {-1 if group.state.inverted else 1 for group in particles.optics}
     if len(signs) > 1:
         raise DataError(
-            f"{particles.source}: density is dark in some optics groups and light in others, so "
-            "no one shift (--norm) fits all; leave --norm out"
+            f"{particles.source}: contrast was inverted in some optics groups and not in others, "
+            "so no one shift (--norm) fits all; leave --norm out"
         )
     return signs.pop()
 
@@ -51,4 +51,4 @@ def describe_state(state: ImageState) -> str:
         "tilt-weighted": state.tilt_weighted,
     }
     treatments = ", ".join(word for word, applies in words.items() if applies) or "raw"
-    return f"{treatments}, density {'dark' if state.inverted else 'light'}"
+    return f"{treatments}, contrast {'inverted' if state.inverted else 'as recorded'}"

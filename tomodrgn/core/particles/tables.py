@@ -34,7 +34,7 @@ class ImageState:
         phase_flipped: multiplied by its sign.
         dose_weighted: multiplied by the amplitude that their dose leaves.
         tilt_weighted: multiplied by the cosine of their tilt.
-        inverted: density is darker than its surroundings, so contrast has the other sign.
+        inverted: multiplied by -1, so that protein, dark when recorded, is bright.
     """
 
     ctf_premultiplied: bool = False

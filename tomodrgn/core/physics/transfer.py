@@ -2,7 +2,7 @@
 
 g and h follow from the contrast transfer function C and from what upstream programs have done to
 the images (:class:`~tomodrgn.core.particles.tables.ImageState`): g = C and h = 1 for raw images,
-g = \\|C\\| and h = 1 for phase-flipped ones, g = C^2 and h = \\|C\\| for premultiplied ones. Dose
+g = |C| and h = 1 for phase-flipped ones, g = C^2 and h = |C| for premultiplied ones. Dose
 and tilt weights multiply g and h alike. The sign of inverted contrast belongs to g.
 """
 

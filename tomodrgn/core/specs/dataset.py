@@ -78,8 +78,8 @@ class ContrastSpec(Spec):
     """Sign and scale of the prepared images."""
 
     invert_data: bool | None = None
-    """Density is dark, so images are multiplied by -1; the reader decides when this is not
-    given."""
+    """Contrast was inverted upstream, so images are multiplied by -1; the reader decides when this
+    is not given."""
     norm: tuple[float, PositiveFloat] | None = None
     """Shift and scale that normalise the transforms, instead of those of all images."""
 
