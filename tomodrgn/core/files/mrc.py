@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import atomic_path
+from tomodrgn.core.files.opening import open_to_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,12 +68,9 @@ def read_mrc_header(path: Path) -> MrcHeader:
         DataError: the file is missing, no MRC file, of a number type that is not read, or shorter
             than its header promises.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_HEADER_BYTES)
+    with open_to_read(path) as file:
+        raw = file.read(_HEADER_BYTES)
         n_bytes = path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if len(raw) < _HEADER_BYTES:
         raise DataError(
             f"{path}: holds {len(raw)} bytes, an MRC header alone has {_HEADER_BYTES}; "
@@ -114,7 +113,7 @@ def read_mrc_slices(
     images = np.empty((len(indices), *header.shape[1:]), dtype=np.float32)
     breaks = np.flatnonzero(np.diff(indices) != 1) + 1
     edges = np.unique([0, *breaks, len(indices)]).tolist()
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         for first, stop in pairwise(edges):
             images[first:stop] = _read_run(file, header, int(indices[first]), stop - first)
     return images
@@ -167,11 +166,12 @@ def _parse_header(path: Path, raw: bytes) -> MrcHeader:
         known = ", ".join(str(mode) for mode in _TYPE_OF_MODE)
         raise DataError(f"{path}: has MRC mode {mode}, modes {known} are read; convert the file")
     code = "u1" if mode == 0 and _has_unsigned_bytes(raw, order) else _TYPE_OF_MODE[mode]
+    pixel_size_a = float(cell_x_a) / (mx if mx > 0 else nx)
     return MrcHeader(
         shape=(nz, ny, nx),
         dtype=np.dtype(order + code),
         data_offset=_HEADER_BYTES + extended_bytes,
-        pixel_size_a=float(cell_x_a) / (mx if mx > 0 else nx),
+        pixel_size_a=pixel_size_a if 0 < pixel_size_a < math.inf else 0.0,
     )
 
 

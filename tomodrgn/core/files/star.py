@@ -12,8 +12,10 @@ Source:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
+from reprlib import Repr
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,6 +23,7 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.opening import open_to_read
 from tomodrgn.core.files.star_rows import RaggedRowsError, is_row, parse_rows, split_row
 
 if TYPE_CHECKING:
@@ -30,7 +33,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_START: Final = b"data_"
+_HEAD_BYTES: Final = 1 << 16
+_MOST_BLOCKS: Final = 100_000
+_MOST_COLUMNS: Final = 10_000
+_MOST_NAMES_SHOWN: Final = 50
+_NOT_TEXT: Final = bytes(set(range(32)) - set(b"\t\n\r"))
+_LARGEST_NUMBER: Final = float(np.finfo(np.float32).max)
 _NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
+
+
+class HeaderError(DataError):
+    """The header of a block cannot be understood; the message says why, not in which file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +87,10 @@ class StarFile:
         for block in self.tables:
             if column in block.columns:
                 return block
-        found = "; ".join(f"data_{block.name}: {', '.join(block.columns)}" for block in self.tables)
+        found = "; ".join(
+            f"data_{block.name}: {list_names(block.columns)}"
+            for block in self.tables[:_MOST_NAMES_SHOWN]
+        )
         raise DataError(f"{self.path}: column {column} is missing; found {found or 'no table'}")
 
     def read(self, block: StarBlock, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -109,27 +125,33 @@ def read_star(path: Path, *, max_bytes: int | None = None) -> StarFile:
     Raises:
         DataError: the file cannot be read, is not text, or names a column twice.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(-1 if max_bytes is None else max_bytes)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) == max_bytes:
-        content = content[: content.rfind(b"\n") + 1]
+    content = _read_text(path, max_bytes)
     try:
         starts = _block_starts(content)
         blocks = [_scan_block(content, *span) for span in pairwise([*starts, len(content)])]
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is no STAR file: its header is not UTF-8 text") from error
-    for block in blocks:
-        twins = [name for name in block.columns if block.columns.count(name) > 1]
-        if twins:
-            raise DataError(f"{path}: data_{block.name} names {twins[0]} twice; remove one")
+    except HeaderError as error:
+        raise DataError(f"{path}: {error}") from error
     return StarFile(path=path, content=content, blocks=tuple(blocks))
 
 
+def list_names(names: Collection[str]) -> str:
+    """Names for an error, the first ones where there are many."""
+    shown = ", ".join(list(names)[:_MOST_NAMES_SHOWN])
+    n_hidden = len(names) - _MOST_NAMES_SHOWN
+    return f"{shown} and {n_hidden} more" if n_hidden > 0 else shown
+
+
+def quote_value(value: object) -> str:
+    """A value for an error, shortened where it is long."""
+    shorten = Repr()
+    shorten.maxstring = 200
+    return shorten.repr(value)
+
+
 def numeric_column(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
-    """A column of text as finite numbers.
+    """A column of text as finite numbers, none too large for 32 bits.
 
     Args:
         table: rows as :meth:`StarFile.read` returns them.
@@ -140,11 +162,12 @@ def numeric_column(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.flo
         DataError: a value is not a finite number; the first one is named with its row.
     """
     numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
-    bad_rows = np.flatnonzero(~np.isfinite(numbers))
+    bad_rows = np.flatnonzero(~(np.abs(numbers) <= _LARGEST_NUMBER))
     if len(bad_rows):
+        value = quote_value(table[name].iloc[bad_rows[0]])
         raise DataError(
-            f"{path}: column {name}, row {bad_rows[0] + 1}: {table[name].iloc[bad_rows[0]]!r} is "
-            f"not a finite number ({len(bad_rows)} such rows); correct or remove them"
+            f"{path}: column {name}, row {bad_rows[0] + 1}: {value} is not a finite number "
+            f"({len(bad_rows)} such rows); correct or remove them"
         )
     return numbers
 
@@ -190,6 +213,27 @@ def write_table(path: Path, table: pd.DataFrame, block: str = "") -> None:
     write_text_atomic(path, "\n".join(["", f"data_{block}", "", "loop_", *header, *rows, ""]))
 
 
+def _read_text(path: Path, max_bytes: int | None) -> bytes:
+    """A file of text, or the complete lines among its first bytes.
+
+    The head is judged before the rest is read, which may be a stack of images of any size.
+    """
+    with open_to_read(path) as file:
+        n_bytes = _HEAD_BYTES if max_bytes is None else max_bytes
+        content = file.read(n_bytes)
+        _refuse_binary(path, content)
+        if max_bytes is None and len(content) == n_bytes:
+            content += file.read()
+            _refuse_binary(path, content)
+    is_cut = len(content) == max_bytes
+    return content[: content.rfind(b"\n") + 1] if is_cut else content
+
+
+def _refuse_binary(path: Path, content: bytes) -> None:
+    if len(content.translate(None, _NOT_TEXT)) < len(content):
+        raise DataError(f"{path}: holds bytes that are no text, so it is no STAR file")
+
+
 def _block_starts(content: bytes) -> list[int]:
     """Offsets of the lines that begin a block; the beginning of the file where none does."""
     starts = []
@@ -198,6 +242,8 @@ def _block_starts(content: bytes) -> list[int]:
         line = content[found : _line_end(content, found)]
         if len(line.partition(b"#")[0].split()) == 1:  # a row may begin with these letters too
             starts.append(found)
+        if len(starts) > _MOST_BLOCKS:
+            raise HeaderError(f"has more than {_MOST_BLOCKS} blocks, so it is no STAR file")
         found = _next_line_with(content, _BLOCK_START, found)
     return starts or [0]
 
@@ -206,23 +252,41 @@ def _scan_block(content: bytes, start: int, stop: int) -> StarBlock:
     """Read the header of a table, or the whole of a plain block."""
     name, is_table = "", False
     entries: list[tuple[str, str]] = []
-    while start < stop:
+    while start < stop and len(entries) <= _MOST_COLUMNS:
         end = _line_end(content, start)
         line = content[start:end]
-        words = split_row(line) if is_row(line) else []
-        if words and words[0] == b"loop_":
+        first = line.split(maxsplit=1)[0] if is_row(line) else b""
+        if first == b"loop_" and not is_table and not entries:
             is_table = True
-        elif words and words[0].startswith(b"_"):
+        elif first.startswith(b"_"):
+            words = split_row(line)
             entries.append((words[0][1:].decode(), words[1].decode() if words[1:] else ""))
-        elif words and words[0].startswith(_BLOCK_START) and not entries:
-            name = words[0].removeprefix(_BLOCK_START).decode()
-        elif words:
+        elif first.startswith(_BLOCK_START) and not entries:
+            name = first.removeprefix(_BLOCK_START).decode()
+        elif first:
             break  # the first row
         start = end
     columns, values = zip(*entries, strict=True) if entries else ((), ())
-    return StarBlock(
+    block = StarBlock(
         name=name, columns=columns, values=None if is_table else values, start=start, stop=stop
     )
+    _check_block(block, content)
+    return block
+
+
+def _check_block(block: StarBlock, content: bytes) -> None:
+    """Refuse headers that no program writes, and a second table in a block."""
+    if len(block.columns) > _MOST_COLUMNS:
+        raise HeaderError(f"data_{block.name} names more than {_MOST_COLUMNS} columns")
+    twins = [name for name, count in Counter(block.columns).items() if count > 1]
+    if twins:
+        raise HeaderError(f"data_{block.name} names {twins[0]} twice; remove one")
+    if content.startswith(b"loop_", block.start) or (
+        content.find(b"\nloop_", block.start, block.stop) >= 0
+    ):
+        raise HeaderError(
+            f"data_{block.name} holds a second table; give each its own block, data_NAME"
+        )
 
 
 def _line_end(content: bytes, start: int) -> int:

@@ -1,11 +1,13 @@
 """Rows of a STAR table as text: fast where lines are plain, exact where they are not.
 
 A row is a line with values between spaces or tabs; a value with a space in it is in single or
-double quotes. Blank lines and lines that begin with ``#`` are no rows.
+double quotes. Blank lines and lines that begin with ``#`` are no rows. Every step takes time in
+proportion to the bytes, whatever they are.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from typing import TYPE_CHECKING, Final
@@ -16,11 +18,16 @@ import pandas as pd
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 _ROWS_PER_CHUNK: Final = 100_000
-_VALUE: Final = re.compile(rb"""(["'])(.*?)\1(?=\s|$)|(\S+)""")
-_SINGLE_QUOTED: Final = re.compile(rb"(?:^|\s)'")
+_OPENING_QUOTE: Final = re.compile(rb"""(?<!\S)["']""")
+_CLOSING_QUOTE: Final = {
+    b"'": re.compile(rb"'(?!\S)"),
+    b'"': re.compile(rb'"(?!\S)'),
+}
+"""A quote inside a value, as in ``5'-end``, neither opens nor closes one."""
+_BARE: Final = re.compile(rb"\S+")
 
 
 class RaggedRowsError(DataError):
@@ -34,7 +41,7 @@ def is_row(line: bytes) -> bool:
 
 def split_row(line: bytes) -> list[bytes]:
     """Values of a line, without their quotes."""
-    return [quoted if quote else bare for quote, quoted, bare in _VALUE.findall(line)]
+    return list(_quoted_values(line)) if _has_quoted_values(line) else line.split()
 
 
 def parse_rows(
@@ -58,24 +65,44 @@ def parse_rows(
     if b"#" in rows:
         rows = b"".join(line for line in rows.splitlines(keepends=True) if is_row(line))
     rows = rows.lstrip()
-    table = _parse_plain_rows(rows, list(columns), chosen)
-    return _parse_any_rows(rows, list(columns))[chosen] if table is None else table
+    table = _parse_plain_rows(rows, list(columns), chosen) if rows else None
+    return _parse_any_rows(rows, list(columns), chosen) if table is None else table
+
+
+def _has_quoted_values(text: bytes) -> bool:
+    has_quotes = b"'" in text or b'"' in text  # rules out most text, and faster
+    return has_quotes and _OPENING_QUOTE.search(text) is not None
+
+
+def _quoted_values(line: bytes) -> Iterator[bytes]:
+    """Values of a line of which some begin with a quote; one that is never closed is no quote."""
+    place, unclosed = 0, set[bytes]()
+    while bare := _BARE.search(line, place):
+        opening = bare.group()[:1]
+        closing = None
+        if opening in _CLOSING_QUOTE and opening not in unclosed:
+            closing = _CLOSING_QUOTE[opening].search(line, bare.start() + 1)
+            if closing is None:
+                unclosed.add(opening)
+        yield line[bare.start() + 1 : closing.start()] if closing else bare.group()
+        place = closing.end() if closing else bare.end()
 
 
 def _parse_plain_rows(rows: bytes, columns: list[str], chosen: list[str]) -> pd.DataFrame | None:
     """Rows by the parser of pandas, in chunks to bound memory; None where it may be wrong.
 
     It pads short rows with empty values, takes surplus values of the first row for an index, and
-    knows one kind of quote.
+    has other rules for quotes.
     """
     first_row = rows[: rows.find(b"\n") + 1] or rows
-    if len(split_row(first_row)) != len(columns) or (b"'" in rows and _SINGLE_QUOTED.search(rows)):
+    if len(split_row(first_row)) != len(columns) or _has_quoted_values(rows):
         return None
     parts = []
     try:
         with pd.read_csv(
             io.BytesIO(rows), sep=r"\s+", header=None, names=columns, index_col=False,
-            dtype=object, na_filter=False, keep_default_na=False, chunksize=_ROWS_PER_CHUNK,
+            quoting=csv.QUOTE_NONE, dtype=object, na_filter=False, keep_default_na=False,
+            chunksize=_ROWS_PER_CHUNK,
         ) as chunks:  # fmt: skip
             for chunk in chunks:
                 if (chunk[columns[-1]] == "").any():
@@ -86,13 +113,17 @@ def _parse_plain_rows(rows: bytes, columns: list[str], chosen: list[str]) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-def _parse_any_rows(rows: bytes, columns: list[str]) -> pd.DataFrame:
+def _parse_any_rows(rows: bytes, columns: list[str], chosen: list[str]) -> pd.DataFrame:
     """Rows one by one: slow, exact, and able to say which one is ragged."""
-    values = [split_row(line) for line in rows.splitlines() if is_row(line)]
-    for number, row in enumerate(values, start=1):
-        if len(row) != len(columns):
-            raise RaggedRowsError(f"row {number} has {len(row)} values for {len(columns)} columns")
-    text = [[value.decode() for value in row] for row in values]
-    cells = np.empty((len(text), len(columns)), dtype=object)
+    places = [columns.index(name) for name in chosen]
+    text: list[list[str]] = []
+    for line in filter(is_row, rows.splitlines()):
+        values = split_row(line)
+        if len(values) != len(columns):
+            raise RaggedRowsError(
+                f"row {len(text) + 1} has {len(values)} values for {len(columns)} columns"
+            )
+        text.append([values[place].decode() for place in places])
+    cells = np.empty((len(text), len(chosen)), dtype=object)
     cells[:] = text if text else cells
-    return pd.DataFrame(cells, columns=columns)
+    return pd.DataFrame(cells, columns=chosen)
