@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tomodrgn.core.simulation.experiment import draw_experiment, tilt_angles_deg
+from tomodrgn.core.simulation.acquisition import tilt_angles_deg
+from tomodrgn.core.simulation.experiment import Experiment, draw_experiment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.simulation import SimulationSpec
 
     Alter = Callable[..., SimulationSpec]
+
+PIXEL_SIZE_A = 12.0
+
+
+def _draw(spec: SimulationSpec) -> Experiment:
+    return draw_experiment(spec, PIXEL_SIZE_A)
 
 
 def test_a_dose_symmetric_series_alternates_between_the_sides() -> None:
@@ -32,18 +39,18 @@ def test_every_scheme_visits_the_same_angles(scheme: str, n_tilts: int) -> None:
 
 
 def test_dose_counts_exposures_whether_or_not_their_images_are_there(altered: Alter) -> None:
-    experiment = draw_experiment(altered(missing_fraction=0.5, dose_per_tilt_e_per_a2=2.0))
+    experiment = _draw(altered(missing_fraction=0.5, dose_per_tilt_e_per_a2=2.0))
     np.testing.assert_allclose(experiment.images.dose_e_per_a2, 2.0 * (experiment.tilt + 1))
 
 
 def test_every_particle_keeps_an_image(altered: Alter) -> None:
-    counts = draw_experiment(altered(missing_fraction=0.95, n_particles=50)).counts
+    counts = _draw(altered(missing_fraction=0.95, n_particles=50)).counts
     assert counts.min() == 1
     assert counts.sum() < 100
 
 
 def test_tilt_counts_vary_between_tomograms_only(altered: Alter) -> None:
-    experiment = draw_experiment(altered(n_tomograms=6, min_tilts=2))
+    experiment = _draw(altered(n_tomograms=6, min_tilts=2))
     ranges = [np.unique(experiment.counts[experiment.tomogram == t]) for t in range(6)]
     assert all(len(counts) == 1 for counts in ranges)
     assert len(np.unique(experiment.counts)) > 1
@@ -51,13 +58,13 @@ def test_tilt_counts_vary_between_tomograms_only(altered: Alter) -> None:
 
 
 def test_classes_have_the_sizes_asked_for(altered: Alter) -> None:
-    labels = draw_experiment(altered(n_particles=40, class_weights=(1, 2, 5))).labels
+    labels = _draw(altered(n_particles=40, class_weights=(1, 2, 5))).labels
     assert np.bincount(labels).tolist() == [5, 10, 25]
 
 
 def test_changing_one_option_leaves_the_other_draws_alone(altered: Alter) -> None:
     plain, other = (
-        draw_experiment(altered(motion=motion, defocus_um=defocus, missing_fraction=0.0))
+        _draw(altered(motion=motion, defocus_um=defocus, missing_fraction=0.0))
         for motion, defocus in [("none", (2.0, 3.0)), ("hinge", (1.0, 5.0))]
     )
     np.testing.assert_array_equal(plain.orientation, other.orientation)
@@ -68,7 +75,7 @@ def test_changing_one_option_leaves_the_other_draws_alone(altered: Alter) -> Non
 
 
 def test_stage_tilts_turn_particles_about_the_y_axis(small_spec: SimulationSpec) -> None:
-    experiment = draw_experiment(small_spec)
+    experiment = _draw(small_spec)
     orientation = experiment.orientation[experiment.particle_of_image]
     np.testing.assert_allclose(experiment.images.rotation[:, 1], orientation[:, 1], atol=1e-12)
     untilted = experiment.images.tilt_deg == 0

@@ -38,7 +38,7 @@ def _numbers(columns: dict[str, list[str]], *names: str) -> np.ndarray:
 def test_the_star_states_what_was_drawn(altered: Alter) -> None:
     spec = altered(min_tilts=2)
     columns = _read_columns(simulate(spec))
-    drawn = draw_experiment(spec)
+    drawn = draw_experiment(spec, 12.0)
     rotation = matrices_from_euler(_numbers(columns, "AngleRot", "AngleTilt", "AnglePsi"))
     np.testing.assert_allclose(rotation, drawn.images.rotation, atol=1e-7)  # six decimals
     np.testing.assert_allclose(
@@ -83,7 +83,7 @@ def test_half_precision_stacks_hold_the_same_images(altered: Alter, tmp_path: Pa
 def test_the_truth_can_be_read_back(altered: Alter) -> None:
     spec = altered(motion="hinge")
     truth = read_truth(simulate(spec).parent)
-    drawn = draw_experiment(spec)
+    drawn = draw_experiment(spec, 12.0)
     assert truth.spec == spec
     np.testing.assert_array_equal(truth.labels, drawn.labels)
     np.testing.assert_allclose(truth.motion_deg, drawn.motion_deg, atol=1e-6)

@@ -168,11 +168,22 @@ def spec_parameters(model: type[BaseModel], table: Iterable[Classic]) -> list[Sp
 
 def options_of(model: type[BaseModel]) -> list[SpecParameter]:
     """One option per field of ``model``, called like the field; ``-o`` is the output folder."""
-    return spec_parameters(model, [_row(name, field) for name, field in model.model_fields.items()])
+    rows = [row for name, field in model.model_fields.items() for row in _rows(name, field)]
+    return spec_parameters(model, rows)
 
 
-def _row(name: str, field: FieldInfo) -> Classic:
+def _rows(name: str, field: FieldInfo) -> list[Classic]:
+    """The option of a field; yes and no are two where neither is the default."""
     words = name.replace("_", "-")
+    if is_flag(field) and field.default is None:
+        return [
+            Classic(f"--{words}", name, constant=True),
+            Classic(f"--no-{words}", name, constant=False),
+        ]
+    return [_row(name, words, field)]
+
+
+def _row(name: str, words: str, field: FieldInfo) -> Classic:
     if is_flag(field) and field.default is True:
         return Classic(f"--no-{words}", name, constant=False)
     names = f"-o --{words}" if name == "outdir" else f"--{words}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic
-from tomodrgn.core.simulation.tilt_series import STAR_NAME
+from tomodrgn.core.simulation.formats import STAR_NAME
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 

@@ -1,23 +1,27 @@
-"""From an experiment to its images: slices, transfer, damage, displacement, sign and noise.
+"""From an experiment to its images: slices, transfer, damage, displacement, noise, treatment.
 
 Images hold the disc of coefficients below Nyquist; their corners in Fourier space and their mean
-are zero but for noise. An image is ``sign * scale * C * q * F(k @ R) * exp(2 pi i k.t)``: C the
+are zero but for noise. A recorded image is ``scale * C * q * F(k @ R) * exp(2 pi i k.t)``: C the
 contrast transfer, q the dose attenuation, t the shift that centres the particle again. One scale
 for all images makes the variance of the noise 1, or that of the signal where there is no noise.
+What programs do to recorded images is in :mod:`~tomodrgn.core.simulation.treatment`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, disc_to_images, half_plane_disc, shift_phases
+from tomodrgn.core.particles.tables import OpticsGroup
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
-from tomodrgn.core.simulation.experiment import Experiment, draw_experiment, random_stream
+from tomodrgn.core.simulation.experiment import Experiment, draw_experiment
+from tomodrgn.core.simulation.streams import random_stream
+from tomodrgn.core.simulation.treatment import stated_dose_e_per_a2, treat, written_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +82,7 @@ class Simulation:
         return half_plane_disc(self.structure.box_size_px)
 
     def expected(self, rows: NDArray[np.int64], labels: Tensor | None = None) -> Tensor:
-        """(m, P) complex128 noiseless coefficients of centred, not inverted images.
+        """(m, P) complex128 noiseless coefficients of recorded images, particles centred.
 
         Args:
             rows: (m,) rows of images.
@@ -86,32 +90,59 @@ class Simulation:
         """
         return self.scale * _centred_coefficients(self.structure, self.experiment, rows, labels)
 
+    @property
+    def optics(self) -> OpticsGroup:
+        """The optics of all images, with what is done to them."""
+        return OpticsGroup(
+            name="opticsGroup1",
+            pixel_size_a=self.structure.pixel_size_a,
+            box_size_px=self.structure.box_size_px,
+            state=written_state(self.spec),
+        )
+
     def clean_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, D, D) images without noise, as they are written."""
-        shifts = torch.from_numpy(self.experiment.images.shift_px[rows])
-        displaced = self.expected(rows) * shift_phases(_freqs_px(self.disc), -shifts)
-        sign = -1.0 if self.spec.inverted else 1.0
-        images = disc_to_images(torch.view_as_real(sign * displaced), self.disc)
-        return images.to(torch.float32).numpy()
+        return self._treated(rows, self._signal(rows))
 
-    def render(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Images of all rows in order, in blocks of bounded memory; the same at every call."""
+    def record(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Images before any treatment, density positive, as :meth:`render` gives them."""
         box = self.structure.box_size_px
         rng = random_stream(self.spec.seed, "noise")
         for block in _blocks(len(self.experiment.images), self.disc):
-            images = self.clean_images(np.arange(block.start, block.stop))
-            if self.noise_std:
-                images += rng.standard_normal((len(images), box, box), dtype=np.float32)
+            images = self._signal(np.arange(block.start, block.stop))
+            if self.noise_std:  # subtracted, and so added to the inverted images of Warp
+                images -= rng.standard_normal((len(images), box, box), dtype=np.float32)
             yield block, images
+
+    def render(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Images of all rows in order, in blocks of bounded memory; the same at every call."""
+        for block, recorded in self.record():
+            yield block, self._treated(np.arange(block.start, block.stop), recorded)
 
     def true_maps(self) -> NDArray[np.float32]:
         """(classes, D, D, D) maps on the scale of the images."""
         return (self.scale * self.structure.volumes()).to(torch.float32).numpy()
 
+    def _signal(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m, D, D) recorded images without noise."""
+        shifts = torch.from_numpy(self.experiment.images.shift_px[rows])
+        displaced = self.expected(rows) * shift_phases(_freqs_px(self.disc), -shifts)
+        images = disc_to_images(torch.view_as_real(displaced), self.disc)
+        return images.to(torch.float32).numpy()
+
+    def _treated(
+        self, rows: NDArray[np.int64], recorded: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """(m, D, D) images as they are written."""
+        images = self.experiment.images.convert(lambda column: torch.from_numpy(column[rows]))
+        dose = torch.from_numpy(stated_dose_e_per_a2(self.spec, self.experiment.tilt[rows]))
+        stated = replace(images, dose_e_per_a2=dose)
+        return treat(torch.from_numpy(recorded), stated, self.optics).numpy()
+
 
 def design(spec: SimulationSpec, structure: Structure) -> Simulation:
     """Draw an experiment and set its scale from the signal of up to 512 particles."""
-    experiment = draw_experiment(spec)
+    experiment = draw_experiment(spec, structure.pixel_size_a)
     variance = _signal_variance(structure, experiment)
     noisy = spec.snr is not None and np.isfinite(spec.snr)
     target = spec.snr if noisy and spec.snr is not None else 1.0

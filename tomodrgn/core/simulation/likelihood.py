@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.int64]:
     """Classes of maximal likelihood of the first particles, given their images and all else.
 
-    The classifier knows maps, poses, motion, contrast transfer, damage and noise. All classes are
-    equally probable beforehand.
+    The classifier knows maps, poses, motion, contrast transfer, damage and noise, and sees images
+    as they were recorded. All classes are equally probable beforehand.
 
     Args:
         simulation: the particles; their images are rendered anew.
@@ -31,7 +31,7 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
     experiment, n_classes = simulation.experiment, simulation.spec.class_count
     n_images = int(experiment.counts[:n_particles].sum())
     residual = np.zeros((n_classes, n_particles))
-    for block, images in simulation.render():
+    for block, images in simulation.record():
         rows = np.arange(block.start, min(block.stop, n_images))
         particle = experiment.particle_of_image[rows]
         observed = _centred(simulation, images[: len(rows)], rows)
@@ -47,9 +47,9 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
 def _centred(
     simulation: Simulation, images: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> torch.Tensor:
-    """(m, P) coefficients of images, particles centred, contrast as in the maps."""
+    """(m, P) coefficients of recorded images, particles centred."""
     disc = simulation.disc
     found = torch.view_as_complex(images_to_disc(torch.from_numpy(images), disc))
     shifts = torch.from_numpy(simulation.experiment.images.shift_px[rows])
     phases = shift_phases(torch.from_numpy(disc.k / disc.box_size_px), shifts)
-    return found * phases * (-1.0 if simulation.spec.inverted else 1.0)
+    return found * phases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.simulation.treatment import reading_options
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.simulation import SimulationSpec
 
@@ -29,7 +30,7 @@ class TruthFiles(Spec):
     """Files of a simulated set, relative to its folder."""
 
     star: str
-    """Particles, one row per tilt image."""
+    """What is given to the commands that read particles."""
     labels: str = "labels.pkl"
     """Class of each particle, a pickled array."""
     labels_text: str = "labels.txt"
@@ -38,6 +39,10 @@ class TruthFiles(Spec):
     """Hinge angle of each particle in degrees, one per line."""
     orientations: str = "orientations.npy"
     """(B, 3, 3) rotations, reference to tomogram coordinates."""
+    positions: str = "positions.npy"
+    """(B, 3) centres in angstrom from the first voxel of the tomogram."""
+    volumes: str = "volumes.star"
+    """Where particles lie, one row per particle."""
     maps: tuple[str, ...]
     """Map of each class at rest."""
 
@@ -66,6 +71,8 @@ def write_truth(simulation: Simulation, files: TruthFiles) -> None:
         "simulation": spec,
         "scale": simulation.scale,
         "noise_std": simulation.noise_std,
+        "image_state": asdict(simulation.optics.state),
+        "reading_options": reading_options(simulation.spec),
         "files": files.model_dump(mode="json"),
     }
     text = yaml.safe_dump(facts, sort_keys=False)

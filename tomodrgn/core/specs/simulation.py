@@ -75,6 +75,8 @@ class AcquisitionSpec(StructureSpec):
     """Number of particles."""
     n_tomograms: PositiveInt = 4
     """Number of tomograms that the particles are spread over."""
+    field_a: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (4000.0, 4000.0, 1000.0)
+    """Extent x, y and z in angstrom of the part of a tomogram in which particles lie."""
     box_size_px: EvenBox | None = None
     """Edge of the images in px, even; that of the maps, or 48."""
     pixel_size_a: PositiveFloat | None = None
@@ -82,7 +84,9 @@ class AcquisitionSpec(StructureSpec):
     n_tilts: PositiveInt = 21
     """Tilt images acquired per tomogram."""
     tilt_step_deg: PositiveFloat = 4.0
-    """Angle between neighbouring tilts in degrees; the tilt axis is y."""
+    """Angle between neighbouring tilts in degrees."""
+    tilt_axis_deg: Degrees = 0.0
+    """Rotation of the tilt axis from y in the plane of the images, in degrees."""
     tilt_scheme: Literal["dose_symmetric", "bidirectional", "unidirectional"] = "dose_symmetric"
     """Order of acquisition: alternating sides from 0, one side after the other, or end to end."""
     min_tilts: PositiveInt | None = None
@@ -101,8 +105,12 @@ class AcquisitionSpec(StructureSpec):
     """Fraction of amplitude contrast."""
     phase_shift_deg: Degrees = 0.0
     """Phase shift in degrees; 90 for an ideal phase plate."""
+    phase_shift_drift_deg: Degrees = 0.0
+    """Growth of the phase shift from the first exposure of a tilt series to its last, in degrees."""
     defocus_um: tuple[float, float] = (2.0, 4.0)
     """Range of the defocus of tomograms in um, underfocus positive; particle depth adds to it."""
+    defocus_sign: Literal["plus", "minus"] = "plus"
+    """Sign with which the height of a particle along the beam adds to its defocus."""
     astigmatism_um: NonNegativeFloat = 0.05
     """Difference of the two defoci in um; its direction varies between tomograms."""
 
@@ -126,7 +134,86 @@ class AcquisitionSpec(StructureSpec):
         return self
 
 
-class SimulationSpec(AcquisitionSpec):
+class WritingSpec(AcquisitionSpec):
+    """What programs do to the images, and how they write them: the third part of a simulation."""
+
+    format: Literal["warp", "nextpyp", "warptools", "relion5", "relion4"] = "warp"
+    """Program whose files are written: image series of Warp 1 or nextPYP, or a set of particles and
+    tomograms as WarpTools, RELION 5, or RELION 4 (projection matrices) write it."""
+    size_convention: Literal["unbinned", "binned"] = "unbinned"
+    """Pixels in which WarpTools states the size of tomograms: those of the tilt series, as until
+    the middle of 2026, or those of the particles, as since then."""
+    visible_frames_only: bool | None = None
+    """Leave missing tilt images out of the stacks of a set; otherwise noise stands in their place.
+    By default as the program does it: WarpTools with unbinned sizes, and RELION 4, keep them."""
+    ctf_premultiplied: bool | None = None
+    """Multiply images by their contrast transfer function, the noise as well; by default as the
+    program does it, which is yes for sets."""
+    phase_flipped: bool | None = None
+    """Multiply images by its sign, which leaves the noise as strong as it was."""
+    dose_weighted: bool | None = None
+    """Multiply images by the amplitude that their dose leaves, the noise as well; by default as the
+    program does it, which is yes for sets."""
+    tilt_weighted: bool = False
+    """Multiply images by the cosine of their tilt, the noise as well."""
+    inverted: bool | None = None
+    """Write contrast inverted; by default so that the reader of the format makes density positive:
+    inverted for Warp and nextPYP, as it is for sets."""
+    origin_shift_px: NonNegativeFloat = 0.0
+    """Largest displacement of a particle along each axis, in px: from the centre of each of its
+    images, or in sets from its coordinate in the tomogram."""
+    trajectories_a: NonNegativeFloat = 0.0
+    """Largest drift of a particle of a set along each axis during its tilt series, in angstrom."""
+    subtomogram_priors: bool = False
+    """State poses of a RELION set relative to random orientations in which it was extracted."""
+
+    @property
+    def writes_set(self) -> bool:
+        """Whether the format is a set of particles and tomograms."""
+        return self.format in {"warptools", "relion5", "relion4"}
+
+    @property
+    def stacks_hold_visible_frames(self) -> bool:
+        """Whether stacks of a set lack the frames in which their particle is missing."""
+        if self.visible_frames_only is not None:
+            return self.visible_frames_only
+        return self.format == "relion5" or self.size_convention == "binned"
+
+    @model_validator(mode="after")
+    def _format_has_place(self) -> Self:
+        relion = {"relion5", "relion4"}
+        places = {
+            "size_convention": (self.size_convention != "unbinned", {"warptools"}),
+            "visible_frames_only": (self.visible_frames_only is not None, {"warptools", *relion}),
+            "trajectories_a": (self.trajectories_a > 0, {"warptools", *relion}),
+            "subtomogram_priors": (self.subtomogram_priors, relion),
+        }
+        for name, (is_given, formats) in places.items():
+            if is_given and self.format not in formats:
+                raise ValueError(
+                    f"{name} has no place in files of {self.format}; leave it out, or write format "
+                    f"{' or '.join(sorted(formats))}"
+                )
+        is_old_warptools = self.format == "warptools" and self.size_convention == "unbinned"
+        if is_old_warptools and self.defocus_sign == "minus":
+            raise ValueError(
+                "WarpTools states the sign of defocus only beside binned sizes; give "
+                "size_convention binned with defocus_sign minus"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _transfer_is_treated_once(self) -> Self:
+        if self.ctf_premultiplied and self.phase_flipped:
+            raise ValueError("images are CTF-premultiplied or phase-flipped, not both; give one")
+        if not self.ctf and (self.ctf_premultiplied or self.phase_flipped):
+            raise ValueError(
+                "images without ctf cannot be CTF-premultiplied or phase-flipped; leave ctf on"
+            )
+        return self
+
+
+class SimulationSpec(WritingSpec):
     """Tilt series of particles whose structure, pose and class are known."""
 
     outdir: Path
@@ -134,14 +221,10 @@ class SimulationSpec(AcquisitionSpec):
     snr: Annotated[float, Field(gt=0, allow_inf_nan=True)] | None = 0.1
     """Variance of the signal, with CTF and dose damage, over that of the noise, both over the
     whole box; null or inf for images without noise."""
-    origin_shift_px: NonNegativeFloat = 0.0
-    """Largest displacement of a particle from the centre of its images along x and y, in px."""
-    inverted: bool = True
-    """Write images as Warp does, so that the reader's default sign makes density positive."""
     dtype: Literal["float16", "float32"] = "float32"
     """Number type of the stacks."""
     particles_per_stack: PositiveInt = 50
-    """Most particles in one stack; it also bounds the memory."""
+    """Most particles in one stack of an image series; it also bounds the memory."""
     seed: NonNegativeInt = 0
     """Seed of every random choice."""
 

@@ -1,0 +1,63 @@
+"""Names, sizes and coordinates of simulated tomograms and particles, in every format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.simulation.forward import Simulation
+
+BINNING = 4
+"""Pixel size of particles over that of the tilt series they come from."""
+
+_TOMOSTAR_FORMATS = ("warp", "warptools")
+
+
+def tomogram_name(tomogram: int) -> str:
+    """Name of a tomogram, by its number from 0."""
+    return f"sim_{tomogram + 1:03d}"
+
+
+def stated_tomogram_name(simulation: Simulation, tomogram: int) -> str:
+    """The same as the program of the format writes it."""
+    ending = ".tomostar" if simulation.spec.format in _TOMOSTAR_FORMATS else ""
+    return tomogram_name(tomogram) + ending
+
+
+def particle_names(simulation: Simulation) -> list[str]:
+    """(B,) names of particles, as the program of the format makes them."""
+    numbered = enumerate(simulation.experiment.tomogram.tolist())
+    if simulation.spec.writes_set:
+        return [f"{tomogram_name(t)}/{p + 1}" for p, t in numbered]
+    if simulation.spec.format == "nextpyp":
+        return [f"{t:02d}_{p:02d}" for p, t in numbered]
+    return [f"{t + 1:03d}_{p:06d}" for p, t in numbered]
+
+
+def tomogram_size_px(simulation: Simulation) -> NDArray[np.int64]:
+    """(3,) size x, y, z of all tomograms in pixels of the particles."""
+    field_px = np.array(simulation.spec.field_a) / simulation.structure.pixel_size_a
+    return np.ceil(field_px).astype(np.int64)
+
+
+def series_pixel_size_a(simulation: Simulation) -> float:
+    """Pixel size of the tilt series, as a set states it."""
+    pixel_size_a = simulation.structure.pixel_size_a
+    return pixel_size_a if simulation.spec.size_convention == "binned" else pixel_size_a / BINNING
+
+
+def positions_a(simulation: Simulation) -> NDArray[np.float64]:
+    """(B, 3) centres of particles, from the first voxel of their tomogram."""
+    size_a = tomogram_size_px(simulation) * simulation.structure.pixel_size_a
+    positions: NDArray[np.float64] = simulation.experiment.place_a + size_a / 2
+    return positions
+
+
+def coordinates_a(simulation: Simulation) -> NDArray[np.float64]:
+    """(B, 3) where the images of particles of a set are centred, likewise."""
+    coordinates: NDArray[np.float64] = positions_a(simulation) + simulation.experiment.origin_a
+    return coordinates
