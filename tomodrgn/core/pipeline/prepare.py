@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tomodrgn.core.cache.downsampled import DownsampledReader
 from tomodrgn.core.cache.store import ensure_cache
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder
+from tomodrgn.core.fourier.cropping import require_smaller_box
 from tomodrgn.core.interfaces import Reader, ReaderContext
+from tomodrgn.core.particles.downsampling import downsample_particles
 from tomodrgn.core.particles.image_state import declare_state, describe_state
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.pipeline.display import show_progress
@@ -39,10 +42,11 @@ def prepare(run: RunSpecBase, registry: Registry, outdir: Path | None) -> Path:
 
 
 def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSet]:
-    """The reader of a run and the particles that it uses.
+    """The reader of a run and the particles that it uses, both with images of the box of the run.
 
     Raises:
-        DataError: the input has no tilt images, or nothing of it is selected.
+        DataError: the input has no tilt images, nothing of it is selected, or its images are
+            smaller than they are to be.
     """
     reader: Reader = registry.build(run.reader, ReaderContext())  # type: ignore[attr-defined]
     particles = reader.read()
@@ -69,7 +73,25 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
     selected = select(particles, run.dataset, seed)
     if selected.n_images != particles.n_images:
         logger.info("selected %d images of %d particles", selected.n_images, selected.n_particles)
-    return reader, selected
+    box = run.preparation.downsample
+    if box is None:
+        return reader, selected
+    return downsampled(reader, selected, box)
+
+
+def downsampled(
+    reader: Reader, particles: ParticleSet, box_size_px: int
+) -> tuple[Reader, ParticleSet]:
+    """Reader and particles with images cropped to a box.
+
+    Raises:
+        DataError: the box is not smaller than that of the images.
+    """
+    original_px = particles.box_size_px
+    require_smaller_box(box_size_px, original_px)
+    smaller = downsample_particles(particles, box_size_px)
+    logger.info("downsampled to box %d px, %.4g A/px", box_size_px, smaller.pixel_size_a)
+    return DownsampledReader(reader, original_px, box_size_px), smaller
 
 
 def open_or_build(

@@ -9,6 +9,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from tomodrgn.core.specs.base import Spec
 
+EvenBox = Annotated[int, Field(ge=8, multiple_of=2)]
+
 
 class DatasetSpec(Spec):
     """Selection of particles and images; the steps apply in the order of the fields."""
@@ -36,6 +38,9 @@ class DatasetSpec(Spec):
 class PreparationSpec(Spec):
     """How pixels become Fourier coefficients."""
 
+    downsample: EvenBox | None = None
+    """Box edge in px, even, to which images are cropped in Fourier space; the files stay as they
+    are."""
     window: bool = True
     """Multiply images by a soft circular window."""
     window_r: Annotated[float, Field(gt=0, le=2)] = 0.8

@@ -1,0 +1,56 @@
+"""A reader whose images are seen on fewer pixels; the files stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.fourier.cropping import crop_images
+from tomodrgn.core.particles.downsampling import downsample_particles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+
+_BLOCK_BYTES: Final = 64 * 2**20  # of images in their own box that are cropped at once
+
+
+@dataclass(frozen=True)
+class DownsampledReader:
+    """What ``reader`` reads, with images cropped in Fourier space.
+
+    Attributes:
+        reader: reads the files, which hold images.
+        original_px: box edge of the images in the files.
+        box_size_px: box edge that they are cropped to, not larger.
+    """
+
+    has_images = True
+
+    reader: Reader
+    original_px: int
+    box_size_px: int
+
+    def read(self) -> ParticleSet:
+        """Metadata of the whole input, for images of the smaller box."""
+        return downsample_particles(self.reader.read(), self.box_size_px)
+
+    def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, D', D') pixels of the ``source_image`` rows given, in that order."""
+        images = np.empty((len(rows), self.box_size_px, self.box_size_px), dtype=np.float32)
+        step = max(1, _BLOCK_BYTES // (4 * self.original_px**2))
+        for start in range(0, len(rows), step):
+            block = torch.from_numpy(self.reader.load_images(rows[start : start + step]))
+            images[start : start + step] = crop_images(block, self.box_size_px).numpy()
+        return images
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Files behind the set; the box belongs to the preparation."""
+        return self.reader.fingerprint()
