@@ -1,0 +1,1 @@
+"""Particles put back where they were: transforms, colours and contour levels, as ChimeraX reads."""

@@ -1,0 +1,124 @@
+"""Texts that ChimeraX reads: command scripts, tables of placements, and the legend of the colours.
+
+Lengths are in angstrom. Rotations have nine decimals, which keeps them orthonormal to 1e-8. Paths
+are quoted and relative, because ChimeraX runs a script in the folder that it lies in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tomodrgn.core.placement import chimerax_instances
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.placement.colours import Colours
+
+_ROW: Final = "%.9f,%.9f,%.9f,%.4f"
+_MATRIX: Final = ",".join([_ROW] * 3)
+_HEADER: Final = "model,particle,r11,r12,r13,x,r21,r22,r23,y,r31,r32,r33,z,red,green,blue,opacity"
+_LAST_LINE: Final = "view orient"
+
+
+def marker_commands(
+    position_a: NDArray[np.float64], rgb: NDArray[np.uint8], radius_a: float
+) -> str:
+    """One set of markers, #1, with a marker for each particle."""
+    line = f"marker #1 position %.4f,%.4f,%.4f radius {radius_a:g} color #%02x%02x%02x"
+    rows = _rows(position_a, rgb)
+    return _script(map(line.__mod__, rows))
+
+
+def volume_commands(
+    paths: Sequence[str],
+    transforms: NDArray[np.float64],
+    rgb: NDArray[np.uint8],
+    *,
+    level: float,
+    pixel_size_a: float,
+) -> str:
+    """One model for each particle, with a map of its own."""
+    view = f"view matrix mod #%d,{_MATRIX}"
+    numbers = range(1, len(paths) + 1)
+    placed = map(view.__mod__, _rows(np.array(numbers)[:, None], transforms))
+    coloured = map("color #%d #%02x%02x%02x\n".__mod__, _rows(np.array(numbers)[:, None], rgb))
+    blocks = [
+        line
+        for path, view_line, colour_line in zip(paths, placed, coloured, strict=True)
+        for line in (f'open "{path}"', view_line, colour_line)
+    ]
+    return _script([*blocks, _contour(f"#1-{len(paths)}", level, pixel_size_a)])
+
+
+def instance_commands(
+    paths: Sequence[str], script: str, *, level: float, pixel_size_a: float
+) -> str:
+    """One model for each map, drawn many times by a Python script."""
+    opened = [f'open "{path}"' for path in paths]
+    contour = _contour(f"#1-{len(paths)}", level, pixel_size_a)
+    return _script([*opened, contour, f'open "{script}"'])
+
+
+def instance_script(table: str) -> str:
+    """The Python script that draws the placements of a table beside it."""
+    source = Path(chimerax_instances.__file__).read_text(encoding="utf-8")
+    return source.replace(f'TABLE = "{chimerax_instances.TABLE}"', f"TABLE = {table!r}")
+
+
+def placement_table(
+    model: NDArray[np.int64],
+    particle: NDArray[np.int64],
+    transforms: NDArray[np.float64],
+    rgb: NDArray[np.uint8],
+) -> str:
+    """A row for each placement: model from 1, index of the particle, transform and colour."""
+    row = f"%d,%d,{_MATRIX},%d,%d,%d,255"
+    ids = np.stack([model, particle], axis=1)
+    return "\n".join([_HEADER, *map(row.__mod__, _rows(ids, transforms, rgb)), ""])
+
+
+def legend(colours: Colours) -> str:
+    """What each colour means, and which particles have it, counted from 1."""
+    blocks = ["Colours by label: red, green and blue in percent, opacity, and the models, from 1"]
+    of_entry = _members(colours)
+    for i, meaning in enumerate(colours.meaning):
+        percent = ",".join(f"{100 * int(value) / 255:.0f}" for value in colours.legend[i])
+        blocks.append(f"\nLabel : {meaning}\nRGBa % : {percent},1")
+        if of_entry is not None:
+            blocks.append(f"models : {','.join(map(str, (of_entry[i] + 1).tolist()))}")
+    return "\n".join([*blocks, ""])
+
+
+def _members(colours: Colours) -> list[NDArray[np.int64]] | None:
+    """Rows of each entry of the legend."""
+    if colours.entry is None:
+        return None
+    order = np.argsort(colours.entry, kind="stable")
+    sizes = np.bincount(colours.entry, minlength=len(colours.meaning))
+    return np.split(order, np.cumsum(sizes)[:-1])
+
+
+def _contour(models: str, level: float, pixel_size_a: float) -> str:
+    """Shows maps as surfaces, whatever origin and pixel size their headers state."""
+    return (
+        f"volume {models} style surface step 1 level {level:.6g} "
+        f"voxelSize {pixel_size_a:.6g} originIndex 0,0,0"
+    )
+
+
+def _rows(*columns: NDArray[np.generic]) -> Iterator[tuple[float, ...]]:
+    """Rows of several arrays with n rows each, as tuples of numbers."""
+    return zip(
+        *(values for column in columns for values in column.reshape(len(column), -1).T.tolist()),
+        strict=True,
+    )
+
+
+def _script(lines: Iterable[str]) -> str:
+    return "\n".join([*lines, _LAST_LINE, ""])
