@@ -19,8 +19,9 @@ from tomodrgn.core.particles.selection import select
 from tomodrgn.core.specs.dataset import DatasetSpec
 from tomodrgn.core.testing.contracts import ReaderContract
 from tomodrgn.plugins.readers import WarpParticleseriesSpec, tomodrgn_identify_reader
+from tomodrgn.plugins.readers.image_series import DARK_FRAME
 from tomodrgn.plugins.readers.warp_columns import CTF
-from tomodrgn.plugins.readers.warp_particleseries import DARK_FRAME, WarpParticleseries
+from tomodrgn.plugins.readers.warp_particleseries import WarpParticleseries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -308,14 +309,6 @@ def test_an_image_series_is_identified_by_the_columns_it_needs(
 ) -> None:
     extra = series[series.columns[::-1]].assign(rlnUnheardOf="1", rlnCoordinateZ="7")
     assert tomodrgn_identify_reader(write_series(extra)) == "warp_particleseries"
-
-
-def test_a_volume_series_is_not_an_image_series(series: pd.DataFrame, write_series: Write) -> None:
-    volumes = series.drop_duplicates("rlnGroupName").assign(rlnCoordinateZ="7")
-    path = write_series(volumes)
-    for read in (tomodrgn_identify_reader, lambda path: _reader(path).read()):
-        with pytest.raises(DataError, match="one row per particle, so it is a volume series"):
-            read(path)
 
 
 @pytest.mark.parametrize("suffix", [".mrcs", ".txt", ".cs"])

@@ -1,16 +1,23 @@
-"""Which built-in reader understands a file, by the columns in its first lines."""
+"""Which built-in reader understands a file, by the columns that the reader needs.
+
+The first lines decide, where they tell enough.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import read_star
-from tomodrgn.plugins.readers.warp_columns import check_image_series, refuse_bare_images
+from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.m_volumeseries import COORDINATES as M_COORDINATES
+from tomodrgn.plugins.readers.m_volumeseries import first_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from tomodrgn.core.files.star import StarFile
+    from tomodrgn.core.files.star import StarBlock, StarFile
 
 _HEAD_BYTES: Final = 1 << 16
 
@@ -21,39 +28,84 @@ def identify(path: Path) -> str:
     Raises:
         DataError: no built-in reader understands it; it says what an image series lacks.
     """
-    refuse_bare_images(path)
-    head = read_star(path, max_bytes=_HEAD_BYTES)
-    for kind, recognises in _RECOGNISERS:
-        if recognises(head):
-            return kind
-    check_image_series(path)
-    return "warp_particleseries"
+    columns.refuse_bare_images(path)
+    kind = _kind(read_star(path, max_bytes=_HEAD_BYTES))
+    if kind is not None:
+        return kind
+    star = read_star(path)
+    kind = _kind(star)
+    if kind is None:
+        _refuse_relatives(star)
+        columns.image_series_table(star)
+    return kind or "warp_particleseries"
+
+
+def _kind(star: StarFile) -> str | None:
+    """Kind of the reader whose columns are there, the most specific one."""
+    if _is_optimisation_set(star):
+        return "optimisation_set"
+    if first_sample(star, M_COORDINATES):
+        return "m_volumeseries"
+    if _is_nextpyp(star):
+        return "nextpyp"
+    for table in star.tables:
+        has_place = set(columns.COORDINATES) <= set(table.columns)
+        if not columns.missing_columns(table.columns):
+            one_row_each = has_place and _has_one_row_per_particle(star, table)
+            return "warp_volumeseries" if one_row_each else "warp_particleseries"
+        if has_place and not _repeats_particles(star, table):
+            return "warp_volumeseries"
+    return None
 
 
 def _is_optimisation_set(star: StarFile) -> bool:
+    """Whether a set is named, or the particles of one are listed."""
     named = {name for block in star.blocks if block.values is not None for name in block.columns}
-    if "rlnTomoParticlesFile" in named:
-        return True
-    return _has_table(star, "rlnTomoName", "rlnImageName")
-
-
-def _is_m_volumeseries(star: StarFile) -> bool:
-    return _has_table(star, "wrpCoordinateX") or _has_table(star, "wrpCoordinateX1")
+    places = ("rlnImageName", "rlnCoordinateX", "rlnCenteredCoordinateXAngst")
+    return "rlnTomoParticlesFile" in named or any(
+        _has_table(star, ("rlnTomoName", place)) for place in places
+    )
 
 
 def _is_nextpyp(star: StarFile) -> bool:
-    optics = _has_table(star, "rlnOpticsGroup", "rlnImagePixelSize")
-    needed = ("rlnImageName", "rlnGroupNumber", "rlnOpticsGroup", "rlnCtfScalefactor")
-    return optics and _has_table(star, *needed)
+    has_optics = _has_table(star, ("rlnOpticsGroup", "rlnImagePixelSize"))
+    needed = columns.needed_columns(columns.PARTICLE_OF_NEXTPYP)
+    return has_optics and _has_table(star, (*needed, "rlnOpticsGroup"))
 
 
-def _has_table(star: StarFile, *columns: str) -> bool:
-    return any(set(columns) <= set(block.columns) for block in star.tables)
+def _has_table(star: StarFile, names: Iterable[str]) -> bool:
+    return any(set(names) <= set(block.columns) for block in star.tables)
 
 
-_RECOGNISERS: Final = (
-    ("optimisation_set", _is_optimisation_set),
-    ("m_volumeseries", _is_m_volumeseries),
-    ("nextpyp", _is_nextpyp),
-)
-"""Readers by how specific their columns are; the image series of Warp comes last."""
+def _has_one_row_per_particle(head: StarFile, table: StarBlock) -> bool:
+    """Whether no particle has two rows, in the head of a file and then in all of it."""
+    if table.start == table.stop or _repeats_particles(head, table):
+        return False
+    whole = read_star(head.path)
+    return not _repeats_particles(whole, whole.table_with(columns.COORDINATES[-1]))
+
+
+def _repeats_particles(star: StarFile, table: StarBlock) -> bool:
+    """Whether two rows name the same particle of the same tomogram."""
+    names = [name for name in (columns.TOMOGRAM, columns.PARTICLE) if name in table.columns]
+    rows = star.read(table, names)
+    return columns.PARTICLE in names and bool(rows.duplicated().any())
+
+
+def _refuse_relatives(star: StarFile) -> None:
+    """Say what to give instead of files that belong to particles but do not list them.
+
+    Raises:
+        DataError: the file is one of them.
+    """
+    if any(name.startswith("cisTEM") for block in star.tables for name in block.columns):
+        raise DataError(
+            f"{star.path}: a particle file of cisTEM says neither the tilt of an image nor which "
+            "stack it lies in; export the particles from nextPYP or RELION as a STAR file with "
+            f"{', '.join(columns.needed_columns(columns.PARTICLE_OF_NEXTPYP))}"
+        )
+    if _has_table(star, ("rlnTomoName",)):
+        raise DataError(
+            f"{star.path}: lists tomograms and no particles; give the optimisation set, or the "
+            "particles file that belongs to it"
+        )

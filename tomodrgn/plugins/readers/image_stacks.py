@@ -5,6 +5,7 @@ Rows are counted from 0 here and from 1 in errors, as a user counts them.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices
+from tomodrgn.core.files.opening import open_to_read
+from tomodrgn.core.files.star import quote_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +83,8 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
     if not well_formed.all():
         row = int(np.argmin(well_formed))
         raise DataError(
-            f"{star}: row {row + 1}: image name {names[row]!r} is not N@stack with N from 1"
+            f"{star}: row {row + 1}: image name {quote_value(names[row])} is not N@stack with N "
+            "from 1"
         )
     found = _find_stacks([str(path) for path in paths], star, datadir or star.parent)
     distinct = {path: index for index, path in enumerate(dict.fromkeys(found))}
@@ -97,14 +101,20 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
     return stacks
 
 
+def refuse_repeated_names(names: NDArray[np.object_], star: Path) -> None:
+    """Refuse images that two rows share, by their names alone.
+
+    Raises:
+        DataError: a name is twice there.
+    """
+    _refuse_repeats(names, names, star)
+
+
 def describe_file(path: Path) -> dict[str, Any]:
     """Path, size, time and hash of the first bytes of a file, as JSON values."""
-    try:
+    with open_to_read(path) as file:
         stat = path.stat()
-        with path.open("rb") as file:
-            head = file.read(_HASHED_BYTES)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        head = file.read(_HASHED_BYTES)
     return {
         "path": str(path.absolute()),
         "size": stat.st_size,
@@ -118,7 +128,7 @@ def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
     found: list[Path] = []
     missing: list[str] = []
     for path in paths:
-        existing = [place for place in _candidates(path, star, datadir) if place.is_file()]
+        existing = [place for place in _candidates(path, star, datadir) if _is_file(place)]
         found.extend(existing[:1])
         missing.extend([] if existing else [path])
     if missing:
@@ -128,6 +138,16 @@ def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
             f"are); tried {', '.join(tried)}; give the folder of the stacks with --datadir"
         )
     return found
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a path names a file; one that is too long for the system names none."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _candidates(path: str, star: Path, datadir: Path) -> tuple[Path, ...]:
@@ -161,9 +181,13 @@ def _check_positions(stacks: ImageStacks, names: NDArray[np.object_], star: Path
             f"which holds {n_images[stacks.stack[beyond[0]]]} images"
         )
     place = np.concatenate([[0], np.cumsum(n_images)])[stacks.stack] + stacks.position
-    repeats = np.flatnonzero(pd.Series(place).duplicated())
+    _refuse_repeats(place, names, star)
+
+
+def _refuse_repeats(keys: NDArray[Any], names: NDArray[np.object_], star: Path) -> None:
+    repeats = np.flatnonzero(pd.Series(keys).duplicated())
     if len(repeats):
-        first = int(np.argmax(place == place[repeats[0]]))
+        first = int(np.argmax(keys == keys[repeats[0]]))
         raise DataError(
             f"{star}: row {repeats[0] + 1} repeats the image {names[repeats[0]]} of row "
             f"{first + 1}; each image may appear once"

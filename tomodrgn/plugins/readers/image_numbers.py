@@ -1,0 +1,165 @@
+"""Numbers of tilt images from the text of their rows: pose, shift, dose, tilt, CTF, pixel size.
+
+The Euler angles are those of each image, the dose is ``rlnCtfBfactor`` / -4, and the tilt angle is
+the arccosine of ``rlnCtfScalefactor``; the files do not have its sign. A value that cannot be is an
+error that names its row.
+
+Source:
+    Column meanings: Warp 1 (doi:10.1038/s41592-019-0580-y), M (doi:10.1038/s41592-020-01054-7).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column, quote_value
+from tomodrgn.core.geometry.rotations import matrices_from_euler
+from tomodrgn.core.particles.tables import CtfTable, ImageTable
+from tomodrgn.plugins.readers import warp_columns as columns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_ASSUMED_VOLTAGE_KV: Final = 300.0
+_LARGEST_COSINE: Final = 1.01  # some programs round up
+_SAME_PIXEL_SIZE: Final = 1e-4  # relative; files state five digits
+_LARGEST_PIXEL_SIZE_A: Final = 1e4
+
+
+def image_table(
+    table: pd.DataFrame, path: Path, pixel_size_a: float, optics: NDArray[np.int64]
+) -> ImageTable[NDArray[Any]]:
+    """Every number of every row, in the order of the file.
+
+    Args:
+        table: rows as text.
+        path: the file, for errors.
+        pixel_size_a: pixel size of the images, for shifts in angstrom.
+        optics: (rows,) optics group of each row.
+
+    Raises:
+        DataError: a value cannot be.
+    """
+    euler_deg = np.stack([numeric_column(table, c, path) for c in columns.EULER_ANGLES], axis=-1)
+    ctf = _ctf_table(table, path)
+    voltage_kv = np.full(len(table), _ASSUMED_VOLTAGE_KV, np.float32)
+    return ImageTable(
+        rotation=matrices_from_euler(euler_deg).astype(np.float32),
+        shift_px=_shift_px(table, path, pixel_size_a),
+        dose_e_per_a2=_dose_e_per_a2(table, path),
+        tilt_deg=_tilt_deg(table, path),
+        voltage_kv=voltage_kv if ctf is None else ctf.voltage_kv,
+        optics=optics,
+        ctf=ctf,
+    )
+
+
+def image_pixel_size_a(table: pd.DataFrame, path: Path) -> float:
+    """The one pixel size of all rows, from the detector or from a column that states it.
+
+    Raises:
+        DataError: no column states it, or rows differ.
+    """
+    if columns.DETECTOR_PIXEL_SIZE in table:
+        sizes_a = detector_pixel_sizes_a(table, path)
+    else:
+        stated = [name for name in columns.PIXEL_SIZES if name in table]
+        if not stated:
+            allowed = ", ".join((columns.DETECTOR_PIXEL_SIZE, *columns.PIXEL_SIZES))
+            raise DataError(f"{path}: states no pixel size ({allowed}); give it with --Apix")
+        sizes_a = numeric_column(table, stated[0], path)
+    return the_one_pixel_size_a(sizes_a, path)
+
+
+def detector_pixel_sizes_a(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    """(rows,) pixel size of the detector; over the magnification, where that is there."""
+    sizes_a = numeric_column(table, columns.DETECTOR_PIXEL_SIZE, path)
+    if columns.MAGNIFICATION not in table:
+        return sizes_a
+    magnification = numeric_column(table, columns.MAGNIFICATION, path)
+    refuse_rows(table, columns.MAGNIFICATION, path, magnification <= 0, "not positive")
+    with np.errstate(over="ignore"):  # what overflows is refused with the size
+        return 1e4 * sizes_a / magnification
+
+
+def the_one_pixel_size_a(sizes_a: NDArray[np.float64], path: Path) -> float:
+    """The pixel size on which all rows agree.
+
+    Raises:
+        DataError: they do not, or it cannot be.
+    """
+    is_size = 0 < sizes_a.min() <= sizes_a.max() < _LARGEST_PIXEL_SIZE_A
+    if not is_size or np.ptp(sizes_a) > _SAME_PIXEL_SIZE * sizes_a.max():
+        raise DataError(
+            f"{path}: pixel sizes are {sizes_a.min():g} to {sizes_a.max():g} A/px; one positive "
+            f"size is needed, split the file or give it with --Apix"
+        )
+    return float(sizes_a[0])
+
+
+def refuse_rows(
+    table: pd.DataFrame, column: str, path: Path, is_bad: NDArray[np.bool_], fault: str
+) -> None:
+    """Raise for the first bad row."""
+    if is_bad.any():
+        row = int(np.argmax(is_bad))
+        value = quote_value(table[column].iloc[row]).strip("'")
+        raise DataError(
+            f"{path}: column {column}, row {row + 1}: {value} is {fault} ({is_bad.sum()} such rows)"
+        )
+
+
+def _ctf_table(table: pd.DataFrame, path: Path) -> CtfTable[NDArray[Any]] | None:
+    """The contrast transfer parameters, or None and a warning where the file has none."""
+    if columns.CTF["defocus_u_a"] not in table:
+        logger.warning(
+            "%s: has no columns of the contrast transfer function (%s); images are taken to be "
+            "without one, recorded at %g kV",
+            path, ", ".join(columns.CTF.values()), _ASSUMED_VOLTAGE_KV,
+        )  # fmt: skip
+        return None
+    voltage_kv = numeric_column(table, columns.CTF["voltage_kv"], path)
+    refuse_rows(table, columns.CTF["voltage_kv"], path, voltage_kv <= 0, "not positive")
+    return CtfTable(
+        **{
+            field: numeric_column(table, column, path).astype(np.float32)
+            for field, column in columns.CTF.items()
+        }
+    )
+
+
+def _shift_px(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float32]:
+    """(rows, 2) shifts in pixels; zero where the file has none."""
+    for names, unit_a in ((columns.SHIFTS_PX, 1.0), (columns.SHIFTS_A, pixel_size_a)):
+        if names[0] in table:
+            shift = np.stack([numeric_column(table, name, path) for name in names], axis=-1)
+            return (shift / unit_a).astype(np.float32)
+    return np.zeros((len(table), 2), dtype=np.float32)
+
+
+def _dose_e_per_a2(table: pd.DataFrame, path: Path) -> NDArray[np.float32]:
+    if columns.DOSE not in table:
+        logger.warning(
+            "%s: has no column %s; every dose is taken to be 0, set it with --dose-override",
+            path, columns.DOSE,
+        )  # fmt: skip
+        return np.zeros(len(table), dtype=np.float32)
+    b_factor = numeric_column(table, columns.DOSE, path)
+    refuse_rows(table, columns.DOSE, path, b_factor > 0, "positive; it is -4 times the dose")
+    return np.abs(b_factor / -4).astype(np.float32)
+
+
+def _tilt_deg(table: pd.DataFrame, path: Path) -> NDArray[np.float32]:
+    cosine = numeric_column(table, columns.TILT_COSINE, path)
+    is_bad = (cosine < 0) | (cosine > _LARGEST_COSINE)
+    refuse_rows(table, columns.TILT_COSINE, path, is_bad, "no cosine of a tilt angle (0 to 1)")
+    return np.rad2deg(np.arccos(np.minimum(cosine, 1.0))).astype(np.float32)

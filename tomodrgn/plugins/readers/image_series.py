@@ -1,0 +1,171 @@
+"""Image series: a STAR file with one row per tilt image, and stacks of images.
+
+Tilt images whose scale factor is 0 are dark frames, which Warp switches off this way: their rows
+are rejected, and counted. Rows that cannot be understood are errors, not rejections. The pixel size
+in the headers of the stacks is not trusted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column, read_star
+from tomodrgn.core.particles.tables import ParticleSet
+from tomodrgn.plugins.readers import optics_groups
+from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.half_sets import half_sets
+from tomodrgn.plugins.readers.image_numbers import image_pixel_size_a, image_table
+from tomodrgn.plugins.readers.image_stacks import (
+    ImageStacks,
+    describe_file,
+    locate_images,
+    refuse_repeated_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.core.particles.tables import ImageTable
+    from tomodrgn.plugins.readers import NextpypSpec, WarpParticleseriesSpec
+
+DARK_FRAME: Final = f"dark frame: {columns.TILT_COSINE} is 0"
+
+
+class ImageSeries:
+    """Reads an image series; the rows it asks for are those of the STAR file.
+
+    Attributes:
+        particle_column: the column that names the particle, in its tomogram.
+        inverted: whether the program inverts contrast.
+    """
+
+    has_images = True
+    particle_column: ClassVar[str]
+    inverted: ClassVar[bool]
+
+    def __init__(self, spec: WarpParticleseriesSpec | NextpypSpec, context: ReaderContext) -> None:
+        self._spec = spec
+        self._needs_images = context.needs_images
+        self._stacks: ImageStacks | None = None
+
+    def read(self) -> ParticleSet:
+        """Metadata of all rows, with the headers of all stacks checked where images are needed.
+
+        Raises:
+            DataError: the file is no image series, has a row that cannot be understood, or its
+                images are missing or damaged.
+        """
+        path = self._spec.path
+        table, groups = self._read_rows()
+        names = table[columns.IMAGE].to_numpy(dtype=object)
+        pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(table, path)
+        optics, optics_of_set = optics_groups.image_optics(
+            table, groups, path, pixel_size_a=pixel_size_a,
+            box_size_px=self._box_size_px(names), inverted=self.inverted,
+        )  # fmt: skip
+        images = image_table(table, path, pixel_size_a, optics)
+        tomogram, particle = self._name_pairs(table)
+        rank, _ = pd.factorize(pd.MultiIndex.from_arrays([tomogram, particle]))  # by appearance
+        is_dark = numeric_column(table, columns.TILT_COSINE, path) == 0
+        rows = _pack(rank, images, names, ~is_dark)
+        source_particle, first, counts = np.unique(
+            rank[rows], return_index=True, return_counts=True
+        )
+        return ParticleSet(
+            source=path,
+            tomogram=tomogram[rows[first]],
+            name=particle[rows[first]],
+            source_particle=source_particle.astype(np.int64),
+            images=images.convert(lambda column: column[rows]),
+            counts=counts.astype(np.int64),
+            image_name=names[rows],
+            source_image=rows,
+            optics=optics_of_set,
+            rows_read=len(table),
+            rejected={DARK_FRAME: int(is_dark.sum())} if is_dark.any() else {},
+            half_set=self._half_sets(table, rows, first),
+        )
+
+    def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, D, D) pixels of rows of the STAR file, in that order."""
+        return self._located().load(np.asarray(rows, dtype=np.int64))
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Size, time and hash of the head of the STAR file, and of each stack that is needed."""
+        paths = [self._spec.path, *(self._located().paths if self._needs_images else ())]
+        return {
+            "kind": self._spec.kind,
+            "pixel_size_a": self._spec.pixel_size_a,
+            "files": [describe_file(path) for path in paths],
+        }
+
+    def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        """The known columns of all rows, as text, and the optics groups."""
+        path = self._spec.path
+        columns.refuse_bare_images(path)
+        star = read_star(path)
+        block = columns.image_series_table(star, self.particle_column)
+        table = star.read(block, [*columns.KNOWN, self.particle_column, optics_groups.GROUP])
+        if table.empty:
+            raise DataError(f"{path}: has no rows, so there are no particles; export it again")
+        groups = optics_groups.optics_table(star, block)
+        if groups is not None:
+            table = optics_groups.join_optics(table, groups, path)
+            if self._spec.pixel_size_a is None:
+                used = groups[groups[optics_groups.GROUP].isin(table[optics_groups.GROUP])]
+                optics_groups.refuse_mixed_groups(used, path)
+        columns.check_groups_of_columns(table.columns, path)
+        return table, groups
+
+    def _name_pairs(self, table: pd.DataFrame) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Tomogram and particle name of each row."""
+        particle = table[self.particle_column].to_numpy(dtype=object)
+        if columns.TOMOGRAM in table:
+            return table[columns.TOMOGRAM].to_numpy(dtype=object), particle
+        return np.full(len(table), "", dtype=object), particle
+
+    def _half_sets(
+        self, table: pd.DataFrame, rows: NDArray[np.int64], first: NDArray[np.int64]
+    ) -> NDArray[np.uint8] | None:
+        if columns.HALF_SET not in table or not len(rows):
+            return None
+        labels = table[columns.HALF_SET].to_numpy(dtype=object)
+        return half_sets(labels[rows], first, self._spec.path)
+
+    def _box_size_px(self, names: NDArray[np.object_]) -> int:
+        """Box edge of the stacks of all rows, 0 where images are not needed."""
+        if self._needs_images:
+            return self._locate(names).box_size_px
+        refuse_repeated_names(names, self._spec.path)
+        return 0
+
+    def _locate(self, names: NDArray[np.object_]) -> ImageStacks:
+        """Find the stacks of all rows and remember them."""
+        self._stacks = locate_images(names, self._spec.path, self._spec.datadir)
+        return self._stacks
+
+    def _located(self) -> ImageStacks:
+        """The stacks of all rows, found first if they have not been."""
+        if self._stacks is not None:
+            return self._stacks
+        table, _ = self._read_rows()
+        return self._locate(table[columns.IMAGE].to_numpy(dtype=object))
+
+
+def _pack(
+    rank: NDArray[np.int64],
+    images: ImageTable[NDArray[Any]],
+    names: NDArray[np.object_],
+    keeps: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Kept rows by particle, then ascending dose; tilt and image name decide between equals."""
+    name_rank, _ = pd.factorize(names, sort=True)
+    order = np.lexsort((name_rank, images.tilt_deg, images.dose_e_per_a2, rank))
+    return order[keeps[order]].astype(np.int64)

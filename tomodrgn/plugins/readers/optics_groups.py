@@ -1,0 +1,144 @@
+"""The table of optics groups of a STAR file: what the images of a group share.
+
+RELION 3.1 introduced it, and nextPYP writes it. Columns that the rows of images have themselves
+come first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column, quote_value
+from tomodrgn.core.particles.tables import ImageState, OpticsGroup
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarBlock, StarFile
+
+GROUP: Final = "rlnOpticsGroup"
+GROUP_NAME: Final = "rlnOpticsGroupName"
+PREMULTIPLIED: Final = "rlnCtfDataAreCtfPremultiplied"
+SHARED: Final = ("rlnImagePixelSize", "rlnImageSize")
+"""Columns in which all groups must agree."""
+
+_SAME_SIZE: Final = 1e-4  # relative; files state five digits
+
+
+def optics_table(star: StarFile, images: StarBlock) -> pd.DataFrame | None:
+    """The optics groups as text, one row each; None where the images name no group.
+
+    Args:
+        star: the file.
+        images: the table of images.
+
+    Raises:
+        DataError: a group is there twice.
+    """
+    tables = [block for block in star.tables if block is not images and GROUP in block.columns]
+    if not tables or GROUP not in images.columns:
+        return None
+    groups = star.read(tables[0])
+    twins = groups[GROUP][groups[GROUP].duplicated()]
+    if len(twins):
+        raise DataError(
+            f"{star.path}: data_{tables[0].name} has the optics group {twins.iloc[0]} twice; "
+            "remove one of them"
+        )
+    return groups
+
+
+def join_optics(images: pd.DataFrame, groups: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Rows of images with the columns of their optics group that they lack.
+
+    Args:
+        images: rows as text, with the column of the group.
+        groups: the table of groups.
+        path: the file, for the error.
+
+    Raises:
+        DataError: a row names a group that is not in the table.
+    """
+    place = pd.Index(groups[GROUP]).get_indexer(images[GROUP])
+    lost = np.flatnonzero(place < 0)
+    if len(lost):
+        raise DataError(
+            f"{path}: row {lost[0] + 1} is of the optics group "
+            f"{quote_value(images[GROUP].iloc[lost[0]])}, which is not among the groups "
+            f"{', '.join(groups[GROUP])} ({len(lost)} such rows)"
+        )
+    joined = {
+        name: groups[name].to_numpy(dtype=object)[place]
+        for name in groups.columns
+        if name not in images
+    }
+    return images.assign(**joined)
+
+
+def refuse_mixed_groups(groups: pd.DataFrame, path: Path) -> None:
+    """Refuse groups of different pixel or box sizes.
+
+    Raises:
+        DataError: it lists the sizes.
+    """
+    for name in SHARED:
+        if name not in groups:
+            continue
+        sizes = numeric_column(groups, name, path)
+        if np.ptp(sizes) > _SAME_SIZE * np.abs(sizes).max():
+            listed = ", ".join(
+                f"{group}: {size:g}" for group, size in zip(groups[GROUP], sizes, strict=True)
+            )
+            raise DataError(
+                f"{path}: optics groups differ in {name} ({listed}); one volume needs images of "
+                "one pixel size and one box: extract the particles again with the same, or split "
+                "the file by optics group"
+            )
+
+
+def image_optics(
+    images: pd.DataFrame,
+    groups: pd.DataFrame | None,
+    path: Path,
+    *,
+    pixel_size_a: float,
+    box_size_px: int,
+    inverted: bool,
+) -> tuple[NDArray[np.int64], tuple[OpticsGroup, ...]]:
+    """The group of each row, and the groups by name; one for all where the file names none.
+
+    Args:
+        images: rows as text.
+        groups: the table of groups, or None.
+        path: the file, for errors.
+        pixel_size_a: pixel size of all images.
+        box_size_px: box edge of all images.
+        inverted: whether the program inverts contrast.
+    """
+    if groups is None:
+        state = ImageState(inverted=inverted)
+        group = OpticsGroup(
+            name="opticsGroup1", pixel_size_a=pixel_size_a, box_size_px=box_size_px, state=state
+        )
+        return np.zeros(len(images), dtype=np.int64), (group,)
+    used = groups[groups[GROUP].isin(images[GROUP])].sort_values(GROUP).reset_index(drop=True)
+    names = used[GROUP_NAME] if GROUP_NAME in used else "opticsGroup" + used[GROUP]
+    multiplied = (
+        numeric_column(used, PREMULTIPLIED, path) if PREMULTIPLIED in used else np.zeros(len(used))
+    )
+    place = pd.Index(used[GROUP]).get_indexer(images[GROUP]).astype(np.int64)
+    return place, tuple(
+        OpticsGroup(
+            name=str(name),
+            pixel_size_a=pixel_size_a,
+            box_size_px=box_size_px,
+            state=ImageState(ctf_premultiplied=bool(flag), inverted=inverted),
+        )
+        for name, flag in zip(names, multiplied, strict=True)
+    )

@@ -1,0 +1,158 @@
+"""Volume series: a STAR file with one row per particle, where it lies and how it is turned.
+
+There are no tilt images. Rows bring a name where a column has one for each particle; else a
+particle is named by what its row says of its place, so that the order of rows never matters.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column
+from tomodrgn.core.geometry.projections import particle_orientations
+from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
+from tomodrgn.plugins.readers.half_sets import half_sets
+from tomodrgn.plugins.readers.image_stacks import describe_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.plugins.readers import MVolumeseriesSpec, WarpVolumeseriesSpec
+
+
+class VolumeSeries:
+    """Reads a volume series; subclasses say what its columns are."""
+
+    has_images = False
+
+    def __init__(
+        self, spec: WarpVolumeseriesSpec | MVolumeseriesSpec, context: ReaderContext
+    ) -> None:
+        del context
+        self._spec = spec
+
+    def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Nothing: there are no images.
+
+        Raises:
+            DataError: always.
+        """
+        del rows
+        raise DataError(f"{self._spec.path}: holds one row per particle and no tilt images")
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Size, time and hash of the head of the STAR file."""
+        return {
+            "kind": self._spec.kind,
+            "pixel_size_a": self._spec.pixel_size_a,
+            "files": [describe_file(self._spec.path)],
+        }
+
+
+def volume_particles(
+    path: Path,
+    tomogram: NDArray[np.object_],
+    name: NDArray[np.object_],
+    position_a: NDArray[np.float64],
+    *,
+    euler_deg: NDArray[np.float64] | None,
+    half_set: NDArray[np.uint8] | None,
+    pixel_size_a: float,
+) -> ParticleSet:
+    """Particles without images, in the order of the rows.
+
+    Args:
+        path: the file.
+        tomogram: (B,) tomogram names.
+        name: (B,) particle names.
+        position_a: (B, 3) centres from the first voxel of the tomogram.
+        euler_deg: (B, 3) Rot, Tilt, Psi, where the file has them.
+        half_set: (B,) half sets, where the file has them.
+        pixel_size_a: of the coordinates as the file states them.
+    """
+    n_particles = len(name)
+    group = OpticsGroup(name="volumes", pixel_size_a=pixel_size_a, box_size_px=0)
+    return ParticleSet(
+        source=path,
+        tomogram=tomogram,
+        name=name,
+        source_particle=np.arange(n_particles, dtype=np.int64),
+        images=_no_images(),
+        counts=np.zeros(n_particles, dtype=np.int64),
+        image_name=np.empty(0, dtype=object),
+        source_image=np.empty(0, dtype=np.int64),
+        optics=(group,),
+        rows_read=n_particles,
+        position_a=position_a,
+        orientation=None if euler_deg is None else particle_orientations(euler_deg),
+        half_set=half_set,
+    )
+
+
+def numbers(table: pd.DataFrame, names: Sequence[str], path: Path) -> NDArray[np.float64]:
+    """(rows, n) columns of numbers side by side."""
+    return np.stack([numeric_column(table, name, path) for name in names], axis=-1)
+
+
+def row_half_sets(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.uint8] | None:
+    """(rows,) half sets, None where the file has none."""
+    if column not in table:
+        return None
+    labels = table[column].to_numpy(dtype=object)
+    return half_sets(labels, np.arange(len(labels)), path)
+
+
+def unique_names(
+    table: pd.DataFrame,
+    tomogram: NDArray[np.object_],
+    choices: Sequence[Sequence[str]],
+    path: Path,
+) -> NDArray[np.object_]:
+    """Names that tell the particles of a tomogram apart, from the first columns that do.
+
+    Args:
+        table: rows as text.
+        tomogram: (rows,) tomogram of each row.
+        choices: columns whose text, joined, may be the name; the best ones first.
+        path: the file, for the error.
+
+    Raises:
+        DataError: two rows agree in all of them.
+    """
+    pairs = pd.MultiIndex.from_arrays([tomogram, tomogram])
+    for choice in choices:
+        if not set(choice) <= set(table.columns):
+            continue
+        name = reduce(lambda left, right: left + " " + right, (table[c] for c in choice))
+        name = name.to_numpy(dtype=object)
+        pairs = pd.MultiIndex.from_arrays([tomogram, name])
+        if pairs.is_unique:
+            return name
+    repeat = int(np.argmax(pairs.duplicated()))
+    original = int(np.argmax(pairs == pairs[repeat]))
+    raise DataError(
+        f"{path}: row {repeat + 1} repeats the particle of row {original + 1}, at "
+        f"{pairs[repeat][1]} of tomogram {pairs[repeat][0]!r} ({pairs.duplicated().sum()} such "
+        "rows); remove the copies"
+    )
+
+
+def _no_images() -> ImageTable[NDArray[Any]]:
+    column = np.empty(0, dtype=np.float32)
+    return ImageTable(
+        rotation=np.empty((0, 3, 3), dtype=np.float32),
+        shift_px=np.empty((0, 2), dtype=np.float32),
+        dose_e_per_a2=column,
+        tilt_deg=column,
+        voltage_kv=column,
+        optics=np.empty(0, dtype=np.int64),
+    )
