@@ -7,8 +7,9 @@ import pytest
 
 from tomodrgn.core.cli.fields import run_field
 from tomodrgn.core.cli.main import COMMANDS, cli
-from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS
-from tomodrgn.core.cli.spec_command import SpecCommand
+from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, options_of
+from tomodrgn.core.cli.spec_command import SpecCommand, SpecOption
+from tomodrgn.core.specs.simulation import SimulationSpec
 
 PLACES = {place for row in (*TRAIN_VAE_OPTIONS, *TRAIN_NN_OPTIONS) for place in row.places.split()}
 
@@ -37,3 +38,14 @@ def test_options_of_a_command_have_their_own_variables() -> None:
         if isinstance(command, SpecCommand):
             variables = [param.name for param in command.params]
             assert len(variables) == len(set(variables))
+
+
+def test_a_field_that_is_open_by_default_has_an_option_for_yes_and_one_for_no() -> None:
+    names = {
+        name: parameter.constant
+        for parameter in options_of(SimulationSpec)
+        for name in parameter.opts
+        if isinstance(parameter, SpecOption)
+    }
+    assert names["--inverted"] is True
+    assert names["--no-inverted"] is False

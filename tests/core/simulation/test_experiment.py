@@ -82,3 +82,51 @@ def test_stage_tilts_turn_particles_about_the_y_axis(small_spec: SimulationSpec)
     np.testing.assert_allclose(
         experiment.images.rotation[untilted], orientation[untilted], atol=1e-12
     )
+
+
+def test_the_tilt_axis_turns_in_the_plane_of_the_images(altered: Alter) -> None:
+    along_y, turned = (_draw(altered(tilt_axis_deg=axis)) for axis in (0.0, 90.0))
+    quarter_turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(
+        turned.images.rotation, quarter_turn @ along_y.images.rotation, atol=1e-12
+    )
+    np.testing.assert_allclose(turned.seen_a, along_y.seen_a @ quarter_turn.T, atol=1e-9)
+
+
+def test_height_adds_to_defocus_with_the_sign_asked_for(altered: Alter) -> None:
+    plus, minus = (_draw(altered(defocus_sign=sign)) for sign in ("plus", "minus"))
+    assert plus.images.ctf is not None
+    assert minus.images.ctf is not None
+    found = plus.images.ctf.defocus_u_a - minus.images.ctf.defocus_u_a
+    np.testing.assert_allclose(found, 2 * plus.seen_a[:, 2], atol=1e-9)
+
+
+def test_particles_fill_their_field(altered: Alter) -> None:
+    place_a = _draw(altered(n_particles=500, field_a=(100.0, 200.0, 6000.0))).place_a
+    np.testing.assert_allclose(np.ptp(place_a, axis=0), [100, 200, 6000], rtol=0.05)
+    np.testing.assert_allclose(np.abs(place_a).max(axis=0), [50, 100, 3000], rtol=0.05)
+
+
+def test_the_phase_shift_grows_with_acquisition(altered: Alter) -> None:
+    drawn = _draw(altered(phase_shift_deg=30.0, phase_shift_drift_deg=40.0))
+    assert drawn.images.ctf is not None
+    np.testing.assert_allclose(drawn.images.ctf.phase_shift_deg, 30 + 10 * drawn.tilt)
+
+
+def test_particles_of_a_set_have_one_origin_in_space(altered: Alter) -> None:
+    drawn = _draw(altered(format="relion5", origin_shift_px=3.0))
+    assert np.abs(drawn.origin_a).max() < 3 * PIXEL_SIZE_A
+    untilted = drawn.tilt == 0
+    shifts_a = drawn.images.shift_px[untilted] * PIXEL_SIZE_A
+    np.testing.assert_allclose(shifts_a, drawn.origin_a[:, :2], atol=1e-9)
+
+
+def test_images_of_a_drifting_particle_move_with_it(altered: Alter) -> None:
+    still, moving = (
+        _draw(altered(format="relion5", trajectories_a=drift)) for drift in (0.0, 20.0)
+    )
+    moved_px = moving.images.shift_px - still.images.shift_px
+    seen_px = (moving.seen_a - still.seen_a)[:, :2] / PIXEL_SIZE_A
+    np.testing.assert_allclose(moved_px, -seen_px, atol=1e-9)
+    assert np.abs(moved_px[moving.tilt == 0]).max() < 1e-12
+    assert np.abs(moved_px).max() > 1

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Alter = Callable[..., SimulationSpec]
 
 
-def _read_columns(star: Path) -> dict[str, list[str]]:
-    lines = star.read_text().split("loop_\n")[1].strip().splitlines()
+def _read_columns(star: Path, block: int = 1) -> dict[str, list[str]]:
+    lines = star.read_text().split("loop_\n")[block].split("\n\n")[0].strip().splitlines()
     names = [line.split()[0].removeprefix("_rln") for line in lines if line.startswith("_")]
     rows = [line.split() for line in lines if not line.startswith("_")]
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
@@ -112,6 +112,25 @@ def test_simulated_maps_can_be_simulated_from(altered: Alter, tmp_path: Path) ->
 def test_a_set_without_ctf_states_no_ctf(altered: Alter) -> None:
     columns = _read_columns(simulate(altered(ctf=False)))
     assert not {"DefocusU", "Voltage", "PhaseShift"} & columns.keys()
+
+
+def test_nextpyp_states_the_same_as_warp_in_its_own_columns(altered: Alter, tmp_path: Path) -> None:
+    warp = _read_columns(simulate(altered()))
+    star = simulate(altered(format="nextpyp", outdir=tmp_path / "nextpyp"))
+    particles = _read_columns(star, block=2)
+    optics = {name: values[0] for name, values in _read_columns(star, block=1).items()}
+    assert list(particles)[:2] == ["ImageName", "MicrographName"]
+    assert list(particles)[-6:] == [
+        "GroupNumber", "CtfBfactor", "CtfScalefactor", "LogLikeliContribution", "RandomSubset",
+        "TiltIndex",
+    ]  # fmt: skip
+    same = ("AngleRot", "AngleTilt", "AnglePsi", "DefocusU", "DefocusV", "CtfScalefactor")
+    np.testing.assert_array_equal(_numbers(warp, *same), _numbers(particles, *same))
+    shifts_a = _numbers(particles, "OriginXAngst", "OriginYAngst")
+    np.testing.assert_allclose(shifts_a / 12, _numbers(warp, "OriginX", "OriginY"), atol=1e-6)
+    dose = _numbers(particles, "CtfBfactor")[:, 0] / -4
+    np.testing.assert_array_equal(dose, 3 * _numbers(particles, "TiltIndex")[:, 0])
+    assert (float(optics["ImagePixelSize"]), int(optics["ImageSize"])) == (12.0, 16)
 
 
 def test_nothing_is_left_half_written(small_spec: SimulationSpec) -> None:

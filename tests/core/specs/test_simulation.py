@@ -23,6 +23,14 @@ def test_every_field_is_documented(spec: type[SimulationSpec] | type[ScoreSpec])
         ({"defocus_um": (3, 2)}, "descends"),
         ({"motion_range_deg": (30, -30)}, "descends"),
         ({"snr": 0}, "greater than 0"),
+        ({"trajectories_a": 5}, "trajectories_a has no place in files of warp"),
+        ({"visible_frames_only": True}, "visible_frames_only has no place in files of warp"),
+        ({"format": "warptools", "subtomogram_priors": True}, "no place in files of warptools"),
+        ({"format": "relion5", "size_convention": "binned"}, "no place in files of relion5"),
+        ({"format": "warptools", "defocus_sign": "minus"}, "only beside binned sizes"),
+        ({"ctf_premultiplied": True, "phase_flipped": True}, "not both; give one"),
+        ({"ctf": False, "phase_flipped": True}, "leave ctf on"),
+        ({"format": "tiff"}, "'warp', 'nextpyp', 'warptools', 'relion5' or 'relion4'"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(changes: dict[str, object], fault: str) -> None:
@@ -33,3 +41,16 @@ def test_what_cannot_be_simulated_is_refused(changes: dict[str, object], fault: 
 def test_maps_bring_their_number_of_classes() -> None:
     spec = SimulationSpec(outdir="out", maps=("a.mrc", "b.mrc"), class_weights=(1, 3))
     assert spec.class_count == 2
+
+
+def test_stacks_hold_the_frames_that_their_program_writes() -> None:
+    formats = [
+        ({"format": "warptools"}, False),
+        ({"format": "warptools", "size_convention": "binned"}, True),
+        ({"format": "relion5"}, True),
+        ({"format": "relion4"}, False),
+        ({"format": "relion5", "visible_frames_only": False}, False),
+    ]
+    for changes, expected in formats:
+        spec = SimulationSpec(outdir="out", **changes)
+        assert spec.stacks_hold_visible_frames is expected

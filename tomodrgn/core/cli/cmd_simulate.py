@@ -39,7 +39,8 @@ def _copy_example(ctx: click.Context, _param: click.Parameter, folder: Path | No
 def simulate(layers: tuple[Layer, ...]) -> None:
     """Make tilt series with known answers.
 
-    Writes a STAR file and stacks as Warp does, and the truth: labels, maps and poses.
+    Writes STAR files and stacks as the program of the format does, and the truth: labels, maps and
+    poses.
     """
     spec = validate(SimulationSpec, merge(*layers))
     from tomodrgn.core.pipeline import simulate as simulate_series

@@ -32,7 +32,7 @@ def written_state(spec: SimulationSpec) -> ImageState:
     weights = _weights_by_dose(spec, premultiplied=premultiplied)
     return ImageState(
         ctf_premultiplied=premultiplied,
-        phase_flipped=bool(spec.phase_flipped),
+        phase_flipped=spec.phase_flipped,
         dose_weighted=weights if spec.dose_weighted is None else spec.dose_weighted,
         tilt_weighted=spec.tilt_weighted,
         inverted=not spec.writes_set if spec.inverted is None else spec.inverted,
@@ -62,9 +62,8 @@ def stated_dose_e_per_a2(spec: SimulationSpec, tilt: NDArray[np.int64]) -> NDArr
 
     Warp counts the exposure of a frame itself, other programs count only those before it.
     """
-    of_itself = 1.0 if spec.format == "warp" else 0.0
-    dose: NDArray[np.float64] = spec.dose_per_tilt_e_per_a2 * (tilt + of_itself)
-    return dose
+    exposures = tilt + 1 if spec.format == "warp" else tilt
+    return exposures.astype(np.float64) * spec.dose_per_tilt_e_per_a2
 
 
 def treat(pixels: Tensor, images: ImageTable[Tensor], optics: OpticsGroup) -> Tensor:

@@ -106,7 +106,7 @@ class AcquisitionSpec(StructureSpec):
     phase_shift_deg: Degrees = 0.0
     """Phase shift in degrees; 90 for an ideal phase plate."""
     phase_shift_drift_deg: Degrees = 0.0
-    """Growth of the phase shift from the first exposure of a tilt series to its last, in degrees."""
+    """Growth of the phase shift from the first exposure of a tilt series to its last, degrees."""
     defocus_um: tuple[float, float] = (2.0, 4.0)
     """Range of the defocus of tomograms in um, underfocus positive; particle depth adds to it."""
     defocus_sign: Literal["plus", "minus"] = "plus"
@@ -149,7 +149,7 @@ class WritingSpec(AcquisitionSpec):
     ctf_premultiplied: bool | None = None
     """Multiply images by their contrast transfer function, the noise as well; by default as the
     program does it, which is yes for sets."""
-    phase_flipped: bool | None = None
+    phase_flipped: bool = False
     """Multiply images by its sign, which leaves the noise as strong as it was."""
     dose_weighted: bool | None = None
     """Multiply images by the amplitude that their dose leaves, the noise as well; by default as the
