@@ -2,7 +2,7 @@
 
 In memory, such as for repeated trials on a sample of images::
 
-    sums = reconstruct(coefficients, images, optics, disc, half - 1, n_volumes=2)
+    sums = reconstruct(coefficients, images, optics, disc, volume_index=half - 1, n_volumes=2)
     first, second = finish(sums)
     curve = fsc(first, second)
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 if TYPE_CHECKING:
-    from tomodrgn.core.reconstruction.weights import SliceWeights
     from torch import Tensor
 
     from tomodrgn.core.fourier.disc import HalfPlaneDisc
+    from tomodrgn.core.reconstruction.weights import SliceWeights
 
 OVERSAMPLING: Final = 2
 """Grid points per Fourier pixel along each axis."""
@@ -58,8 +58,8 @@ class FourierSums:
         first, *others = (self.one(volume) for volume in volumes)
         pooled = FourierSums(first.box_size_px, *(grid.clone() for grid in first.grids))
         for other in others:
-            for grid, more in zip(pooled.grids, other.grids, strict=True):
-                grid += more
+            for total, grid in zip(pooled.grids, other.grids, strict=True):
+                total.add_(grid)
         return pooled
 
     def one(self, volume: int) -> FourierSums:

@@ -24,8 +24,8 @@ def reconstruct(
     images: ImageTable[Tensor],
     optics: Sequence[OpticsGroup],
     disc: HalfPlaneDisc,
-    volume_index: Tensor,
     *,
+    volume_index: Tensor,
     n_volumes: int,
     attenuation: Attenuation | None = None,
 ) -> FourierSums:
@@ -41,7 +41,9 @@ def reconstruct(
         attenuation: what to allow for beyond what was done upstream; nothing by default.
     """
     sums = empty_sums(n_volumes, disc.box_size_px, like=coefficients.real)
-    add_images(sums, coefficients, images, optics, disc, volume_index, attenuation=attenuation)
+    add_images(
+        sums, coefficients, images, optics, disc, volume_index=volume_index, attenuation=attenuation
+    )
     return sums
 
 
@@ -51,8 +53,8 @@ def add_images(
     images: ImageTable[Tensor],
     optics: Sequence[OpticsGroup],
     disc: HalfPlaneDisc,
-    volume_index: Tensor,
     *,
+    volume_index: Tensor,
     attenuation: Attenuation | None = None,
 ) -> None:
     """Add images to sums in place; arguments as in :func:`reconstruct`."""

@@ -2,9 +2,9 @@
 
 An image is taken as ``y = g d F + h n``: g and h as in :mod:`tomodrgn.core.physics.transfer`, d the
 amplitude that radiation left of the molecule, n noise alike in all images. The map of least error
-is the sum of ``w (g d / h^2) y`` over the sum of ``w g^2 d^2 / h^2``, w being a weight of the image.
-What upstream programs multiplied with cancels in these ratios, so they are written out here for
-each state and nothing is divided by a contrast transfer close to zero.
+is the sum of ``w (g d / h^2) y`` over the sum of ``w g^2 d^2 / h^2``, w being a weight of the
+image. What upstream programs multiplied with cancels in these ratios, so they are written out here
+for each state and nothing is divided by a contrast transfer close to zero.
 """
 
 from __future__ import annotations

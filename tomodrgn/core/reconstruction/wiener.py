@@ -68,7 +68,8 @@ def reconstruct_volume(sums: FourierSums, prior: Tensor | None = None) -> Tensor
     imag = _completed(sums.imag[0], -1).div_(power)
     volume = _to_real_space(torch.complex(real, imag), sums.box_size_px)
     volume /= _gridding(sums.box_size_px).to(volume)
-    return volume - volume.mean()
+    volume -= volume.mean()
+    return volume
 
 
 def _completed(grid: Tensor, parity: int) -> Tensor:
@@ -90,7 +91,7 @@ def _to_real_space(spectrum: Tensor, box_size_px: int) -> Tensor:
         signs = 1 - 2 * (torch.arange(spectrum.shape[axis], device=spectrum.device) % 2)
         spectrum *= signs.view([-1 if axis == other else 1 for other in range(3)])
     spectrum = torch.fft.ifftshift(spectrum[:edge, :edge], dim=(0, 1))
-    padded = torch.fft.irfftn(spectrum, s=(edge,) * 3)
+    padded: Tensor = torch.fft.irfftn(spectrum, s=(edge,) * 3)
     first = reach - box_size_px // 2
     inner = slice(first, first + box_size_px)
     return padded[inner, inner, inner].clone()
