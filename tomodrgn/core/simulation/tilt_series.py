@@ -63,7 +63,7 @@ def simulate(spec: SimulationSpec) -> Path:
         write_text_atomic(spec.outdir / name, text)
     options = reading_options(spec)
     if options:
-        logger.info("the files do not say all; read them with %s", " ".join(options))
+        logger.info("the files cannot say all that was done; read them with %s", " ".join(options))
     return spec.outdir / entry_name(spec)
 
 
