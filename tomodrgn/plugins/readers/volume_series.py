@@ -132,8 +132,8 @@ def unique_names(
     for choice in choices:
         if not set(choice) <= set(table.columns):
             continue
-        name = reduce(lambda left, right: left + " " + right, (table[c] for c in choice))
-        name = name.to_numpy(dtype=object)
+        text = reduce(lambda left, right: left + " " + right, (table[c] for c in choice))
+        name = text.to_numpy(dtype=object)
         pairs = pd.MultiIndex.from_arrays([tomogram, name])
         if pairs.is_unique:
             return name
