@@ -26,6 +26,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "simulate": LazyCommand(
         "tomodrgn.core.cli.cmd_simulate:simulate", "Make tilt series with known answers."
     ),
+    "check": LazyCommand(
+        "tomodrgn.core.cli.cmd_check:check", "Say what is wrong with the input, before training."
+    ),
     "prepare": LazyCommand(
         "tomodrgn.core.cli.cmd_prepare:prepare", "Turn tilt images into a cache of coefficients."
     ),
@@ -37,6 +40,18 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     ),
     "eval_vol": LazyCommand(
         "tomodrgn.core.cli.cmd_eval_vol:eval_vol", "Decode volumes from a trained model."
+    ),
+    "downsample": LazyCommand(
+        "tomodrgn.core.cli.cmd_downsample:downsample",
+        "Put images, particles or a volume on fewer pixels.",
+    ),
+    "subtomo2chimerax": LazyCommand(
+        "tomodrgn.core.cli.cmd_subtomo2chimerax:subtomo2chimerax",
+        "Draw particles in their tomograms, in ChimeraX.",
+    ),
+    "backproject_voxel": LazyCommand(
+        "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",
+        "Reconstruct maps from images whose poses are known.",
     ),
     "run": LazyCommand("tomodrgn.core.cli.cmd_run:run", "Run the steps of a pipeline file."),
     "plugins": LazyCommand("tomodrgn.core.cli.cmd_plugins:plugins", "Inspect installed plugins."),

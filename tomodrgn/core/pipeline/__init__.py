@@ -1,14 +1,26 @@
-"""One function per verb: prepare, train, evaluate volumes, simulate, score.
+"""One function per verb: prepare, train, downsample, evaluate volumes, simulate, score.
 
 Commands and scripts call these; the work is done in the rooms below.
 """
 
 from __future__ import annotations
 
+from tomodrgn.core.pipeline.downsample import downsample
+from tomodrgn.core.pipeline.mapback import map_back
 from tomodrgn.core.pipeline.prepare import prepare
+from tomodrgn.core.pipeline.reconstruct import reconstruct
 from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.simulation.tilt_series import simulate
 
-__all__ = ["evaluate_volumes", "prepare", "score", "simulate", "train"]
+__all__ = [
+    "downsample",
+    "evaluate_volumes",
+    "map_back",
+    "prepare",
+    "reconstruct",
+    "score",
+    "simulate",
+    "train",
+]

@@ -43,7 +43,10 @@ def volume_commands(
     level: float,
     pixel_size_a: float,
 ) -> str:
-    """One model for each particle, with a map of its own."""
+    """One model for each particle, with a map of its own.
+
+    The maps are taken to begin at 0 and to have this pixel size, whatever their headers state.
+    """
     view = f"view matrix mod #%d,{_MATRIX}"
     numbers = range(1, len(paths) + 1)
     placed = map(view.__mod__, _rows(np.array(numbers)[:, None], transforms))
@@ -53,16 +56,14 @@ def volume_commands(
         for path, view_line, colour_line in zip(paths, placed, coloured, strict=True)
         for line in (f'open "{path}"', view_line, colour_line)
     ]
-    return _script([*blocks, _contour(f"#1-{len(paths)}", level, pixel_size_a)])
+    grid = f"voxelSize {pixel_size_a:.6g} originIndex 0,0,0"
+    return _script([*blocks, f"{_contour(len(paths), level)} {grid}"])
 
 
-def instance_commands(
-    paths: Sequence[str], script: str, *, level: float, pixel_size_a: float
-) -> str:
+def instance_commands(paths: Sequence[str], script: str, *, level: float) -> str:
     """One model for each map, drawn many times by a Python script."""
     opened = [f'open "{path}"' for path in paths]
-    contour = _contour(f"#1-{len(paths)}", level, pixel_size_a)
-    return _script([*opened, contour, f'open "{script}"'])
+    return _script([*opened, _contour(len(paths), level), f'open "{script}"'])
 
 
 def instance_script(table: str) -> str:
@@ -104,12 +105,10 @@ def _members(colours: Colours) -> list[NDArray[np.int64]] | None:
     return np.split(order, np.cumsum(sizes)[:-1])
 
 
-def _contour(models: str, level: float, pixel_size_a: float) -> str:
-    """Shows maps as surfaces, whatever origin and pixel size their headers state."""
-    return (
-        f"volume {models} style surface step 1 level {level:.6g} "
-        f"voxelSize {pixel_size_a:.6g} originIndex 0,0,0"
-    )
+def _contour(n_models: int, level: float) -> str:
+    """Shows the maps of the models from 1 as surfaces."""
+    models = "#1" if n_models == 1 else f"#1-{n_models}"
+    return f"volume {models} style surface step 1 level {level:.6g}"
 
 
 def _rows(*columns: NDArray[np.generic]) -> Iterator[tuple[float, ...]]:

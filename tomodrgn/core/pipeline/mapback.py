@@ -1,0 +1,230 @@
+"""Particles back in their tomograms, as scripts for ChimeraX."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.pipeline.mapback_input import Subject, colour_particles, read_subject
+from tomodrgn.core.pipeline.mapback_maps import (
+    contour_level,
+    copy_map,
+    find_alike,
+    find_map,
+    make_maps,
+    maps_of_classes,
+    maps_of_particles,
+)
+from tomodrgn.core.placement.chimerax import (
+    instance_commands,
+    instance_script,
+    legend,
+    marker_commands,
+    placement_table,
+    volume_commands,
+)
+from tomodrgn.core.placement.particles import PlacedParticles, rows_by_tomogram
+from tomodrgn.core.placement.transforms import map_centre_a, placements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.placement.colours import Colours
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.mapback import MapbackSpec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptFiles:
+    """Where the files of one tomogram go; all of them lie in the folder of the script or below.
+
+    Attributes:
+        script: the commands.
+        prefix: what the names of the others begin with.
+        maps: folder of maps that are drawn many times.
+        made: folder of the maps that are made for it.
+    """
+
+    script: Path
+    prefix: str
+    maps: Path
+    made: Path
+
+    def beside(self, name: str) -> Path:
+        """A file beside the script."""
+        return self.script.with_name(f"{self.prefix}{name}")
+
+    def relative(self, path: Path) -> str:
+        """A path as seen from the script."""
+        return os.path.relpath(path.resolve(), self.script.parent.resolve()).replace(os.sep, "/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tomogram:
+    """Particles of one tomogram, their colours, their rows among all, and where the files go."""
+
+    particles: PlacedParticles
+    colours: Colours
+    rows: NDArray[np.int64]
+    files: ScriptFiles
+
+    def write(self, commands: str) -> None:
+        """Write the legend, then the commands."""
+        write_text_atomic(self.files.beside("rgba_labels.txt"), legend(self.colours))
+        write_text_atomic(self.files.script, commands)
+
+    def transforms(self, centre_a: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 3, 4) transforms of maps with their centres at (3,) or (n, 3)."""
+        orientation = self.particles.orientation
+        assert orientation is not None  # noqa: S101  maps are drawn only then, for mypy
+        return placements(orientation, self.particles.position_a, centre_a)
+
+
+def map_back(spec: MapbackSpec, registry: Registry) -> list[Path]:
+    """Write a ChimeraX script for each tomogram; their paths.
+
+    Raises:
+        DataError: the particles have no places, or a file does not fit them.
+        RunError: maps are to be made by what is no run.
+    """
+    subject = read_subject(spec, registry)
+    if spec.shown_as != "markers" and subject.particles.orientation is None:
+        raise DataError(
+            f"{subject.particles.source}: has no angles of particles in their tomograms, only of "
+            "their images; draw them with --mode markers"
+        )
+    tomograms = _tomograms(subject)
+    if spec.shown_as == "markers":
+        for tomogram in tomograms:
+            part = tomogram.particles
+            rgb = tomogram.colours.rgb
+            tomogram.write(marker_commands(part.position_a, rgb, spec.marker_radius_a))
+    elif spec.vol_path is not None:
+        one = np.zeros(len(subject.particles), dtype=np.int64)
+        _draw_instances(tomograms, [spec.vol_path], one, spec)
+    elif spec.class_volumes is not None:
+        classes, model = np.unique(subject.classes(), return_inverse=True)
+        _draw_instances(tomograms, maps_of_classes(spec.class_volumes, classes), model, spec)
+    else:
+        _draw_own_maps(tomograms, subject, registry)
+    return [tomogram.files.script for tomogram in tomograms]
+
+
+def _tomograms(subject: Subject) -> list[Tomogram]:
+    """The tomograms to draw; colours mean the same in all of them."""
+    spec, colours = subject.spec, colour_particles(subject)
+    rows = rows_by_tomogram(subject.particles, spec.tomogram)
+    return [
+        Tomogram(
+            particles=subject.particles.take(chosen),
+            colours=colours.take(chosen),
+            rows=chosen,
+            files=files,
+        )
+        for chosen, files in zip(rows.values(), _script_files(spec, list(rows)), strict=True)
+    ]
+
+
+def _draw_instances(
+    tomograms: Sequence[Tomogram],
+    paths: Sequence[Path],
+    map_of: NDArray[np.int64],
+    spec: MapbackSpec,
+) -> None:
+    """Draw some maps many times each; particle row i as the map ``map_of[i]``."""
+    used = np.unique(map_of[np.concatenate([tomogram.rows for tomogram in tomograms])])
+    maps = {number: find_map(paths[number], spec) for number in used.tolist()}
+    level = contour_level([paths[number] for number in maps], spec)
+    copies = {number: copy_map(source, tomograms[0].files.maps) for number, source in maps.items()}
+    centres = {
+        number: map_centre_a(source.shape, source.pixel_size_a) for number, source in maps.items()
+    }
+    for tomogram in tomograms:
+        numbers, model = np.unique(map_of[tomogram.rows], return_inverse=True)
+        centre_a = np.stack([centres[number] for number in numbers.tolist()])[model]
+        files = tomogram.files
+        table, script = files.beside("placements.csv"), files.beside("mapback.py")
+        content = placement_table(
+            model + 1,
+            tomogram.particles.index,
+            tomogram.transforms(centre_a),
+            tomogram.colours.rgb,
+        )
+        write_text_atomic(table, content)
+        write_text_atomic(script, instance_script(table.name))
+        opened = [files.relative(copies[number]) for number in numbers.tolist()]
+        tomogram.write(instance_commands(opened, script.name, level=level))
+
+
+def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject, registry: Registry) -> None:
+    """Draw each particle as a map of its own, from a folder or made for it."""
+    spec, level = subject.spec, None
+    latents = None if spec.vols_dir else subject.latents()
+    given = maps_of_particles(spec.vols_dir, subject.particles) if spec.vols_dir else []
+    for tomogram in tomograms:
+        if latents is None:
+            paths = [given[row] for row in tomogram.rows.tolist()]
+        else:
+            chosen = latents[tomogram.rows]
+            paths = make_maps(subject, chosen, tomogram.files.made, registry)
+        one = find_alike(paths, spec)
+        level = contour_level(paths, spec) if level is None else level
+        flipped = spec.flip and latents is not None
+        commands = volume_commands(
+            [tomogram.files.relative(path) for path in paths],
+            tomogram.transforms(map_centre_a(one.shape, one.pixel_size_a, flipped=flipped)),
+            tomogram.colours.rgb,
+            level=level,
+            pixel_size_a=one.pixel_size_a,
+        )
+        tomogram.write(commands)
+
+
+def _script_files(spec: MapbackSpec, names: Sequence[str]) -> list[ScriptFiles]:
+    """Where the files of each tomogram go."""
+    if spec.outdir is not None:
+        folders = [spec.outdir / name for name in _folder_names(names)]
+        maps = spec.outdir / "maps"
+        return [
+            ScriptFiles(script=folder / "mapback.cxc", prefix="", maps=maps, made=folder)
+            for folder in folders
+        ]
+    assert spec.out is not None  # noqa: S101  one of both is there, for mypy
+    if len(names) > 1:
+        raise DataError(
+            f"{spec.out}: holds one tomogram, and there are {len(names)}; choose one with "
+            f"--tomoname, such as {names[0]}, or give --outdir"
+        )
+    script = spec.out.with_suffix(".cxc")
+    if script != spec.out:
+        logger.warning(
+            "writing %s, because ChimeraX takes a file that ends in %s for a session",
+            script,
+            spec.out.suffix,
+        )
+    prefix = f"{script.stem}_"
+    maps = script.with_name(f"{prefix}maps")
+    return [ScriptFiles(script=script, prefix=prefix, maps=maps, made=maps)]
+
+
+def _folder_names(tomograms: Sequence[str]) -> list[str]:
+    """``tomo_NAME`` for each, without what no folder may be called, all different."""
+    names: list[str] = []
+    for tomogram in tomograms:
+        name = "tomo_" + re.sub(r'[\\/:*?"<>|\s]+', "_", tomogram)
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
