@@ -128,7 +128,7 @@ def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
     found: list[Path] = []
     missing: list[str] = []
     for path in paths:
-        existing = [place for place in _candidates(path, star, datadir) if _is_file(place)]
+        existing = [place for place in _candidates(path, star, datadir) if is_file(place)]
         found.extend(existing[:1])
         missing.extend([] if existing else [path])
     if missing:
@@ -140,7 +140,7 @@ def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
     return found
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     """Whether a path names a file; one that is too long for the system names none."""
     try:
         return path.is_file()

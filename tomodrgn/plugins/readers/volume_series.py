@@ -86,7 +86,7 @@ def volume_particles(
         tomogram=tomogram,
         name=name,
         source_particle=np.arange(n_particles, dtype=np.int64),
-        images=_no_images(),
+        images=no_images(),
         counts=np.zeros(n_particles, dtype=np.int64),
         image_name=np.empty(0, dtype=object),
         source_image=np.empty(0, dtype=np.int64),
@@ -146,7 +146,8 @@ def unique_names(
     )
 
 
-def _no_images() -> ImageTable[NDArray[Any]]:
+def no_images() -> ImageTable[NDArray[Any]]:
+    """A table without rows."""
     column = np.empty(0, dtype=np.float32)
     return ImageTable(
         rotation=np.empty((0, 3, 3), dtype=np.float32),
