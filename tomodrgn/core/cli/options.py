@@ -75,6 +75,11 @@ RUN_OPTIONS: Final = (
     Classic("--seed", "seed"),
 )
 
+DATA_OPTIONS: Final = tuple(
+    row for row in RUN_OPTIONS if not row.places.startswith(("cache.", "contrast.norm"))
+)
+"""Those of commands that read images once, and need no cache."""
+
 DEVICE_OPTIONS: Final = (
     Classic("--accelerator", "devices.accelerator"),
     Classic("--devices", "devices.devices"),
@@ -136,6 +141,20 @@ TRAIN_VAE_OPTIONS: Final = (
 
 PREPARE_OPTIONS: Final = (*RUN_OPTIONS, *DEVICE_OPTIONS)
 
+CHECK_DATA_OPTIONS: Final = tuple(
+    row
+    for row in RUN_OPTIONS
+    if row.places.split(".")[0] in {"reader", "dataset", "image_state", "seed"}
+    or row.places == "contrast.invert_data"
+)
+
+CHECK_OPTIONS: Final = (
+    Classic("-o --outdir", "outdir"),
+    Classic("--most-images", "most_images"),
+    Classic("--no-tests", "tests", constant=False),
+    Classic("--json", "json_output"),
+)
+
 VOLUME_OPTIONS: Final = (
     Classic("weights_file", "weights"),
     Classic("-w --weights", "weights", needed=True),
@@ -185,6 +204,37 @@ MAPBACK_OPTIONS: Final = (
     Classic("--color-by", "color_by"),
     Classic("--colormap --matplotlib-colormap", "colormap"),
     *DEVICE_OPTIONS,
+)
+
+DOWNSAMPLE_OPTIONS: Final = (
+    Classic("particles", "particles", needed=True),
+    Classic("-d -D --downsample", "downsample", needed=True),
+    Classic("-o --out --output", "out", needed=True),
+    Classic("-b --batch-size", "batch_size"),
+    Classic("--is-vol", "is_vol"),
+    Classic("--chunk", "chunk"),
+    Classic("--dtype", "dtype"),
+    Classic("--datadir", "datadir"),
+    Classic("--tomograms", "tomograms"),
+)
+
+BACKPROJECT_DATA_OPTIONS: Final = (
+    *DATA_OPTIONS,
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--threads", "devices.threads"),
+)
+
+BACKPROJECT_OPTIONS: Final = (
+    Classic("-o --out --output", "out", needed=True),
+    Classic("--recon-dose-weight", "recon_dose_weight"),
+    Classic("--recon-tilt-weight", "recon_tilt_weight"),
+    Classic("--lowpass", "lowpass_a"),
+    Classic("--half-by", "half_by"),
+    Classic("--labels", "labels"),
+    Classic("--labels-sel", "labels_sel"),
+    Classic("--fsc-mask-r", "fsc_mask_r"),
+    Classic("--flip", "flip"),
+    Classic("--invert", "invert"),
 )
 
 

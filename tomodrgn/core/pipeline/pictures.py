@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import LossWeighting
     from tomodrgn.core.particles.tables import ParticleSet
@@ -78,6 +81,20 @@ def draw_recovery(path: Path, found: Comparison) -> None:
             maps=maps,
             pixel_size_a=found.pixel_size_a,
         )
+
+
+def draw_half_map_fsc(
+    path: Path,
+    curves: Mapping[str, NDArray[np.float64]],
+    *,
+    pixel_size_a: float,
+    threshold: float,
+) -> None:
+    """Draw how far half maps agree; arguments as in ``fsc_figures.half_map_fsc``."""
+    with _drawing(path.name):
+        from tomodrgn.core.analysis.fsc_figures import half_map_fsc
+
+        half_map_fsc(path, curves, pixel_size_a=pixel_size_a, threshold=threshold)
 
 
 @contextlib.contextmanager

@@ -48,6 +48,15 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
         DataError: the input has no tilt images, nothing of it is selected, or its images are
             smaller than they are to be.
     """
+    return select_particles(run, *read_input(run, registry))
+
+
+def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSet]:
+    """The reader of a run and all particles of its input, in the state that the run declares.
+
+    Raises:
+        DataError: the input has no tilt images.
+    """
     reader: Reader = registry.build(run.reader, ReaderContext())  # type: ignore[attr-defined]
     particles = reader.read()
     if not reader.has_images:
@@ -69,6 +78,17 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
     particles = declare_state(particles, run.image_state, run.contrast)
     for group in particles.optics:
         logger.info("%s: images are %s", group.name, describe_state(group.state))
+    return reader, particles
+
+
+def select_particles(
+    run: RunSpecBase, reader: Reader, particles: ParticleSet
+) -> tuple[Reader, ParticleSet]:
+    """What a run uses of its input: the selection, with images of the box of the run.
+
+    Raises:
+        DataError: nothing is selected, or the images are smaller than they are to be.
+    """
     seed = 0 if run.seed is None else run.seed
     selected = select(particles, run.dataset, seed)
     if selected.n_images != particles.n_images:

@@ -51,11 +51,11 @@ def halves_by_particle(
 def halves_by_tilt(particles: ParticleSet, seed: int) -> NDArray[np.int64]:
     """(M,) half 0 or 1 of each image; each particle has half of its images in each."""
     draw = keyed_uniform(seed, "half set of tilts", 0, image_keys(particles), 1)[:, 0]
-    odd = keyed_uniform(
-        seed, "odd half", 0, particle_keys(particles.tomogram, particles.name), 1
-    )[:, 0] < 0.5  # noqa: PLR2004  of an odd count, either half may be the larger
     halves = _halve_groups(particles.particle_of_image, draw)
-    return halves ^ odd[particles.particle_of_image]
+    keys = particle_keys(particles.tomogram, particles.name)
+    # of an odd count either half may be the larger
+    swaps = np.rint(keyed_uniform(seed, "larger half", 0, keys, 1)[:, 0]).astype(np.int64)
+    return halves ^ swaps[particles.particle_of_image]
 
 
 def require_both_halves(

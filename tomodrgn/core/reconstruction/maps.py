@@ -1,22 +1,53 @@
-"""Volumes from coefficients in memory."""
+"""Volumes from coefficients in memory, and maps with half maps from sums."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 from tomodrgn.core.reconstruction.insertion import FourierSums, empty_sums, insert
+from tomodrgn.core.reconstruction.resolution import Resolution, masked_fsc, resolution_at
 from tomodrgn.core.reconstruction.weights import Attenuation, slice_weights
-from tomodrgn.core.reconstruction.wiener import reconstruct_volume
+from tomodrgn.core.reconstruction.wiener import (
+    prior_from_fsc,
+    reconstruct_volume,
+    shell_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.fourier.disc import HalfPlaneDisc
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup
+
+HALF_MAP_PRIOR: Final = 0.1
+"""Prior precision in half maps over the mean weight of a shell; it keeps noise in directions that
+few images saw from drowning the rest of the shell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalvedMap:
+    """A map, the two maps of its halves, and how far these agree.
+
+    Attributes:
+        full: (D, D, D) from all images, each shell damped as the halves support it.
+        first: (D, D, D) from one half.
+        second: (D, D, D) from the other.
+        fsc: (D/2 + 1,) correlation of the halves in the mask.
+        resolution: where it falls.
+    """
+
+    full: NDArray[np.float32]
+    first: NDArray[np.float32]
+    second: NDArray[np.float32]
+    fsc: NDArray[np.float64]
+    resolution: Resolution
 
 
 def reconstruct(
@@ -75,3 +106,41 @@ def add_images(
 def finish(sums: FourierSums) -> Tensor:
     """(V, D, D, D) volumes without a prior from half sets: no shell is damped."""
     return torch.stack([reconstruct_volume(sums.one(volume)) for volume in range(sums.n_volumes)])
+
+
+def finish_halves(
+    sums: FourierSums,
+    halves: tuple[int, int],
+    *,
+    pixel_size_a: float,
+    mask: NDArray[np.floating] | None,
+) -> HalvedMap:
+    """A map from the sums of its two halves.
+
+    Args:
+        sums: V volumes.
+        halves: which two of them.
+        pixel_size_a: of the maps.
+        mask: (D, D, D) where the halves are compared; None for the whole box.
+    """
+    first, second = (_half_map(sums.one(half)) for half in halves)
+    curve = masked_fsc(first, second, mask)
+    pooled = sums.pooled(list(halves))
+    prior = prior_from_fsc(shell_weights(pooled)[0] / 2, curve)
+    return HalvedMap(
+        full=_on_host(reconstruct_volume(pooled, prior)),
+        first=first,
+        second=second,
+        fsc=curve,
+        resolution=resolution_at(curve, pixel_size_a),
+    )
+
+
+def _half_map(sums: FourierSums) -> NDArray[np.float32]:
+    prior = HALF_MAP_PRIOR * shell_weights(sums)[0]
+    return _on_host(reconstruct_volume(sums, prior))
+
+
+def _on_host(volume: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = volume.float().cpu().numpy()
+    return array

@@ -1,0 +1,210 @@
+"""Maps from posed tilt images: one of all particles, or one of each class."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tomodrgn.core.cache.residency import free_memory_bytes
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.files.pickles import read_index_file
+from tomodrgn.core.fourier.volumes import lowpass
+from tomodrgn.core.particles.selection import take_particles
+from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
+from tomodrgn.core.pipeline.prepare import read_input, select_particles
+from tomodrgn.core.reconstruction.halves import (
+    halves_by_particle,
+    halves_by_tilt,
+    require_both_halves,
+)
+from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
+from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
+from tomodrgn.core.reconstruction.stream import bytes_needed, sum_images
+from tomodrgn.core.reconstruction.weights import Attenuation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.reconstruction.insertion import FourierSums
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.reconstruction import ReconstructionSpec
+    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.specs.training import DevicesSpec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """Which map each of B particles belongs to, and what the maps are called."""
+
+    of_particle: NDArray[np.int64]
+    suffixes: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """For messages and legends."""
+        return [
+            suffix.removeprefix("_").replace("class", "class ") or "map" for suffix in self.suffixes
+        ]
+
+
+def reconstruct(spec: ReconstructionSpec, run: RunSpecBase, registry: Registry) -> list[Path]:
+    """Back-project a particle set, and write maps, half maps and their FSC; the paths of the maps.
+
+    Args:
+        spec: which maps, and where.
+        run: resolved run spec: input, selection, preparation, image state and devices.
+        registry: offers the reader.
+
+    Raises:
+        DataError: labels do not fit the input, a class cannot be halved, or memory is short.
+    """
+    device = _choose_device(run.devices)
+    reader, everything = read_input(run, registry)
+    reader, particles = select_particles(run, reader, everything)
+    particles, classes = _classify(spec, everything, particles)
+    volume_index = _halve(spec, particles, classes, run.seed or 0)
+    n_volumes = 2 * len(classes.suffixes)
+    _require_memory(n_volumes, particles.box_size_px, device)
+    make_folder(spec.out.parent)
+    with show_progress("inserting images") as progress:
+        sums = sum_images(
+            reader,
+            particles,
+            volume_index,
+            n_volumes=n_volumes,
+            preparation=run.preparation,
+            attenuation=Attenuation(dose=spec.recon_dose_weight, tilt=spec.recon_tilt_weight),
+            device=device,
+            progress=progress,
+        )
+    return _finish_all(spec, sums, classes, particles.pixel_size_a)
+
+
+def _choose_device(devices: DevicesSpec) -> torch.device:
+    """A GPU where there is one, unless the user says otherwise."""
+    if devices.threads:
+        torch.set_num_threads(devices.threads)
+    if devices.accelerator == "gpu" and not torch.cuda.is_available():
+        raise RunError("devices.accelerator: gpu is asked for but torch sees none; use cpu or auto")
+    is_gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if is_gpu else "cpu")
+
+
+def _classify(
+    spec: ReconstructionSpec, everything: ParticleSet, particles: ParticleSet
+) -> tuple[ParticleSet, _Classes]:
+    """The selected particles whose label is wanted, and their classes."""
+    if spec.labels is None:
+        return particles, _Classes(np.zeros(particles.n_particles, np.int64), ("",))
+    labels = read_index_file(spec.labels)
+    n_particles = int(everything.source_particle.max()) + 1
+    if len(labels) != n_particles:
+        raise DataError(
+            f"{spec.labels}: holds {len(labels)} labels, {everything.source} has {n_particles} "
+            "particles; give one label per particle of the input, selected or not"
+        )
+    mine = labels[particles.source_particle]
+    wanted = np.unique(mine) if spec.labels_sel is None else np.unique(spec.labels_sel)
+    missing = np.setdiff1d(wanted, mine)
+    if len(missing):
+        found = ", ".join(map(str, np.unique(mine)))
+        raise DataError(
+            f"{spec.labels}: no selected particle has label {missing[0]}; found {found}"
+        )
+    chosen = np.isin(mine, wanted)
+    particles = take_particles(particles, chosen, "label not selected")
+    of_particle = np.searchsorted(wanted, mine[chosen]).astype(np.int64)
+    return particles, _Classes(of_particle, tuple(f"_class{label}" for label in wanted))
+
+
+def _halve(
+    spec: ReconstructionSpec, particles: ParticleSet, classes: _Classes, seed: int
+) -> NDArray[np.int64]:
+    """(M,) volume of each image: twice its class, plus its half."""
+    if spec.half_by == "particle":
+        halves = halves_by_particle(particles, classes.of_particle, seed)
+    else:
+        halves = halves_by_tilt(particles, seed)
+    volume_index = 2 * classes.of_particle[particles.particle_of_image] + halves
+    way_out = "give --half-by tilt, or leave the class out with --labels-sel"
+    require_both_halves(volume_index, classes.names, way_out=way_out)
+    return volume_index
+
+
+def _require_memory(n_volumes: int, box_size_px: int, device: torch.device) -> None:
+    needed = bytes_needed(n_volumes, box_size_px)
+    is_gpu = device.type == "cuda"
+    free = torch.cuda.mem_get_info(device)[0] if is_gpu else free_memory_bytes()
+    logger.info("%d half maps take %.2f GB of %.1f GB free", n_volumes, needed / 1e9, free / 1e9)
+    if needed > free:
+        raise DataError(
+            f"{n_volumes} half maps of {box_size_px} px need {needed / 1e9:.1f} GB of memory, "
+            f"{free / 1e9:.1f} GB are free; take fewer classes at a time (--labels-sel), or fewer "
+            "pixels (--downsample)"
+        )
+
+
+def _finish_all(
+    spec: ReconstructionSpec, sums: FourierSums, classes: _Classes, pixel_size_a: float
+) -> list[Path]:
+    """Divide, write and compare the maps of all classes, one at a time."""
+    mask = None
+    if spec.fsc_mask_r is not None:
+        mask = spherical_mask(sums.box_size_px, spec.fsc_mask_r)
+    paths, curves = [], {}
+    for number, (suffix, name) in enumerate(zip(classes.suffixes, classes.names, strict=True)):
+        halves = (2 * number, 2 * number + 1)
+        found = finish_halves(sums, halves, pixel_size_a=pixel_size_a, mask=mask)
+        logger.info("%s: resolution %s at FSC %g", name, found.resolution, FSC_THRESHOLD)
+        path = spec.out.with_name(f"{spec.out.stem}{suffix}.mrc")
+        _write_maps(spec, path, found, pixel_size_a)
+        _write_curve(path, found.fsc, pixel_size_a)
+        curves[f"{name}, {found.resolution}"] = found.fsc
+        paths.append(path)
+    picture = spec.out.with_name(f"{spec.out.stem}_FSC.png")
+    draw_half_map_fsc(picture, curves, pixel_size_a=pixel_size_a, threshold=FSC_THRESHOLD)
+    return paths
+
+
+def _write_maps(
+    spec: ReconstructionSpec, path: Path, found: HalvedMap, pixel_size_a: float
+) -> None:
+    """The map, its halves, and the map without the frequencies in which these disagree."""
+    limit = spec.lowpass_a or found.resolution.resolution_a
+    full = torch.from_numpy(found.full)
+    filtered = lowpass(full, pixel_size_a=pixel_size_a, resolution_a=limit).numpy()
+    maps = {"": found.full, "_filt": filtered, "_half1": found.first, "_half2": found.second}
+    for suffix, volume in maps.items():
+        turned = volume[::-1] if spec.flip else volume
+        write_volume(
+            path.with_name(f"{path.stem}{suffix}.mrc"),
+            -turned if spec.invert else turned,
+            pixel_size_a,
+        )
+
+
+def _write_curve(path: Path, curve: NDArray[np.float64], pixel_size_a: float) -> None:
+    """The FSC as text for people, and as a pickle of frequencies in cycles/px and correlations."""
+    box = 2 * (len(curve) - 1)
+    freqs = np.arange(len(curve)) / box
+    lines = ["# shell  1/px  1/A  FSC"]
+    lines += [
+        f"{shell:5d}  {freq:.6f}  {freq / pixel_size_a:.6f}  {value:.6f}"
+        for shell, (freq, value) in enumerate(zip(freqs, curve, strict=True))
+    ]
+    write_text_atomic(path.with_name(f"{path.stem}_FSC.txt"), "\n".join(lines) + "\n")
+    with atomic_path(path.with_name(f"{path.stem}_FSC.pkl")) as partial, partial.open("wb") as file:
+        pickle.dump((freqs, curve), file, protocol=4)

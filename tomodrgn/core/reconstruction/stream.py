@@ -1,0 +1,146 @@
+"""From the stacks of a particle set to sums, in file order and in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc, shift_phases
+from tomodrgn.core.physics.windows import circular_window
+from tomodrgn.core.reconstruction.insertion import FourierSums, empty_sums, grid_shape
+from tomodrgn.core.reconstruction.maps import add_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.reconstruction.weights import Attenuation
+    from tomodrgn.core.specs.dataset import PreparationSpec
+
+BLOCK_BYTES: Final = 32 * 2**20
+"""Pixels read at once; the next block is read while one is inserted."""
+
+_GRIDS_OF_SUMS: Final = 3
+_GRIDS_OF_DIVISION: Final = 12
+"""Most grids in use at once while one map is divided and transformed."""
+
+_NAMES_SHOWN: Final = 5
+
+
+def sum_images(
+    reader: Reader,
+    particles: ParticleSet,
+    volume_index: NDArray[np.int64],
+    *,
+    n_volumes: int,
+    preparation: PreparationSpec,
+    attenuation: Attenuation,
+    device: torch.device,
+    progress: Callable[[int, int], None],
+    block_bytes: int = BLOCK_BYTES,
+) -> FourierSums:
+    """Sums of all images of a set.
+
+    Args:
+        reader: loads their pixels.
+        particles: M images.
+        volume_index: (M,) the volume of each image.
+        n_volumes: V.
+        preparation: window and extent.
+        attenuation: what to allow for beyond what was done upstream.
+        device: where the sums are.
+        progress: called with images done and images in all.
+        block_bytes: pixels read at once.
+
+    Raises:
+        DataError: pixels are not finite.
+    """
+    box = particles.box_size_px
+    disc = half_plane_disc(box, preparation.l_extent)
+    window = None
+    if preparation.window:
+        inner, outer = preparation.window_r, preparation.window_r_outer
+        window = circular_window(box, inner=inner, outer=outer).to(device)
+    sums = empty_sums(n_volumes, box, like=torch.empty(0, device=device))
+    done = 0
+    for rows, pixels in _blocks(reader, particles, block_bytes):
+
+        def to_device(column: NDArray[Any], rows: NDArray[np.int64] = rows) -> Tensor:
+            return torch.from_numpy(column[rows]).to(device)
+
+        images = particles.images.convert(to_device)
+        on_device = torch.from_numpy(np.require(pixels, np.float32, ["C", "W"])).to(device)
+        coefficients = _centred(on_device, images.shift_px, disc, window)
+        _refuse_spoilt(coefficients, particles, rows)
+        add_images(
+            sums,
+            coefficients,
+            images,
+            particles.optics,
+            disc,
+            volume_index=to_device(volume_index),
+            attenuation=attenuation,
+        )
+        done += len(rows)
+        progress(done, particles.n_images)
+    return sums
+
+
+def bytes_needed(n_volumes: int, box_size_px: int) -> int:
+    """Memory that sums of V volumes take, and the division of one of them."""
+    grids = _GRIDS_OF_SUMS * n_volumes + _GRIDS_OF_DIVISION
+    return 4 * math.prod(grid_shape(box_size_px)) * grids
+
+
+def _blocks(
+    reader: Reader, particles: ParticleSet, block_bytes: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Rows of images and their pixels, in the order of the input; the next are read ahead."""
+    order = np.argsort(particles.source_image, kind="stable")
+    n_images = max(1, block_bytes // (4 * particles.box_size_px**2))
+    blocks = np.split(order, np.arange(n_images, len(order), n_images))
+
+    def load(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return reader.load_images(particles.source_image[rows])
+
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+        coming = pool.submit(load, blocks[0])
+        for rows, following in zip_longest(blocks, blocks[1:]):
+            pixels = coming.result()
+            if following is not None:
+                coming = pool.submit(load, following)
+            yield rows, pixels
+
+
+def _centred(
+    pixels: Tensor, shift_px: Tensor, disc: HalfPlaneDisc, window: Tensor | None
+) -> Tensor:
+    """(m, P) coefficients of windowed images, moved by their shifts."""
+    if window is not None:
+        pixels = pixels * window
+    freqs = torch.from_numpy(disc.freqs()).to(pixels)
+    spectra: Tensor = torch.view_as_complex(images_to_disc(pixels, disc))
+    return spectra * shift_phases(freqs, shift_px)
+
+
+def _refuse_spoilt(coefficients: Tensor, particles: ParticleSet, rows: NDArray[np.int64]) -> None:
+    """Raise where pixels are not finite: any one spoils all coefficients of its image."""
+    is_finite = torch.isfinite(torch.view_as_real(coefficients).sum(dim=(1, 2))).cpu().numpy()
+    spoilt: Sequence[str] = [str(name) for name in particles.image_name[rows[~is_finite]]]
+    if spoilt:
+        more = ", ..." if len(spoilt) > _NAMES_SHOWN else ""
+        raise DataError(
+            f"{particles.source}: {len(spoilt)} images have pixels that are not finite: "
+            f"{', '.join(spoilt[:_NAMES_SHOWN])}{more}; extract them again, or leave them out "
+            "with --ind-imgs"
+        )
