@@ -1,0 +1,155 @@
+"""How likely the images of a sample are under its metadata, particle by particle.
+
+Two maps are reconstructed, each from half of the particles, and predict the images of the other
+half. What is left is noise: per shell, the misfit of the maps as the images transfer it, and the
+noise as they transfer it. So a wrong assumption shows where it spoils the prediction, and where it
+mistakes the spectrum of what is left, as for CTF-premultiplied images. Nothing is predicted from
+itself, so consistent mistakes gain nothing, and what no image can tell stays open: a sign of
+contrast, or a hand, that is the same everywhere.
+
+Coefficients are independent complex Gaussians: log p = -|y - a g F|^2 / v - log v with
+v = c (E g^2 + N h^2). The amplitude a, the misfit E and the noise N are fitted per shell, the
+scale c per image.
+
+Source:
+    Comparison of models by their paired likelihoods: Vuong 1989, doi:10.2307/1912557.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from tomodrgn.core.fourier.shells import shell_indices
+from tomodrgn.core.inspection.prediction import (
+    centred_coefficients,
+    half_maps,
+    predict,
+    sum_parts,
+)
+from tomodrgn.core.physics.dose import dose_attenuation
+from tomodrgn.core.physics.transfer import noise_transfer, signal_transfer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.inspection.sample import Sample
+
+_ROUNDS: Final = 3
+_SMALLEST_VARIANCE: Final = 1e-3
+"""Part of the mean power of a shell that is always noise; keeps data without noise finite."""
+_INDEPENDENT: Final = 1e-4
+"""Least determinant of two normalised columns at which both are fitted."""
+_TINY: Final = 1e-30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What a sample says about its metadata.
+
+    Attributes:
+        likelihood: (B,) log likelihood of the images of each particle.
+        blind: (B,) the same where nothing is predicted.
+        maps: (2, D, D, D) half maps.
+        agreement: (D/2 + 1,) their Fourier shell correlation.
+    """
+
+    likelihood: Tensor
+    blind: Tensor
+    maps: NDArray[np.float32]
+    agreement: NDArray[np.float64]
+
+    @property
+    def gain(self) -> Tensor:
+        """(B,) what the prediction is worth, in units of log likelihood."""
+        return self.likelihood - self.blind
+
+
+def fit(sample: Sample) -> Fit:
+    """Predict each half of a sample from the other, and weigh what is left."""
+    model = _NoiseModel(sample)
+    centred = centred_coefficients(sample)
+    maps, agreement = half_maps(sum_parts(sample, centred, sample.half, 2))
+    predicted = model.signal * predict(sample, maps, 1 - sample.half)
+    return Fit(
+        likelihood=_per_particle(model.likelihood(centred, predicted), sample),
+        blind=_per_particle(model.likelihood(centred, None), sample),
+        maps=maps,
+        agreement=agreement,
+    )
+
+
+class _NoiseModel:
+    """Variance of each coefficient, fitted to what a prediction leaves."""
+
+    def __init__(self, sample: Sample) -> None:
+        images, freqs_per_a = sample.images, sample.freqs_per_a()
+        radius = freqs_per_a.norm(dim=-1)
+        damage = dose_attenuation(images.dose_e_per_a2, radius, images.voltage_kv)
+        signal = signal_transfer(images, freqs_per_a, sample.optics)
+        noise = noise_transfer(images, freqs_per_a, sample.optics)
+        self.signal = damage if signal is None else signal * damage  # (M, P), signed
+        self._signal_power = self.signal.square()
+        self._noise_power = torch.ones_like(damage) if noise is None else noise.square()
+        self._shell = torch.from_numpy(shell_indices(sample.disc.radius_px)) - 1
+        self._n_shells = int(self._shell.max()) + 1
+
+    def likelihood(self, centred: Tensor, predicted: Tensor | None) -> Tensor:
+        """(M,) log likelihood of images, given a prediction or none."""
+        left = centred.abs().square()
+        mean_power = self._means(left)[self._shell]
+        floor = _SMALLEST_VARIANCE * mean_power
+        variance = mean_power * self._noise_power + floor
+        scale = torch.ones_like(left[:, :1])
+        for _ in range(_ROUNDS):
+            if predicted is not None:
+                amplitude = self._amplitude(centred, predicted, scale * variance)
+                left = (centred - amplitude[self._shell] * predicted).abs().square()
+            misfit, noise = self._two_parts(left / scale, variance)
+            variance = misfit[self._shell] * self._signal_power
+            variance += noise[self._shell] * self._noise_power + floor
+            scale = (left / variance).mean(1, keepdim=True).clamp_min(_TINY)
+        variance = scale * variance
+        return -(left / variance + variance.log()).sum(1)
+
+    def _amplitude(self, centred: Tensor, predicted: Tensor, variance: Tensor) -> Tensor:
+        """(shells,) factor between 0 and 2 that fits a prediction best."""
+        agreement = self._sums((centred.conj() * predicted).real / variance)
+        strength = self._sums(predicted.abs().square() / variance)
+        return (agreement / strength.clamp_min(_TINY)).clamp(0, 2)
+
+    def _two_parts(self, left: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """(shells,) misfit E and noise N, neither negative, by weighted least squares."""
+        weight = variance.square().reciprocal()
+        signal, noise = self._signal_power, self._noise_power
+        ss, sn, nn = (self._sums(weight * a * b) for a, b in
+                      ((signal, signal), (signal, noise), (noise, noise)))  # fmt: skip
+        ys, yn = self._sums(weight * left * signal), self._sums(weight * left * noise)
+        determinant = ss * nn - sn.square()
+        both = determinant > _INDEPENDENT * ss * nn
+        safe = torch.where(both, determinant, 1.0)
+        misfit = torch.where(both, (ys * nn - yn * sn) / safe, 0.0)
+        only_noise = yn / nn.clamp_min(_TINY)
+        rest = torch.where(both, (yn * ss - ys * sn) / safe, only_noise)
+        rest = torch.where(misfit < 0, only_noise, rest)
+        misfit = torch.where(rest < 0, ys / ss.clamp_min(_TINY), misfit)
+        return misfit.clamp_min(0), rest.clamp_min(0)
+
+    def _sums(self, values: Tensor) -> Tensor:
+        """(shells,) sums over images and coefficients."""
+        sums = values.new_zeros(self._n_shells, dtype=torch.float64)
+        return sums.index_add_(0, self._shell, values.sum(0).double()).to(values.dtype)
+
+    def _means(self, values: Tensor) -> Tensor:
+        counts = torch.bincount(self._shell, minlength=self._n_shells)
+        return self._sums(values) / (counts * len(values))
+
+
+def _per_particle(values: Tensor, sample: Sample) -> Tensor:
+    """(B,) sums of (M,) values."""
+    sums = torch.zeros(sample.n_particles, dtype=torch.float64)
+    return sums.index_add_(0, sample.particle, values.double())

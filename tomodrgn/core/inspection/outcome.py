@@ -1,0 +1,155 @@
+"""Everything that a check found, and whether the input passed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.inspection.alternatives import Alternative
+from tomodrgn.core.inspection.contrast import density_skewness
+from tomodrgn.core.inspection.findings import Finding
+from tomodrgn.core.inspection.verdicts import (
+    CLEARLY_BETTER_Z,
+    CLEARLY_WORSE_Z,
+    Comparison,
+    Decision,
+    Judgement,
+    Verdict,
+    paired_z,
+    student_limit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.inspection.contract import Contract
+    from tomodrgn.core.inspection.sample import Sample
+
+CONTRAST: Final = "contrast"
+N_GROUPS: Final = 8
+"""Groups of particles that the error of the contrast comes from."""
+
+_POOR: Final = 0.1
+"""Part of the usual worth of a prediction below which a tomogram is named."""
+_FEWEST_IN_TOMOGRAM: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a check found.
+
+    Attributes:
+        contract: the set in numbers.
+        findings: faults and warnings of metadata and pixels.
+        verdicts: of the assumptions; empty where they were not tried.
+        n_particles: particles that they were tried on.
+        n_images: images of these.
+        resolution_a: finest detail that was looked at, in angstrom.
+        signal_z: how clearly one half of them predicts the other.
+    """
+
+    contract: Contract
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    n_particles: int = 0
+    n_images: int = 0
+    resolution_a: float | None = None
+    signal_z: float | None = None
+
+    @property
+    def faults(self) -> list[str]:
+        """Subjects of all faults, findings first."""
+        found = [finding.subject for finding in self.findings if finding.weight == "fault"]
+        wrong = [v.assumption for v in self.verdicts if v.decision == "contradicted"]
+        return list(dict.fromkeys([*found, *wrong]))
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether anything could be decided."""
+        return self.signal_z is not None and self.signal_z > CLEARLY_BETTER_Z
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as JSON values."""
+        return {
+            "passed": not self.faults,
+            "faults": self.faults,
+            "contract": asdict(self.contract),
+            "findings": [asdict(finding) for finding in self.findings],
+            "tried_on": {
+                "particles": self.n_particles,
+                "images": self.n_images,
+                "resolution_a": self.resolution_a,
+                "signal_z": self.signal_z,
+            },
+            "verdicts": [_verdict_json(verdict) for verdict in self.verdicts],
+        }
+
+
+def judge_contrast(sample: Sample, judgement: Judgement) -> Verdict:
+    """Whether density is bright, in the best map that was found."""
+    skewness, z = density_skewness(judgement.best, judgement.corrected.agreement, N_GROUPS)
+    inverted = sample.optics[0].state.inverted
+    dark = Alternative(
+        CONTRAST,
+        "density is dark",
+        "--uninvert-data" if inverted else "--invert-data",
+        lambda _: None,
+    )
+    decision: Decision = "undecided"
+    if z < -student_limit(CLEARLY_BETTER_Z, N_GROUPS):
+        decision = "contradicted"
+    elif z > student_limit(CLEARLY_WORSE_Z, N_GROUPS):
+        decision = "supported"
+    comparison = Comparison(
+        alternative=dark, z=-z, difference=-skewness, gain=-skewness, decision=decision
+    )
+    return Verdict(assumption=CONTRAST, decision=decision, comparisons=(comparison,))
+
+
+def tomogram_findings(
+    judgement: Judgement, tomogram: NDArray[np.int64], names: Sequence[str]
+) -> Iterator[Finding]:
+    """Tomograms whose images the others do not predict, though they predict each other.
+
+    Args:
+        judgement: of a sample.
+        tomogram: (B,) tomogram of each particle of the sample.
+        names: their names.
+    """
+    gains = judgement.corrected.gain
+    if paired_z(gains) < CLEARLY_BETTER_Z:
+        return
+    usual = float(gains.median())
+    for number, name in enumerate(names):
+        own = gains[tomogram == number]
+        if len(own) < _FEWEST_IN_TOMOGRAM:
+            continue
+        error = float(own.std()) / np.sqrt(len(own))
+        if float(own.mean()) + CLEARLY_WORSE_Z * error < _POOR * usual:
+            yield Finding(
+                "warning",
+                "tomograms",
+                f"images of {name} do not show what the other tomograms show",
+                "look at its alignment, and whether its rows and stacks belong together",
+            )
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "assumption": verdict.assumption,
+        "decision": verdict.decision,
+        "alternatives": [
+            {
+                "name": each.alternative.name,
+                "remedy": each.alternative.remedy,
+                "decision": each.decision,
+                "z": round(each.z, 2),
+                "gain": round(each.gain, 5),
+            }
+            for each in verdict.comparisons
+        ],
+    }

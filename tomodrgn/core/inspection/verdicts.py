@@ -1,0 +1,182 @@
+"""Which assumptions the data support, contradict, or cannot decide.
+
+Alternatives are compared with the metadata on the same particles: the mean difference of their log
+likelihoods over its standard error is z. Where an alternative is clearly better, the best one is
+taken for true, and the others are compared again under it, so that one fault is named once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.likelihood import Fit, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from tomodrgn.core.inspection.alternatives import Alternative
+    from tomodrgn.core.inspection.sample import Sample
+
+Decision = Literal["supported", "contradicted", "undecided"]
+
+CLEARLY_BETTER_Z: Final = 5.0
+"""About one false alarm in three million comparisons."""
+CLEARLY_WORSE_Z: Final = 3.0
+_FEWEST_PARTICLES: Final = 8
+_MOST_FAULTS: Final = 3
+_NOTABLE: Final = 0.01
+"""Least gain, in units of what the whole prediction is worth, of alternatives that change the
+shape of transfer functions: no model of the contrast or the damage is exact."""
+_OPPOSITES: Final = frozenset({tried.HEIGHT, tried.TILT, tried.DOSE_ORDER})
+"""Assumptions whose alternative is the mirror image of the metadata: no better by itself."""
+_NOTABLE_OPPOSITE: Final = 2e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """An alternative against the metadata.
+
+    Attributes:
+        alternative: what was tried.
+        z: mean difference of log likelihoods over its standard error; positive where the
+            alternative is better.
+        difference: mean difference of log likelihoods, per particle.
+        gain: the same, in units of what the better prediction is worth.
+        decision: about the metadata.
+    """
+
+    alternative: Alternative
+    z: float
+    difference: float
+    gain: float
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is thought of one assumption.
+
+    Attributes:
+        assumption: its name.
+        decision: supported where every alternative is clearly worse.
+        comparisons: one per alternative that could be tried, the best first.
+    """
+
+    assumption: str
+    decision: Decision
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All verdicts, and the fits they rest on.
+
+    Attributes:
+        verdicts: one per assumption, in the order in which they are tried.
+        given: the fit of the metadata as they are.
+        corrected: the fit with every fault corrected; ``given`` where there is none.
+        best: the sample with every fault corrected.
+        signal_z: how clearly maps of one half predict images of the other, after correction.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    given: Fit
+    corrected: Fit
+    best: Sample
+    signal_z: float
+
+
+def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
+    """Try every alternative on a sample.
+
+    Args:
+        sample: images and metadata.
+        progress: told how many alternatives of all are tried; faults add to them.
+    """
+    given = base = fit(sample)
+    faults: dict[str, list[Comparison]] = {}
+    while True:
+        open_ones = [a for a in tried.alternatives() if a.assumption not in faults]
+        comparisons = []
+        for place, alternative in enumerate(open_ones):
+            comparison = _compare(sample, base, alternative)
+            comparisons += [] if comparison is None else [comparison]
+            progress(place + 1, len(open_ones))
+        worst = _worst(comparisons)
+        if worst is None or len(faults) == _MOST_FAULTS:
+            break
+        assumption = worst.alternative.assumption
+        faults[assumption] = [c for c in comparisons if c.alternative.assumption == assumption]
+        changed = worst.alternative.change(sample)
+        assert changed is not None  # noqa: S101  it was compared
+        sample, base = changed, fit(changed)
+    found = [*comparisons, *(each for fault in faults.values() for each in fault)]
+    return Judgement(
+        verdicts=tuple(_verdict(name, found) for name in tried.ASSUMPTIONS),
+        given=given,
+        corrected=base,
+        best=sample,
+        signal_z=paired_z(base.gain),
+    )
+
+
+def paired_z(differences: Tensor) -> float:
+    """Mean over its standard error; 0 where all are equal or there are too few."""
+    n = len(differences)
+    if n < _FEWEST_PARTICLES:
+        return 0.0
+    spread = float(differences.std())
+    return float(differences.mean()) / (spread / np.sqrt(n)) if spread > 0 else 0.0
+
+
+def student_limit(z: float, n: int) -> float:
+    """The value that a mean of n over its estimated error passes as rarely as a normal number z.
+
+    Source:
+        First term of the Cornish-Fisher expansion, Abramowitz & Stegun 26.7.5.
+    """
+    return z + (z**3 + z) / (4 * max(n - 1, 1))
+
+
+def _compare(sample: Sample, base: Fit, alternative: Alternative) -> Comparison | None:
+    changed = alternative.change(sample)
+    if changed is None:
+        return None
+    other = fit(changed)
+    differences = other.likelihood - base.likelihood
+    worth = max(float(base.gain.mean()), float(other.gain.mean()), 1e-9)
+    z, difference, n = paired_z(differences), float(differences.mean()), len(differences)
+    gain = difference / worth
+    notable = _NOTABLE_OPPOSITE if alternative.assumption in _OPPOSITES else _NOTABLE
+    decision: Decision = "undecided"
+    if z > student_limit(CLEARLY_BETTER_Z, n) and gain > notable:
+        decision = "contradicted"
+    elif z < -student_limit(CLEARLY_WORSE_Z, n):
+        decision = "supported"
+    return Comparison(
+        alternative=alternative, z=z, difference=difference, gain=gain, decision=decision
+    )
+
+
+def _worst(comparisons: Sequence[Comparison]) -> Comparison | None:
+    """The contradiction by the alternative that gains most."""
+    contradictions = [c for c in comparisons if c.decision == "contradicted"]
+    return max(contradictions, key=lambda c: c.difference, default=None)
+
+
+def _verdict(assumption: str, comparisons: Sequence[Comparison]) -> Verdict:
+    own = [c for c in comparisons if c.alternative.assumption == assumption]
+    own.sort(key=lambda c: (c.decision == "contradicted", c.difference), reverse=True)
+    decisions = [c.decision for c in own]
+    decision: Decision = "undecided"
+    if "contradicted" in decisions:
+        decision = "contradicted"
+    elif own and "undecided" not in decisions:
+        decision = "supported"
+    return Verdict(assumption=assumption, decision=decision, comparisons=tuple(own))

@@ -1,0 +1,134 @@
+"""Checking an input before training: read, describe, try the assumptions, write the report."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.analysis.check_figures import draw_acquisition, draw_maps
+from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.inspection.contract import describe_set
+from tomodrgn.core.inspection.findings import Finding, metadata_findings, pixel_findings
+from tomodrgn.core.inspection.outcome import (
+    N_GROUPS,
+    Outcome,
+    judge_contrast,
+    tomogram_findings,
+)
+from tomodrgn.core.inspection.page import page
+from tomodrgn.core.inspection.sample import draw_particles, heights_from_defocus, load_sample
+from tomodrgn.core.inspection.verdicts import judge
+from tomodrgn.core.interfaces import Reader, ReaderContext
+from tomodrgn.core.particles.image_state import declare_state
+from tomodrgn.core.particles.selection import select
+from tomodrgn.core.pipeline.display import show_progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tomodrgn.core.inspection.sample import Sample
+    from tomodrgn.core.inspection.verdicts import Judgement
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.check import CheckSpec
+    from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
+
+REPORT: Final = "report.md"
+RESULT: Final = "check.json"
+MAP: Final = "map.mrc"
+MAP_PICTURE: Final = "maps.png"
+ACQUISITION_PICTURE: Final = "acquisition.png"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What came of the trials on images."""
+
+    sample: Sample
+    judgement: Judgement
+
+
+def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
+    """Check an input, and write the report.
+
+    Args:
+        run: resolved run spec; its reader, selection and image state are used.
+        spec: how closely to look, and where the report goes.
+        registry: offers the reader.
+
+    Raises:
+        DataError: the input cannot be read.
+    """
+    sections: Any = run
+    reader: Reader = registry.build(sections.reader, ReaderContext())
+    everything = declare_state(reader.read(), run.image_state, run.contrast)
+    particles = select(everything, run.dataset, 0 if run.seed is None else run.seed)
+    contract = describe_set(particles, reader, sections.reader.kind)
+    outcome = Outcome(contract=contract, findings=tuple(metadata_findings(particles, contract)))
+    trial = None
+    if reader.has_images and spec.tests:
+        outcome, trial = _try(particles, reader, spec, outcome)
+    elif not reader.has_images:
+        nothing = Finding(
+            "warning", "images", "the input has no tilt images", "train on a series of tilt images"
+        )
+        outcome = replace(outcome, findings=(*outcome.findings, nothing))
+    _write(outcome, particles, trial, spec.outdir)
+    return outcome
+
+
+def _try(
+    particles: ParticleSet, reader: Reader, spec: CheckSpec, outcome: Outcome
+) -> tuple[Outcome, _Trial]:
+    """The outcome with what images say."""
+    heights = heights_from_defocus(particles)
+    drawn = draw_particles(replace(particles, height_defocus_a=heights), spec.most_images)
+    with show_progress("reading images") as progress:
+        sample, pixels = load_sample(drawn, reader, n_groups=N_GROUPS, progress=progress)
+    with show_progress("trying assumptions") as progress:
+        judgement = judge(sample, progress)
+    names = np.unique(drawn.tomogram).tolist()
+    findings = (
+        *outcome.findings,
+        *pixel_findings(pixels),
+        *tomogram_findings(judgement, sample.tomogram, names),
+    )
+    return replace(
+        outcome,
+        findings=findings,
+        verdicts=(judge_contrast(sample, judgement), *judgement.verdicts),
+        n_particles=sample.n_particles,
+        n_images=len(sample.images),
+        resolution_a=2 * sample.pixel_size_a,
+        signal_z=judgement.signal_z,
+    ), _Trial(sample, judgement)
+
+
+def _write(outcome: Outcome, particles: ParticleSet, trial: _Trial | None, outdir: Path) -> None:
+    """Report, result, pictures and map."""
+    make_folder(outdir)
+    pictures = []
+    if particles.n_images:
+        images = particles.images
+        draw_acquisition(outdir / ACQUISITION_PICTURE, images.tilt_deg, images.dose_e_per_a2)
+        pictures.append(ACQUISITION_PICTURE)
+    if trial is not None:
+        given, best = trial.judgement.given, trial.judgement.corrected
+        maps = {"as given": given.maps.mean(0)}
+        curves = {"as given": given.agreement}
+        if best is not given:
+            maps["corrected"], curves["corrected"] = best.maps.mean(0), best.agreement
+        draw_maps(outdir / MAP_PICTURE, maps, curves, trial.sample.pixel_size_a)
+        write_volume(outdir / MAP, best.maps.mean(0), trial.sample.pixel_size_a)
+        pictures.append(MAP_PICTURE)
+    shown = "\n".join(f"![{name}]({name})\n" for name in pictures)
+    title = f"# Check of {outcome.contract.path}"
+    write_text_atomic(outdir / REPORT, f"{title}\n\n```text\n{page(outcome)}```\n\n{shown}")
+    write_text_atomic(outdir / RESULT, json.dumps(outcome.as_json(), indent=1) + "\n")

@@ -1,0 +1,24 @@
+"""How closely the input is checked, and where the report goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from tomodrgn.core.specs.base import Spec
+
+
+class CheckSpec(Spec):
+    """A check of particles, before any training."""
+
+    outdir: Path = Path("check_report")
+    """Folder for the report (report.md, check.json, pictures and a map)."""
+    most_images: Annotated[int, Field(ge=64)] = 3000
+    """About how many images the assumptions are tried on; more decide finer questions, in time
+    that grows with them."""
+    tests: bool = True
+    """Try the assumptions on images; without it only the metadata are looked at."""
+    json_output: bool = False
+    """Print the report as JSON."""
