@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from tomodrgn.core.commands import BASE_LAYERS, resolve_run
 from tomodrgn.core.errors import SpecError, TomodrgnError
+from tomodrgn.core.specs.downsample import DownsampleSpec
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import Layer, merge
 from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase
 
 _SPECS: dict[str, type[Spec]] = {
+    "downsample": DownsampleSpec,
     "eval_vol": VolumesSpec,
     "score": ScoreSpec,
     "simulate": SimulationSpec,
@@ -59,7 +61,7 @@ def plan_steps(path: Path, registry: Registry) -> list[Step]:
 
 def run_step(step: Step, registry: Registry) -> list[str]:
     """Run one step; lines that tell what came of it."""
-    from tomodrgn.core.pipeline import evaluate_volumes, prepare, score, simulate, train
+    from tomodrgn.core.pipeline import downsample, evaluate_volumes, prepare, score, simulate, train
 
     spec = _spec(step, registry, pending=False)
     match step.command:
@@ -71,6 +73,8 @@ def run_step(step: Step, registry: Registry) -> list[str]:
             folder = Path(step.body["outdir"])
             train(spec, registry, folder)
             return [str(folder)]
+        case "downsample":
+            return [str(path) for path in downsample(spec, registry)[-1:]]
         case "eval_vol":
             volumes = evaluate_volumes(spec, registry)
             return [f"{len(volumes)} volumes in {spec.out}"]

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STEP_COMMANDS: Final = ("simulate", "prepare", "train_vae", "train_nn", "eval_vol", "score")
+STEP_COMMANDS: Final = (
+    "simulate",
+    "downsample",
+    "prepare",
+    "train_vae",
+    "train_nn",
+    "eval_vol",
+    "score",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,183 @@
+"""Particles files with smaller images: new stacks, and a STAR file that fits them.
+
+What counts pixels of images is rewritten, all else keeps its text. Pixels of the micrograph or the
+tilt series stay what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.mrc import read_mrc_header
+from tomodrgn.core.files.staging import staged
+from tomodrgn.core.files.star import numeric_column, read_star
+from tomodrgn.core.files.star_columns import with_columns
+from tomodrgn.core.interfaces import Reader, ReaderContext
+from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.downsample_images import (
+    chunks,
+    image_names,
+    plan_images,
+    stack_names,
+)
+from tomodrgn.core.specs.faults import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarFile
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.downsample_images import SmallerImages
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.downsample import DownsampleSpec
+
+IMAGE: Final = "rlnImageName"
+_OPTICS: Final = "rlnOpticsGroup"
+_PIXEL_SIZES: Final = (
+    "rlnDetectorPixelSize",
+    "rlnImagePixelSize",
+    "rlnPixelSize",
+    "rlnTomoSubtomogramBinning",
+)
+_LENGTHS_PX: Final = ("rlnImageSize", "rlnOriginX", "rlnOriginY", "rlnOriginZ")
+_COORDINATES_PX: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
+_STACK_ENDINGS: Final = (".mrcs", ".mrc", ".st")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticlesSource:
+    """A particles file that was read, and what its images become.
+
+    Attributes:
+        spec: what is asked for.
+        registry: offers the reader.
+        particles: what the reader found.
+        images: the images of ``source_image`` rows.
+        files: every file behind the set, as the reader found them.
+    """
+
+    spec: DownsampleSpec
+    registry: Registry
+    particles: ParticleSet
+    images: SmallerImages
+    files: Sequence[Path]
+
+    @property
+    def scale(self) -> float:
+        """D'/D, by which lengths in pixels change."""
+        return self.images.box_size_px / self.images.original_px
+
+
+def open_source(spec: DownsampleSpec, registry: Registry) -> ParticlesSource:
+    """Read a particles file.
+
+    Raises:
+        DataError: it cannot be read, or has no images, or smaller ones than are asked for.
+    """
+    reader = build_reader(spec, registry, spec.particles, ReaderContext())
+    if not reader.has_images:
+        raise DataError(
+            f"{spec.particles}: holds one row per particle and no tilt images; give the "
+            "particle-series STAR file, one row per tilt image"
+        )
+    particles = reader.read()
+    files = [Path(file["path"]) for file in reader.fingerprint().get("files", ())]
+    stack = next((path for path in files if path.suffix in _STACK_ENDINGS), None)
+    images = plan_images(
+        spec,
+        reader.load_images,
+        original_px=particles.box_size_px,
+        pixel_size_a=particles.pixel_size_a,
+        stored_as=np.dtype(np.float32) if stack is None else read_mrc_header(stack).dtype,
+    )
+    return ParticlesSource(
+        spec=spec, registry=registry, particles=particles, images=images, files=files
+    )
+
+
+def build_reader(
+    spec: DownsampleSpec, registry: Registry, path: Path, context: ReaderContext
+) -> Reader:
+    """The reader that understands a file."""
+    component = registry.get("reader", registry.identify_reader(path))
+    options = {"path": path, "datadir": spec.datadir, "tomograms": spec.tomograms}
+    given = {name: value for name, value in options.items() if value is not None}
+    reader: Reader = registry.build(validate(component.spec, given), context)
+    return reader
+
+
+def downsample_series(source: ParticlesSource, star: StarFile) -> list[Path]:
+    """One row per image: one stack, or several, in the order of the rows."""
+    spec, out = source.spec, source.spec.out.with_suffix(".star")
+    block = star.table_with(IMAGE)
+    n_images = len(star.read(block, [IMAGE]))
+    rows = chunks(n_images, spec.chunk)
+    stacks = stack_names(out.stem, len(rows))
+    has_optics = any(_OPTICS in table.columns for table in star.tables)
+    changed = rescaled_columns(star, source.scale, with_coordinates=not has_optics)
+    changed.setdefault(block.name, {})[IMAGE] = image_names(stacks, rows)
+    with (
+        staged(out.parent, [*stacks, out.name]) as stage,
+        show_progress("downsampling images") as progress,
+    ):
+        done = 0
+
+        def report(n_written: int) -> None:
+            nonlocal done
+            done += n_written
+            progress(done, n_images)
+
+        for name, of_stack in zip(stacks, rows, strict=True):
+            source.images.write(stage / name, of_stack, report)
+        (stage / out.name).write_bytes(with_columns(star, changed))
+    return [out.parent / name for name in (*stacks, out.name)]
+
+
+def rescaled_columns(
+    star: StarFile, scale: float, *, with_coordinates: bool
+) -> dict[str, dict[str, NDArray[np.object_]]]:
+    """Text of the columns that count pixels of images or their size, by block.
+
+    Args:
+        star: particles, and optics groups where the file has them.
+        scale: new over old box.
+        with_coordinates: whether coordinates count pixels of images.
+    """
+    factors = dict.fromkeys(_PIXEL_SIZES, 1 / scale) | dict.fromkeys(_LENGTHS_PX, scale)
+    if with_coordinates:
+        factors |= dict.fromkeys(_COORDINATES_PX, scale)
+    changed: dict[str, dict[str, NDArray[np.object_]]] = {}
+    for block in star.tables:
+        chosen = [name for name in block.columns if name in factors]
+        table = star.read(block, chosen)
+        changed[block.name] = {
+            name: _numbers(numeric_column(table, name, star.path) * factors[name])
+            for name in chosen
+        }
+    return changed
+
+
+def read_particles_star(path: Path) -> StarFile:
+    """The file, if it can be rewritten.
+
+    Raises:
+        DataError: it names no images as STAR files do.
+    """
+    star = read_star(path)
+    if not any(IMAGE in block.columns for block in star.tables):
+        raise DataError(
+            f"{path}: is no STAR file with the column {IMAGE}, so it cannot be rewritten for "
+            "smaller images; leave the files as they are and give --downsample when training"
+        )
+    return star
+
+
+def _numbers(values: NDArray[np.float64]) -> NDArray[np.object_]:
+    return np.array([f"{value:.9g}" for value in values.tolist()], dtype=object)
