@@ -44,6 +44,30 @@ class Reader(Protocol):
         """Files behind the set with size, mtime and header hash, as JSON values."""
 
 
+@runtime_checkable
+class SelectionWriter(Protocol):
+    """A reader that can also write part of its input, as files of the same format.
+
+    Rows count like ``source_image`` of the set it reads or, where that has no images, like
+    ``source_particle``.
+    """
+
+    def particle_of_row(self) -> NDArray[np.int64]:
+        """(rows,) ``source_particle`` of every row of the input, also of those left out."""
+
+    def write_selection(
+        self,
+        rows: NDArray[np.int64],
+        out: Path,
+        columns: Mapping[str, NDArray[np.object_]] | None = None,
+    ) -> list[Path]:
+        """Write some rows, each value as it stands in the input; the files written, ``out`` first.
+
+        ``columns`` are appended to the table of the rows: text by name, one value for each
+        ``source_particle``.
+        """
+
+
 class PositionalEncoding(Protocol):
     """``nn.Module`` from frequencies to features."""
 
@@ -83,8 +107,29 @@ class LossWeighting(Protocol):
 class Exporter(Protocol):
     """Writes results for another program."""
 
-    def export(self, results: Path, selection: NDArray[np.int64] | None) -> list[Path]:
-        """Write files for a run directory and the particle rows selected; return their paths."""
+    def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
+        """Write the selected rows of ``results.particles``, all by default; the files written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResults:
+    """What a finished run knows.
+
+    Attributes:
+        directory: the run directory.
+        spec: the resolved run spec, as plain values.
+        particles: the particles that the run was trained on, with box and pixel size of the run.
+        latents: (B, Z) posterior mean of each of these particles; None for one structure.
+        log_variance: (B, Z) logarithm of the posterior variance.
+        reader: reads the input of the run; its images may be missing.
+    """
+
+    directory: Path
+    spec: Mapping[str, Any]
+    particles: ParticleSet
+    latents: NDArray[np.float32] | None
+    log_variance: NDArray[np.float32] | None
+    reader: Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RUN_SPEC = "run.yaml"
 MANIFEST = "manifest.json"
 CONFIG = "config.pkl"
+LATENTS = "z.pkl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class DatasetFacts:
     n_particles: int
     n_images: int
     min_tilts: int
+    particles_sha256: str = ""
+    """Digest of the names of the particles in their order; empty where it was not recorded."""
 
 
 def find_run_directory(config: Path | None, weights: Path) -> Path:

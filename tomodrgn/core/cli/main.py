@@ -53,6 +53,10 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",
         "Reconstruct maps from images whose poses are known.",
     ),
+    "export": LazyCommand(
+        "tomodrgn.core.cli.cmd_export:export",
+        "Write results of a finished run for another program.",
+    ),
     "run": LazyCommand("tomodrgn.core.cli.cmd_run:run", "Run the steps of a pipeline file."),
     "plugins": LazyCommand("tomodrgn.core.cli.cmd_plugins:plugins", "Inspect installed plugins."),
 }

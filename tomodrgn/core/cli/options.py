@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tomodrgn.core.cli.fields import (
-    PATH,
     click_form,
     field_of,
     flag_help,
@@ -238,6 +237,14 @@ BACKPROJECT_OPTIONS: Final = (
 )
 
 
+EXPORT_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("kind", "kind", needed=True),
+    Classic("-o --outdir", "outdir", needed=True),
+    Classic("--ind", "ind"),
+)
+
+
 def run_parameters(table: Iterable[Classic]) -> list[SpecParameter]:
     """Click parameters that fill a run spec."""
     return [_parameter(row, run_field(row.places.split()[0])) for row in table]
@@ -277,8 +284,9 @@ def _parameter(row: Classic, field: FieldInfo | None) -> SpecParameter:
     places = tuple(row.places.split())
     if not names[0].startswith("-"):
         metavar = f"[{names[0].removesuffix('_file').upper()}]"
+        form = click_form(places[0], field)
         return SpecArgument(
-            names, places=places, needed=row.needed, required=False, type=PATH, metavar=metavar
+            names, places=places, needed=row.needed, required=False, type=form.type, metavar=metavar
         )
     if row.constant is not None or is_flag(field):
         constant = True if row.constant is None else row.constant

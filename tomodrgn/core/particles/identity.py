@@ -5,6 +5,7 @@ A particle is the pair (tomogram, particle name), an image is the pair (particle
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -35,6 +36,14 @@ def image_keys(particles: ParticleSet) -> NDArray[np.uint64]:
     """(M,) keys of the images of a set, for keyed random numbers."""
     of_particle = particle_keys(particles.tomogram, particles.name)
     return join_keys(of_particle[particles.particle_of_image], text_keys(particles.image_name))
+
+
+def particles_digest(particles: NamedParticles) -> str:
+    """Hash of the names of all particles in their order: equal for equal rows of results."""
+    digest = hashlib.sha256()
+    for tomogram, name in zip(particles.tomogram.tolist(), particles.name.tolist(), strict=True):
+        digest.update(f"{tomogram}\0{name}\n".encode())
+    return digest.hexdigest()
 
 
 def match_particles(have: NamedParticles, want: NamedParticles) -> NDArray[np.int64]:

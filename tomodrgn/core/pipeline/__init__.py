@@ -6,6 +6,7 @@ Commands and scripts call these; the work is done in the rooms below.
 from __future__ import annotations
 
 from tomodrgn.core.pipeline.downsample import downsample
+from tomodrgn.core.pipeline.export import export
 from tomodrgn.core.pipeline.mapback import map_back
 from tomodrgn.core.pipeline.prepare import prepare
 from tomodrgn.core.pipeline.reconstruct import reconstruct
@@ -17,6 +18,7 @@ from tomodrgn.core.simulation.tilt_series import simulate
 __all__ = [
     "downsample",
     "evaluate_volumes",
+    "export",
     "map_back",
     "prepare",
     "reconstruct",

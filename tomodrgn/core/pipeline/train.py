@@ -21,6 +21,7 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.particles.image_state import contrast_sign
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.display import logging_to
@@ -32,6 +33,7 @@ from tomodrgn.core.pipeline.parts import (
 )
 from tomodrgn.core.pipeline.pictures import draw_training_curves, draw_weighting_schemes
 from tomodrgn.core.pipeline.prepare import open_or_build, read_particles
+from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.pipeline.start import (
     METRICS,
     SavedState,
@@ -309,10 +311,13 @@ class _Training:
     def _export(self) -> None:
         """Hand the finished run to the exporters of its spec."""
         parts: Any = self.run_spec
+        if not parts.exporters:
+            return
+        results = open_results(self.outdir, self.registry)
         for spec in parts.exporters:
             folder = self.outdir / EXPORTS / spec.kind
             exporter: Exporter = self.registry.build(spec, ExporterContext(outdir=folder))
-            for path in exporter.export(self.outdir, None):
+            for path in exporter.export(results, None):
                 logger.info("exported %s", path)
 
     def _write_results(self, checkpoint: Checkpoint, label: str) -> None:
@@ -371,4 +376,5 @@ def _facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> DatasetFa
         n_particles=particles.n_particles,
         n_images=particles.n_images,
         min_tilts=fewest,
+        particles_sha256=particles_digest(particles),
     )
