@@ -86,7 +86,9 @@ def placement_table(
 
 def legend(colours: Colours) -> str:
     """What each colour means, and which particles have it, counted from 1."""
-    blocks = ["Colours by label: red, green and blue in percent, opacity, and the models, from 1"]
+    blocks = [
+        "Colours by label: red, green and blue in percent, opacity, and which particles, from 1"
+    ]
     of_entry = _members(colours)
     for i, meaning in enumerate(colours.meaning):
         percent = ",".join(f"{100 * int(value) / 255:.0f}" for value in colours.legend[i])

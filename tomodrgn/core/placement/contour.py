@@ -12,34 +12,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _N_BINS: Final = 512
+_NOISE_DEVIATIONS: Final = 3
 _TAILS_PERCENT: Final = (0.05, 99.95)
 """Densities further out are counted at these, so that single voxels do not stretch the bins."""
 
 
 def automatic_level(volume: NDArray[np.float32]) -> float:
-    """Density that best divides a map into particle and surroundings.
+    """Density that divides a map into particle and surroundings, above the noise of these.
 
     Only the largest sphere in the box is looked at, because corners hold nothing. Of a map of one
     value, that value.
 
     Args:
         volume: (z, y, x) map in which the particle is dense.
-
-    Source:
-        Otsu 1979, doi:10.1109/TSMC.1979.4310076: largest variance between the two classes.
     """
-    densities = volume[_sphere(volume.shape)]
+    densities = volume[_sphere(volume.shape)].astype(np.float64)
     low, high = np.percentile(densities, _TAILS_PERCENT)
     if low == high:
         return float(high)
-    counts, edges = np.histogram(densities.clip(low, high), bins=_N_BINS, range=(low, high))
-    middles = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)[:-1] / counts.sum()
-    sum_below = np.cumsum(counts * middles)[:-1] / counts.sum()
-    mean = (counts * middles).sum() / counts.sum()
-    apart = (mean * below - sum_below) ** 2 / np.maximum(below * (1 - below), np.finfo(float).tiny)
+    densities = densities.clip(low, high)
+    return max(_division(densities), _above_noise(densities))
+
+
+def _division(densities: NDArray[np.float64]) -> float:
+    """Density with the largest variance between what is above and what is below.
+
+    Source:
+        Otsu 1979, doi:10.1109/TSMC.1979.4310076.
+    """
+    counts, edges = np.histogram(densities, bins=_N_BINS)
+    share, middles = counts / counts.sum(), (edges[:-1] + edges[1:]) / 2
+    below, sum_below = np.cumsum(share)[:-1], np.cumsum(share * middles)[:-1]
+    apart = (share @ middles * below - sum_below) ** 2 / (below * (1 - below))
     best = np.flatnonzero(apart >= apart.max() * (1 - 1e-9))  # a gap in the histogram is a plateau
     return float(edges[1 + best].mean())
+
+
+def _above_noise(densities: NDArray[np.float64]) -> float:
+    """Three standard deviations above the most frequent density, which is the surroundings'.
+
+    The deviation is that of the densities below, among which there is no particle.
+    """
+    counts, edges = np.histogram(densities, bins=_N_BINS // 8)
+    most = int(counts.argmax())
+    mode = (edges[most] + edges[most + 1]) / 2
+    below = densities[densities < mode]
+    spread = np.sqrt(np.mean((below - mode) ** 2)) if most else 0.0
+    return float(mode + _NOISE_DEVIATIONS * spread)
 
 
 def common_level(volumes: Iterable[NDArray[np.float32]]) -> float:

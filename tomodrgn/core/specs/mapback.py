@@ -82,6 +82,10 @@ class MapbackSpec(Spec):
     def _goes_to_one_place(self) -> Self:
         if (self.out is None) == (self.outdir is None):
             raise ValueError("give either out, the script of one tomogram, or outdir, a folder")
+        if self.out is not None and self.out.suffix not in {".cxc", ".cxs"}:
+            raise ValueError(
+                f"out: {self.out} ends in {self.out.suffix or 'nothing'}; a script ends in .cxc"
+            )
         if self.labels is not None and self.color_by is not None:
             raise ValueError("give labels or color_by to colour by, not both")
         return self
