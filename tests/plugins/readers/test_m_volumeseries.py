@@ -93,5 +93,5 @@ def test_particles_are_named_by_their_place(tmp_path: Path) -> None:
 
 def test_poses_without_coordinates_are_refused(tmp_path: Path) -> None:
     table = poses(n_samples=2).drop(columns="wrpCoordinateY1")
-    with pytest.raises(DataError, match=r"wrpCoordinateX, .* are missing, with or without a number"):
+    with pytest.raises(DataError, match=r"wrpCoordinateX, .* with or without a number"):
         _read(tmp_path, table)

@@ -174,6 +174,28 @@ def test_images_follow_their_group_in_any_order(series: pd.DataFrame, write_grou
         np.testing.assert_array_equal(particles.images.voltage_kv, np.where(is_second, 200, 300))
 
 
+def test_row_order_changes_no_image(series: pd.DataFrame, write_groups: Write) -> None:
+    def by_name(particles: ParticleSet) -> dict[str, tuple[object, ...]]:
+        images, starts = particles.images, particles.starts[particles.particle_of_image]
+        return {
+            name: (
+                particles.name[particles.particle_of_image[row]],
+                row - starts[row],
+                images.rotation[row].tolist(),
+                images.ctf.defocus_u_a[row],
+                particles.optics[images.optics[row]].name,
+            )
+            for row, name in enumerate(particles.image_name)
+        }
+
+    rows = _of_nextpyp(series).assign(rlnOpticsGroup=["2", "1", "2", "1", "1", "1"])
+    straight = by_name(_read(write_groups(rows, _group("1"), _group("2"))))
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        shuffled = rows[rng.permutation(rows.columns)].iloc[rng.permutation(len(rows))]
+        assert by_name(_read(write_groups(shuffled, _group("2"), _group("1")))) == straight
+
+
 @pytest.mark.parametrize("column", ["rlnImagePixelSize", "rlnImageSize"])
 def test_groups_of_different_sizes_are_refused(
     column: str, series: pd.DataFrame, write_groups: Write

@@ -372,3 +372,38 @@ def test_shuffled_rows_of_a_real_file_make_the_same_images(tmp_path: Path) -> No
     assert _rows_by_key(_reader(tmp_path / "a.star", datadir=folder).read()) == _rows_by_key(
         straight
     )
+
+
+def test_half_sets_are_those_of_the_particle(
+    series: pd.DataFrame, write_series: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    series["rlnRandomSubset"] = ["1", "1", "1", "2", "2", "0"]
+    assert _reader(write_series(series)).read().half_set.tolist() == [1, 2, 0]
+    series.loc[0, "rlnRandomSubset"] = "2"
+    with caplog.at_level(logging.WARNING):
+        assert _reader(write_series(series)).read().half_set.tolist() == [0, 2, 0]
+    assert "images of 1 of 3 particles are in different half sets" in caplog.text
+    assert _reader(write_series(series.drop(columns="rlnRandomSubset"))).read().half_set is None
+    assert _reader(write_series(series.assign(rlnRandomSubset="0"))).read().half_set is None
+
+
+def test_metadata_are_read_without_stacks(
+    series: pd.DataFrame, write_series: Write, stacks: list[Path]
+) -> None:
+    path = write_series(series)
+    whole = _reader(path).read()
+    for stack in stacks:
+        stack.unlink()
+    reader = WarpParticleseries(
+        WarpParticleseriesSpec(path=path), ReaderContext(needs_images=False)
+    )
+    particles = reader.read()
+    assert particles.box_size_px == 0
+    assert _rows_by_key(particles) == _rows_by_key(whole)
+    assert len(reader.fingerprint()["files"]) == 1
+    with pytest.raises(DataError, match="is missing"):
+        reader.load_images(np.array([0]))
+    series.loc[4, "rlnImageName"] = series.loc[5, "rlnImageName"]
+    write_series(series)
+    with pytest.raises(DataError, match=r"row 6 repeats the image .* of row 5"):
+        reader.read()

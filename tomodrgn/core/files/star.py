@@ -38,7 +38,7 @@ _MOST_BLOCKS: Final = 100_000
 _MOST_COLUMNS: Final = 10_000
 _MOST_NAMES_SHOWN: Final = 50
 _NOT_TEXT: Final = bytes(set(range(32)) - set(b"\t\n\r"))
-_LARGEST_NUMBER: Final = float(np.finfo(np.float32).max)
+_LARGEST_NUMBER: Final = 1e30  # fits 32 bits, also after a change of units
 _NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
 
 
@@ -151,7 +151,7 @@ def quote_value(value: object) -> str:
 
 
 def numeric_column(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
-    """A column of text as finite numbers, none too large for 32 bits.
+    """A column of text as finite numbers; those beyond 1e30 count as infinite.
 
     Args:
         table: rows as :meth:`StarFile.read` returns them.

@@ -20,6 +20,7 @@ from tomodrgn.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+_FEW_BYTES: Final = 1 << 14  # are read faster without pandas
 _ROWS_PER_CHUNK: Final = 100_000
 _OPENING_QUOTE: Final = re.compile(rb"""(?<!\S)["']""")
 _CLOSING_QUOTE: Final = {
@@ -65,7 +66,8 @@ def parse_rows(
     if b"#" in rows:
         rows = b"".join(line for line in rows.splitlines(keepends=True) if is_row(line))
     rows = rows.lstrip()
-    table = _parse_plain_rows(rows, list(columns), chosen) if rows else None
+    is_long = len(rows) > _FEW_BYTES
+    table = _parse_plain_rows(rows, list(columns), chosen) if is_long else None
     return _parse_any_rows(rows, list(columns), chosen) if table is None else table
 
 
@@ -115,6 +117,7 @@ def _parse_plain_rows(rows: bytes, columns: list[str], chosen: list[str]) -> pd.
 
 def _parse_any_rows(rows: bytes, columns: list[str], chosen: list[str]) -> pd.DataFrame:
     """Rows one by one: slow, exact, and able to say which one is ragged."""
+    rows.decode()  # also in columns that are not wanted
     places = [columns.index(name) for name in chosen]
     text: list[list[str]] = []
     for line in filter(is_row, rows.splitlines()):

@@ -33,11 +33,20 @@ def identify(path: Path) -> str:
     if kind is not None:
         return kind
     star = read_star(path)
-    kind = _kind(star)
-    if kind is None:
-        _refuse_relatives(star)
-        columns.image_series_table(star)
-    return kind or "warp_particleseries"
+    return _kind(star) or _nearest_kind(star)
+
+
+def _nearest_kind(star: StarFile) -> str:
+    """Kind of the image series that a file without all that its reader needs comes closest to.
+
+    Raises:
+        DataError: it is no image series; the columns that are missing are named.
+    """
+    _refuse_relatives(star)
+    is_of_nextpyp = _has_table(star, (columns.IMAGE, columns.PARTICLE_OF_NEXTPYP))
+    particle = columns.PARTICLE_OF_NEXTPYP if is_of_nextpyp else columns.PARTICLE
+    columns.image_series_table(star, particle)
+    return "nextpyp" if is_of_nextpyp else "warp_particleseries"
 
 
 def _kind(star: StarFile) -> str | None:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _ASSUMED_VOLTAGE_KV: Final = 300.0
 _LARGEST_COSINE: Final = 1.01  # some programs round up
 _SAME_PIXEL_SIZE: Final = 1e-4  # relative; files state five digits
-_LARGEST_PIXEL_SIZE_A: Final = 1e4
+_PIXEL_SIZES_A: Final = (1e-3, 1e4)  # beyond any microscope
 
 
 def image_table(
@@ -97,7 +97,8 @@ def the_one_pixel_size_a(sizes_a: NDArray[np.float64], path: Path) -> float:
     Raises:
         DataError: they do not, or it cannot be.
     """
-    is_size = 0 < sizes_a.min() <= sizes_a.max() < _LARGEST_PIXEL_SIZE_A
+    smallest, largest = _PIXEL_SIZES_A
+    is_size = smallest < sizes_a.min() <= sizes_a.max() < largest
     if not is_size or np.ptp(sizes_a) > _SAME_PIXEL_SIZE * sizes_a.max():
         raise DataError(
             f"{path}: pixel sizes are {sizes_a.min():g} to {sizes_a.max():g} A/px; one positive "
