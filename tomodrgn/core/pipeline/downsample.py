@@ -103,7 +103,7 @@ def _downsample_stacks(spec: DownsampleSpec, paths: Sequence[Path]) -> list[Path
         load,
         original_px=original_px,
         pixel_size_a=headers[0].pixel_size_a,
-        stored_as=headers[0].dtype,
+        fits_float16=all(header.dtype == np.float16 for header in headers),
     )
     rows = chunks(n_images, spec.chunk)
     names = stack_names(spec.out.stem, len(rows))

@@ -78,21 +78,20 @@ def plan_images(
     *,
     original_px: int,
     pixel_size_a: float,
-    stored_as: np.dtype[np.generic],
+    fits_float16: bool,
 ) -> SmallerImages:
-    """What the spec makes of images of a box, pixel size and number type.
+    """What the spec makes of images of a box, a pixel size, and pixels that fit float16 or not.
 
     Raises:
         DataError: the box of the spec is not smaller.
     """
     require_smaller_box(spec.downsample, original_px)
-    kept: FloatType = "float16" if stored_as == np.float16 else "float32"
     return SmallerImages(
         load=load,
         original_px=original_px,
         box_size_px=spec.downsample,
         pixel_size_a=pixel_size_a * original_px / spec.downsample,
-        dtype=spec.dtype or kept,
+        dtype=spec.dtype or ("float16" if fits_float16 else "float32"),
         batch_size=max(1, min(spec.batch_size, _BATCH_BYTES // (4 * original_px**2))),
     )
 

@@ -7,7 +7,9 @@ the result is read again: no particle may have moved.
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +29,7 @@ from tomodrgn.core.pipeline.downsample_star import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -136,12 +138,16 @@ def _stack_paths(table: pd.DataFrame, folder: str) -> list[str]:
 
 
 def _visible_rows(lists: pd.Series) -> list[NDArray[np.int64]]:
-    """Image rows of each particle: places of the visible frames among all frames of the set."""
+    """Image rows of each particle: places of its visible frames among the frames of all particles.
+
+    A particle without any keeps all of its frames, as a stack cannot be empty.
+    """
     rows, start = [], 0
     for text in lists:
         letters = np.frombuffer(text.encode(), dtype=np.uint8)
         frames = letters[(letters == ord("0")) | (letters == ord("1"))]
-        rows.append(start + np.flatnonzero(frames == ord("1")))
+        visible = np.flatnonzero(frames == ord("1"))
+        rows.append(start + (visible if len(visible) else np.arange(len(frames))))
         start += len(frames)
     return rows
 
@@ -161,11 +167,24 @@ def _tomograms(source: ParticlesSource, written: str) -> bytes:
 def _all_stay(source: ParticlesSource, path: Path) -> bool:
     """Whether a set has every particle where it was."""
     context = ReaderContext(needs_images=False)
-    found = build_reader(source.spec, source.registry, path, context).read()
+    with _quietly():
+        found = build_reader(source.spec, source.registry, path, context).read()
     before, after = source.particles.position_a, found.position_a
     if before is None or after is None:
         return before is after
     return len(before) == len(after) and bool(np.allclose(before, after, atol=_SAME_PLACE_A))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep what a reader says about files that nobody has seen yet out of the log."""
+    root = logging.getLogger("tomodrgn")
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
 
 
 def _values(star: StarFile) -> dict[str, str]:

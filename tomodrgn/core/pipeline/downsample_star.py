@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.mrc import read_mrc_header
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.files.star_columns import with_columns
@@ -48,7 +47,7 @@ _PIXEL_SIZES: Final = (
 )
 _LENGTHS_PX: Final = ("rlnImageSize", "rlnOriginX", "rlnOriginY", "rlnOriginZ")
 _COORDINATES_PX: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
-_STACK_ENDINGS: Final = (".mrcs", ".mrc", ".st")
+_SAMPLED_IMAGES: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +88,13 @@ def open_source(spec: DownsampleSpec, registry: Registry) -> ParticlesSource:
         )
     particles = reader.read()
     files = [Path(file["path"]) for file in reader.fingerprint().get("files", ())]
-    stack = next((path for path in files if path.suffix in _STACK_ENDINGS), None)
+    sample = reader.load_images(particles.source_image[:_SAMPLED_IMAGES])
     images = plan_images(
         spec,
         reader.load_images,
         original_px=particles.box_size_px,
         pixel_size_a=particles.pixel_size_a,
-        stored_as=np.dtype(np.float32) if stack is None else read_mrc_header(stack).dtype,
+        fits_float16=np.array_equal(sample, sample.astype(np.float16)),
     )
     return ParticlesSource(
         spec=spec, registry=registry, particles=particles, images=images, files=files

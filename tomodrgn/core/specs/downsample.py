@@ -29,7 +29,7 @@ class DownsampleSpec(Spec):
     chunk: PositiveInt | None = None
     """Most images per stack; several stacks are numbered, and listed in a .txt file."""
     dtype: Literal["float16", "float32"] | None = None
-    """Number type of the stacks; by default float16 where the input has it, else float32."""
+    """Number type of the stacks; by default float16 where the images fit it, else float32."""
     datadir: Path | None = None
     """Folder of the image stacks that a STAR file names."""
     tomograms: Path | None = None
