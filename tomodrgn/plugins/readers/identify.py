@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import read_star
+from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.m_volumeseries import COORDINATES as M_COORDINATES
 from tomodrgn.plugins.readers.m_volumeseries import first_sample
@@ -43,7 +44,7 @@ def _nearest_kind(star: StarFile) -> str:
         DataError: it is no image series; the columns that are missing are named.
     """
     _refuse_relatives(star)
-    is_of_nextpyp = _has_table(star, (columns.IMAGE, columns.PARTICLE_OF_NEXTPYP))
+    is_of_nextpyp = _has_table(star, (columns.PARTICLE_OF_NEXTPYP, optics_groups.GROUP))
     particle = columns.PARTICLE_OF_NEXTPYP if is_of_nextpyp else columns.PARTICLE
     columns.image_series_table(star, particle)
     return "nextpyp" if is_of_nextpyp else "warp_particleseries"
@@ -77,9 +78,9 @@ def _is_optimisation_set(star: StarFile) -> bool:
 
 
 def _is_nextpyp(star: StarFile) -> bool:
-    has_optics = _has_table(star, ("rlnOpticsGroup", "rlnImagePixelSize"))
+    has_optics = _has_table(star, (optics_groups.GROUP, "rlnImagePixelSize"))
     needed = columns.needed_columns(columns.PARTICLE_OF_NEXTPYP)
-    return has_optics and _has_table(star, (*needed, "rlnOpticsGroup"))
+    return has_optics and _has_table(star, (*needed, optics_groups.GROUP))
 
 
 def _has_table(star: StarFile, names: Iterable[str]) -> bool:
