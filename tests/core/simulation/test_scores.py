@@ -47,6 +47,14 @@ def test_a_perfect_run_scores_one(altered: Alter, tmp_path: Path) -> None:
     np.testing.assert_allclose(centres[:, :3], 100 * np.eye(3), atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["nextpyp", "warptools", "relion5", "relion4"])
+def test_every_format_is_scored_alike(altered: Alter, tmp_path: Path, name: str) -> None:
+    truth = simulate(altered(format=name, snr=2.0)).parent
+    scores = compare_run(_perfect_run(truth, tmp_path / "run")).scores
+    assert len(scores) == 6
+    assert set(scores.values()) == {1.0}
+
+
 def test_a_single_reconstruction_is_scored_without_latents(altered: Alter, tmp_path: Path) -> None:
     truth = simulate(altered(n_classes=1)).parent
     write_volume(tmp_path / "run/reconstruct.mrc", read_truth(truth).maps[0], 12.0)
