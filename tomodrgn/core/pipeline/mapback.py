@@ -118,7 +118,7 @@ def map_back(spec: MapbackSpec, registry: Registry) -> list[Path]:
         classes, model = np.unique(subject.classes(), return_inverse=True)
         _draw_instances(tomograms, maps_of_classes(spec.class_volumes, classes), model, spec)
     else:
-        _draw_own_maps(tomograms, subject, registry)
+        _draw_own_maps(tomograms, subject)
     return [tomogram.files.script for tomogram in tomograms]
 
 
@@ -168,7 +168,7 @@ def _draw_instances(
         tomogram.write(instance_commands(opened, script.name, level=level))
 
 
-def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject, registry: Registry) -> None:
+def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject) -> None:
     """Draw each particle as a map of its own, from a folder or made for it."""
     spec, level = subject.spec, None
     latents = None if spec.vols_dir else subject.latents()
@@ -178,7 +178,7 @@ def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject, registry: Re
             paths = [given[row] for row in tomogram.rows.tolist()]
         else:
             chosen = latents[tomogram.rows]
-            paths = make_maps(subject, chosen, tomogram.files.made, registry)
+            paths = make_maps(subject, chosen, tomogram.files.made)
         one = find_alike(paths, spec)
         level = contour_level(paths, spec) if level is None else level
         flipped = spec.flip and latents is not None

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.selection import read_indices
+from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.placement.colours import (
     PALETTE,
     Colours,
@@ -29,12 +31,14 @@ from tomodrgn.core.placement.particles import (
     placed_particles,
     values_of,
 )
-from tomodrgn.core.run_directory import find_run_directory
+from tomodrgn.core.run_directory import LATENTS, find_run_directory
 from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.particles.identity import NamedParticles
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.mapback import MapbackSpec
@@ -44,31 +48,67 @@ _MEASURED: Final = "viridis"
 """Colour map of measurements."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Pairs of names of some particles, as :func:`match_particles` takes them."""
+
+    tomogram: NDArray[np.object_]
+    name: NDArray[np.object_]
+
+    def overlap(self, others: NamedParticles) -> bool:
+        """Whether any particle is also among others."""
+        mine = set(zip(self.tomogram.tolist(), self.name.tolist(), strict=True))
+        theirs = zip(others.tomogram.tolist(), others.name.tolist(), strict=True)
+        return not mine.isdisjoint(theirs)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """The particles to draw, and where to look up what is known of them.
 
     Attributes:
         spec: what was asked for.
+        registry: the installed readers.
         star: file that has the columns.
         everyone: all particles that were read.
         particles: those to draw, in the order of the input.
+        run: the run that they were taken from; None where a STAR file was given.
     """
 
     spec: MapbackSpec
+    registry: Registry
     star: Path
     everyone: ParticleSet
     particles: PlacedParticles
+    run: RunResults | None
 
     def column(self, name: str) -> NDArray[Any]:
         """(B,) values of a column of the STAR file."""
-        values = read_column(self.star, name, self.everyone)
-        return values[input_order(self.everyone)][self.particles.row]
+        return self._of_everyone(read_column(self.star, name, self.everyone))
 
     def latents(self) -> NDArray[np.float32]:
-        """(B, Z) latents of the particles."""
-        path = self.spec.zfile or self._run_directory() / "z.pkl"
-        return values_of(read_latents(path)[0], self.particles, str(path))
+        """(B, Z) latents of the particles.
+
+        Raises:
+            DataError: they are not known, or not of these particles.
+            RunError: there is no run, or it has none.
+        """
+        if self.spec.zfile is not None:
+            return values_of(read_latents(self.spec.zfile)[0], self.particles, str(self.spec.zfile))
+        run = self.run or open_results(self.run_directory(), self.registry)
+        if run.latents is None:
+            raise RunError(f"{run.directory}: is a run of one structure, without latents")
+        path = run.directory / self.weights().name.replace("weights", "z", 1)
+        latents = run.latents if path.name == LATENTS else read_latents(path)[0]
+        if self.run is not None:
+            return self._of_everyone(latents)
+        wanted = _Names(
+            self._of_everyone(self.everyone.tomogram), self._of_everyone(self.everyone.name)
+        )
+        if wanted.overlap(run.particles):
+            return latents[match_particles(run.particles, wanted)]
+        in_order = latents[input_order(run.particles)]  # of a program with other names for them
+        return values_of(in_order, self.particles, str(path))
 
     def classes(self) -> NDArray[np.int64]:
         """(B,) classes of the particles."""
@@ -81,17 +121,26 @@ class Subject:
 
     def weights(self) -> Path:
         """Weights of the model that makes maps."""
-        return self.spec.weights or self._run_directory() / "weights.pkl"
+        return self.spec.weights or self.run_directory() / "weights.pkl"
 
-    def _run_directory(self) -> Path:
-        spec = self.spec
-        config = spec.particles if spec.particles.is_dir() else spec.config
-        if config is None and spec.weights is None:
-            raise DataError(
-                f"{spec.particles}: is no run directory, so its particles have no latents; name "
-                "the run with --config, or give --weights and --zfile"
+    def run_directory(self) -> Path:
+        """The run that has the model and the latents.
+
+        Raises:
+            RunError: nobody names one.
+        """
+        if self.run is not None:
+            return self.run.directory
+        if self.spec.config is None and self.spec.weights is None:
+            raise RunError(
+                f"{self.spec.particles}: is no run directory, so nothing is known of its latents; "
+                "name the run with --config"
             )
-        return find_run_directory(config, spec.weights or Path())
+        return find_run_directory(self.spec.config, self.spec.weights or Path())
+
+    def _of_everyone(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The rows of the particles to draw, among those of all particles that were read."""
+        return values[input_order(self.everyone)][self.particles.row]
 
 
 def read_subject(spec: MapbackSpec, registry: Registry) -> Subject:
@@ -100,8 +149,15 @@ def read_subject(spec: MapbackSpec, registry: Registry) -> Subject:
     Raises:
         DataError: the input has no coordinates, or a file does not fit it.
     """
-    star, everyone = _read_particles(spec, registry)
-    particles = placed_particles(everyone)
+    run = open_results(spec.particles, registry) if spec.particles.is_dir() else None
+    star = spec.particles if run is None else Path(run.spec["reader"]["path"])
+    everyone = _read_particles(spec, registry) if run is None else run.particles
+    try:
+        particles = placed_particles(everyone)
+    except DataError as error:
+        if run is not None:
+            error.add_note(f"name the run beside it, with --config {run.directory}")
+        raise
     if spec.tomogram_column is not None:
         names = read_column(star, spec.tomogram_column, everyone)[input_order(everyone)]
         particles = replace(particles, tomogram=names.astype(str).astype(object))
@@ -110,7 +166,9 @@ def read_subject(spec: MapbackSpec, registry: Registry) -> Subject:
         particles = particles.take(np.isin(particles.index, indices))
         if not len(particles):
             raise DataError(f"{spec.ind}: none of its particles is left; give others")
-    return Subject(spec=spec, star=star, everyone=everyone, particles=particles)
+    return Subject(
+        spec=spec, registry=registry, star=star, everyone=everyone, particles=particles, run=run
+    )
 
 
 def colour_particles(subject: Subject) -> Colours:
@@ -158,12 +216,12 @@ def _latent(subject: Subject, dimension: int) -> NDArray[np.float64]:
     return latents[:, dimension].astype(np.float64)
 
 
-def _read_particles(spec: MapbackSpec, registry: Registry) -> tuple[Path, ParticleSet]:
-    """The STAR file and its particles."""
+def _read_particles(spec: MapbackSpec, registry: Registry) -> ParticleSet:
+    """The particles of a STAR file."""
     kind = registry.identify_reader(spec.particles)
     options: dict[str, Any] = {"kind": kind, "path": spec.particles}
     if spec.pixel_size_a is not None:
         options["pixel_size_a"] = spec.pixel_size_a
     section = validate(registry.get("reader", kind).spec, options)
-    reader = registry.build(section, ReaderContext(needs_images=False))
-    return spec.particles, reader.read()
+    reader: Reader = registry.build(section, ReaderContext(needs_images=False))
+    return reader.read()

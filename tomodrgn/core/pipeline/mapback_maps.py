@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.pipeline.mapback_input import Subject
     from tomodrgn.core.placement.particles import PlacedParticles
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.mapback import MapbackSpec
 
 _NUMBER: Final = re.compile(r"\d+")
@@ -107,9 +106,7 @@ def maps_of_particles(folder: Path, particles: PlacedParticles) -> list[Path]:
     return chosen
 
 
-def make_maps(
-    subject: Subject, latents: NDArray[np.float32], folder: Path, registry: Registry
-) -> list[Path]:
+def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> list[Path]:
     """Decode a map from each of some latents into a folder, beside ``z_values.pkl``; their paths.
 
     Raises:
@@ -127,7 +124,7 @@ def make_maps(
     write_bytes_atomic(zfile, pickle.dumps(np.ascontiguousarray(latents), protocol=4))
     volumes = VolumesSpec(
         weights=subject.weights(),
-        config=spec.config,
+        config=subject.run_directory(),
         out=folder,
         zfile=zfile,
         flip=spec.flip,
@@ -137,7 +134,7 @@ def make_maps(
         batch_size=spec.batch_size,
         devices=spec.devices,
     )
-    return evaluate_volumes(volumes, registry)
+    return evaluate_volumes(volumes, subject.registry)
 
 
 def copy_map(source: ParticleMap, folder: Path) -> Path:
