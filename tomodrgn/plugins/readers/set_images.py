@@ -1,0 +1,214 @@
+"""The tilt images of a set: which frames of which particles, in what order, and their numbers."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column
+from tomodrgn.core.particles.tables import CtfTable, ImageTable
+from tomodrgn.plugins.readers import set_columns as columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.plugins.readers.set_geometry import ImageGeometry
+    from tomodrgn.plugins.readers.set_particles import SetParticles
+    from tomodrgn.plugins.readers.tomograms import Tomograms
+    from tomodrgn.plugins.readers.visible_frames import FrameLists
+
+logger = logging.getLogger(__name__)
+
+INVISIBLE_FRAME: Final = f"frame not visible: {columns.VISIBLE_FRAMES} is 0"
+DARK_FRAME: Final = f"dark frame: {columns.TILT_COSINE} is 0"
+_ASSUMED_VOLTAGE_KV: Final = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedFrames:
+    """The M tilt images that are kept, packed by particle in ascending dose.
+
+    Attributes:
+        entry: (M,) place in the lists of frames.
+        particle: (M,) row of the particle.
+        tilt: (M,) row among the tilt images of all tomograms.
+        rejected: entries left out, by reason.
+    """
+
+    entry: NDArray[np.int64]
+    particle: NDArray[np.int64]
+    tilt: NDArray[np.int64]
+    rejected: Mapping[str, int]
+
+
+def pack_frames(
+    frames: FrameLists, tomogram_of: NDArray[np.int64], tomograms: Tomograms, path: Path
+) -> PackedFrames:
+    """The visible frames that are not dark, by particle, then ascending dose.
+
+    Args:
+        frames: lists of B particles.
+        tomogram_of: (B,) tomogram of each.
+        tomograms: tilt images of the tomograms.
+        path: the particles file, for the error.
+
+    Raises:
+        DataError: a list is not as long as the tilt series.
+    """
+    n_tilts = np.diff(tomograms.starts)[tomogram_of]
+    wrong = np.flatnonzero(frames.n_frames != n_tilts)
+    if len(wrong):
+        row = wrong[0]
+        raise DataError(
+            f"{path}: column {columns.VISIBLE_FRAMES}, row {row + 1}: lists {frames.n_frames[row]} "
+            f"frames, tomogram {tomograms.names[tomogram_of[row]]} has {n_tilts[row]} "
+            f"({len(wrong)} such rows); give the tomograms file that belongs to the particles"
+        )
+    of_entry = frames.particle_of_entry
+    tilt = np.arange(len(of_entry)) - (frames.starts[:-1] - tomograms.starts[tomogram_of])[of_entry]
+    is_dark = tomograms.frames.is_dark[tilt]
+    entry = np.flatnonzero(frames.visible & ~is_dark)
+    particle, tilt = of_entry[entry], tilt[entry]
+    order = np.argsort(particle * (n_tilts.max() + 1) + _rank_by_dose(tomograms)[tilt])
+    left_out = {
+        INVISIBLE_FRAME: int((~frames.visible).sum()),
+        DARK_FRAME: int((frames.visible & is_dark).sum()),
+    }
+    return PackedFrames(
+        entry=entry[order],
+        particle=particle[order],
+        tilt=tilt[order],
+        rejected={reason: number for reason, number in left_out.items() if number},
+    )
+
+
+def image_table(
+    packed: PackedFrames,
+    geometry: ImageGeometry,
+    particles: SetParticles,
+    tomograms: Tomograms,
+    ctf: CtfTable[NDArray[Any]] | None,
+) -> ImageTable[NDArray[Any]]:
+    """Every number of every image; where no voltage is stated it is assumed."""
+    frames, tilt = tomograms.frames, packed.tilt
+    if np.isnan(frames.dose_e_per_a2).any():
+        logger.warning(
+            "%s: tilt images have no %s; their dose is taken to be 0, set it with --dose-override",
+            particles.source, columns.DOSE,
+        )  # fmt: skip
+    voltage_kv = _microscope(packed, particles, tomograms).get("voltage_kv")
+    if voltage_kv is None:
+        voltage_kv = np.full(len(tilt), _ASSUMED_VOLTAGE_KV, np.float32)
+    return ImageTable(
+        rotation=geometry.rotation,
+        shift_px=geometry.shift_a / np.float32(particles.pixel_size_a),
+        dose_e_per_a2=np.nan_to_num(frames.dose_e_per_a2).astype(np.float32)[tilt],
+        tilt_deg=frames.tilt_deg.astype(np.float32)[tilt],
+        voltage_kv=voltage_kv if ctf is None else ctf.voltage_kv,
+        optics=particles.optics.group[packed.particle],
+        ctf=ctf,
+    )
+
+
+def ctf_table(
+    packed: PackedFrames,
+    particles: SetParticles,
+    tomograms: Tomograms,
+    height_defocus_a: NDArray[np.float32] | None,
+) -> CtfTable[NDArray[Any]] | None:
+    """Contrast transfer parameters of M images, None where the tilt series have no defocus.
+
+    Args:
+        packed: the images.
+        particles: B particles; a phase shift of theirs replaces those of tilt images.
+        tomograms: their tomograms.
+        height_defocus_a: (M,) what to add to the defocus of the tilt series, or None.
+
+    Raises:
+        DataError: some tilt series have a defocus and others do not, or the microscope is unknown.
+    """
+    path, defocus = particles.path, tomograms.frames.defocus
+    if not tomograms.frames.has_defocus:
+        logger.warning(
+            "%s: tilt series have no defocus (%s); images are taken to be without a contrast "
+            "transfer function", path, ", ".join(columns.DEFOCUS.values()),
+        )  # fmt: skip
+        return None
+    _refuse_some_without_defocus(tomograms, path)
+    microscope = _microscope(packed, particles, tomograms)
+    missing = [name for field, name in columns.MICROSCOPE.items() if field not in microscope]
+    if missing:
+        raise DataError(
+            f"{path}: {', '.join(missing)} missing from the optics groups and from the tomograms; "
+            f"add them to data_optics"
+        )
+    added = 0.0 if height_defocus_a is None else height_defocus_a
+    u, v, angle = defocus[packed.tilt].T
+    return CtfTable(
+        defocus_u_a=(u + added).astype(np.float32),
+        defocus_v_a=(v + added).astype(np.float32),
+        defocus_angle_deg=angle.astype(np.float32),
+        phase_shift_deg=_phase_shift_deg(packed, particles, tomograms).astype(np.float32),
+        **microscope,
+    )
+
+
+def _refuse_some_without_defocus(tomograms: Tomograms, path: Path) -> None:
+    """Refuse tilt series without defocus beside others that have one."""
+    lacking = np.flatnonzero(np.isnan(tomograms.frames.defocus).any(axis=1))
+    if len(lacking):
+        tomogram = np.searchsorted(tomograms.starts, lacking[0], side="right") - 1
+        raise DataError(
+            f"{path}: tilt images of tomogram {tomograms.names[tomogram]} have no defocus "
+            f"({', '.join(columns.DEFOCUS.values())}), those of others have; estimate it for all"
+        )
+
+
+def _microscope(
+    packed: PackedFrames, particles: SetParticles, tomograms: Tomograms
+) -> dict[str, NDArray[np.float32]]:
+    """Voltage, aberration and amplitude contrast of M images, as far as they are stated."""
+    optics, particle = particles.optics, packed.particle
+    rows_of_tables = (
+        (tomograms.microscope, particles.tomogram_of[particle]),
+        (optics.microscope, optics.group[particle]),  # these win
+    )
+    stated = {
+        field: column.astype(np.float32)[rows]
+        for table, rows in rows_of_tables
+        for field, column in table.items()
+    }
+    voltage_kv = stated.get("voltage_kv", np.ones(1))
+    if (voltage_kv <= 0).any():
+        raise DataError(
+            f"{particles.path}: {columns.MICROSCOPE['voltage_kv']} {voltage_kv.min():g} kV is not "
+            f"positive; correct it in data_optics"
+        )
+    return stated
+
+
+def _phase_shift_deg(
+    packed: PackedFrames, particles: SetParticles, tomograms: Tomograms
+) -> NDArray[np.float64]:
+    """(M,) phase shifts of particles where the file has them, else those of tilt images."""
+    if columns.PHASE_SHIFT not in particles.table:
+        return tomograms.frames.phase_shift_deg[packed.tilt]
+    stated = numeric_column(particles.table, columns.PHASE_SHIFT, particles.path)
+    return stated[packed.particle]
+
+
+def _rank_by_dose(tomograms: Tomograms) -> NDArray[np.int64]:
+    """(F,) place of each tilt image in its tilt series by ascending dose, then by row."""
+    frames = tomograms.frames
+    of_frame = np.repeat(np.arange(len(tomograms.names)), np.diff(tomograms.starts))
+    order = np.lexsort((np.nan_to_num(frames.dose_e_per_a2), of_frame))
+    rank = np.empty(len(frames), dtype=np.int64)
+    rank[order] = np.arange(len(frames)) - tomograms.starts[of_frame]
+    return rank

@@ -1,0 +1,131 @@
+"""The optics groups of a set: pixel size, box, microscope, and what was done to the images."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column
+from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.optics_groups import join_optics, optics_table, refuse_mixed_groups
+from tomodrgn.plugins.readers.set_files import named_value, particles_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarFile
+
+logger = logging.getLogger(__name__)
+
+_VOLUME: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetOptics:
+    """The G optics groups that particles use.
+
+    Attributes:
+        names: (G,) their names.
+        group: (B,) the group of each particle.
+        pixel_size_a: of all images; None where the file does not state it.
+        series_pixel_size_a: (G,) of the tilt series, NaN where it is not stated.
+        box_size_px: of all images as stated, 0 where it is not.
+        is_premultiplied: (G,) whether images were multiplied by their CTF.
+        are_volumes: whether the particles are volumes, not stacks of tilt images.
+        microscope: (G,) columns by field of ``CtfTable``, those that the file has.
+    """
+
+    names: tuple[str, ...]
+    group: NDArray[np.int64]
+    pixel_size_a: float | None
+    series_pixel_size_a: NDArray[np.float64]
+    box_size_px: int
+    is_premultiplied: NDArray[np.bool_]
+    are_volumes: bool
+    microscope: dict[str, NDArray[np.float64]]
+
+
+def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
+    """The optics groups of a particles file.
+
+    Args:
+        star: the file.
+        particles: its table of particles.
+
+    Raises:
+        DataError: a group is missing or there twice, or groups differ in pixel size or box.
+    """
+    table, group = _used_groups(star, particles)
+
+    def column(name: str) -> NDArray[np.float64]:
+        if name in table:
+            return numeric_column(table, name, star.path)
+        return np.full(len(table), np.nan)
+
+    series_a = column(columns.SERIES_PIXEL_SIZE)
+    pixel_size_a = column(columns.IMAGE_PIXEL_SIZE)
+    if columns.IMAGE_PIXEL_SIZE not in table:
+        pixel_size_a = series_a * column(columns.BINNING)
+    box_px = column(columns.IMAGE_SIZE)
+    return SetOptics(
+        names=tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP])),
+        group=group,
+        pixel_size_a=_the_pixel_size_a(pixel_size_a, star.path),
+        series_pixel_size_a=series_a,
+        box_size_px=0 if np.isnan(box_px[0]) else int(box_px[0]),
+        is_premultiplied=_is_premultiplied(column(columns.IS_PREMULTIPLIED), star.path),
+        are_volumes=_are_volumes(star, column(columns.DIMENSIONS), particles),
+        microscope={
+            field: column(name) for field, name in columns.MICROSCOPE.items() if name in table
+        },
+    )
+
+
+def _used_groups(star: StarFile, particles: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Rows of the optics groups that particles use, and the row of each particle's group."""
+    groups = optics_table(star, particles_table(star))
+    if groups is None:
+        unknown = pd.DataFrame({columns.OPTICS_GROUP: ["1"]}, dtype=object)
+        return unknown, np.zeros(len(particles), dtype=np.int64)
+    named = particles[[columns.OPTICS_GROUP]]
+    join_optics(named, groups, star.path)  # every group is there
+    used = groups[groups[columns.OPTICS_GROUP].isin(named[columns.OPTICS_GROUP])]
+    used = used.sort_values(columns.OPTICS_GROUP).reset_index(drop=True)
+    refuse_mixed_groups(used, star.path)
+    group = pd.Index(used[columns.OPTICS_GROUP]).get_indexer(named[columns.OPTICS_GROUP])
+    return used, group.astype(np.int64)
+
+
+def _are_volumes(star: StarFile, dimensions: NDArray[np.float64], particles: pd.DataFrame) -> bool:
+    """Whether the particles are volumes, by the most explicit statement that there is."""
+    are_stacks = named_value(star, columns.ARE_2D_STACKS)
+    if are_stacks is not None:
+        return are_stacks != "1"
+    if not np.isnan(dimensions).all():
+        return bool((dimensions == _VOLUME).any())
+    return columns.CTF_VOLUME in particles
+
+
+def _the_pixel_size_a(sizes_a: NDArray[np.float64], path: Path) -> float | None:
+    """The one size, None where it is not stated."""
+    if np.isnan(sizes_a[0]):
+        return None
+    if sizes_a[0] <= 0:
+        raise DataError(f"{path}: pixel size {sizes_a[0]:g} A/px is not positive; correct it")
+    return float(sizes_a[0])
+
+
+def _is_premultiplied(stated: NDArray[np.float64], path: Path) -> NDArray[np.bool_]:
+    if np.isnan(stated).all():
+        logger.warning(
+            "%s: does not say whether images were multiplied by their CTF (%s); they are taken "
+            "not to be, correct it with --ctf-premultiplied", path, columns.IS_PREMULTIPLIED,
+        )  # fmt: skip
+    return np.asarray(np.nan_to_num(stated) != 0)

@@ -1,0 +1,195 @@
+"""The particles of a set: names, poses and places, as far as they do not depend on tilt images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.geometry.projections import particle_orientations
+from tomodrgn.core.geometry.rotations import matrices_from_euler
+from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.set_files import particles_table
+from tomodrgn.plugins.readers.set_optics import read_optics
+from tomodrgn.plugins.readers.set_places import place_particles, triples
+from tomodrgn.plugins.readers.tomograms import is_warp_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarFile
+    from tomodrgn.plugins.readers.set_files import SetFiles
+    from tomodrgn.plugins.readers.set_optics import SetOptics
+    from tomodrgn.plugins.readers.set_places import Places
+    from tomodrgn.plugins.readers.tomograms import Tomograms
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetParticles:
+    """What the files of a set say about its B particles, before their tilt images.
+
+    Attributes:
+        source: the file that the user gave.
+        path: the particles file.
+        table: the known columns of all particles, as text.
+        optics: their optics groups.
+        pixel_size_a: of their images, as stated or as the user says.
+        tomogram_of: (B,) tomogram of each, by first appearance.
+        has_poses: whether there are angles.
+        orientation: (B, 3, 3) reference to tomogram coordinates, no rotation without angles.
+        origin_a: (B, 3) coordinate less centre, in tomogram coordinates.
+        places: where they lie.
+    """
+
+    source: Path
+    path: Path
+    table: pd.DataFrame
+    optics: SetOptics
+    pixel_size_a: float
+    tomogram_of: NDArray[np.int64]
+    has_poses: bool
+    orientation: NDArray[np.float64]
+    origin_a: NDArray[np.float64]
+    places: Places
+
+
+def read_particles(star: StarFile) -> pd.DataFrame:
+    """The known columns of all particles, as text.
+
+    Raises:
+        DataError: there are none, or two share a name.
+    """
+    table = star.read(particles_table(star), columns.PARTICLE_COLUMNS)
+    if table.empty:
+        raise DataError(f"{star.path}: has no rows, so there are no particles; export it again")
+    if columns.PARTICLE not in table and columns.STACK not in table:
+        raise DataError(
+            f"{star.path}: names no particles ({columns.PARTICLE} or {columns.STACK}); extract "
+            f"the particles first"
+        )
+    for names in ([columns.TOMOGRAM, columns.PARTICLE], [columns.STACK]):
+        if set(names) <= set(table):
+            _refuse_twins(table, names, star.path)
+    return table
+
+
+def particle_names(table: pd.DataFrame) -> NDArray[np.object_]:
+    """(B,) names, unique within a tomogram."""
+    column = columns.PARTICLE if columns.PARTICLE in table else columns.STACK
+    return table[column].to_numpy(dtype=object)
+
+
+def describe_particles(
+    files: SetFiles,
+    table: pd.DataFrame,
+    tomograms: Tomograms | None,
+    tomogram_of: NDArray[np.int64],
+    pixel_size_a: float | None,
+) -> SetParticles:
+    """Poses and places of particles.
+
+    Args:
+        files: the set.
+        table: its particles, as :func:`read_particles` returns them.
+        tomograms: its tomograms, where they are known.
+        tomogram_of: (B,) tomogram of each particle.
+        pixel_size_a: of images, instead of the one that the file states.
+
+    Raises:
+        DataError: a value cannot be understood, or no pixel size is known.
+    """
+    path = files.particles.path
+    optics = read_optics(files.particles, table)
+    image_a = pixel_size_a or optics.pixel_size_a
+    if image_a is None:
+        raise DataError(
+            f"{path}: states no pixel size of images ({columns.IMAGE_PIXEL_SIZE} in data_optics); "
+            f"give it with --Apix"
+        )
+    origin_a = _origins_a(table, path, image_a)
+    return SetParticles(
+        source=files.path,
+        path=path,
+        table=table,
+        optics=optics,
+        pixel_size_a=image_a,
+        tomogram_of=tomogram_of,
+        has_poses=bool({columns.EULER_ANGLES[0], columns.SUBTOMOGRAM_ANGLES[0]} & set(table)),
+        orientation=_orientations(table, path),
+        origin_a=origin_a,
+        places=place_particles(
+            table,
+            path,
+            origin_a,
+            size_a=None if tomograms is None else tomograms.size_a[tomogram_of],
+            unit_a=_unit_of_coordinates_a(table, optics, tomograms, tomogram_of),
+        ),
+    )
+
+
+def _orientations(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    """(B, 3, 3) reference to tomogram coordinates; angles that are missing are 0."""
+    euler_deg = triples(table, columns.EULER_ANGLES, path)
+    if euler_deg is None:
+        euler_deg = np.zeros((len(table), 3))
+    return particle_orientations(euler_deg, triples(table, columns.SUBTOMOGRAM_ANGLES, path))
+
+
+def _origins_a(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float64]:
+    """(B, 3) what is subtracted from coordinates to reach centres, in tomogram coordinates.
+
+    RELION states it in the frame in which the particle was extracted.
+    """
+    origin = triples(table, columns.ORIGIN_A, path)
+    if origin is None:
+        origin_px = triples(table, columns.ORIGIN_PX, path)
+        if origin_px is None:
+            return np.zeros((len(table), 3))
+        origin = origin_px * pixel_size_a
+    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path)
+    if priors_deg is None:
+        return origin
+    turned: NDArray[np.float64] = np.einsum("bij,bj->bi", matrices_from_euler(priors_deg), origin)
+    return turned
+
+
+def _refuse_twins(table: pd.DataFrame, names: list[str], path: Path) -> None:
+    """Refuse two particles that agree in some columns."""
+    is_twin = table.duplicated(names).to_numpy()
+    if is_twin.any():
+        row = int(np.argmax(is_twin))
+        first = int(np.argmax((table[names] == table[names].iloc[row]).all(axis=1)))
+        said = " and ".join(f"{name} {table[name].iloc[row]}" for name in names)
+        raise DataError(
+            f"{path}: row {row + 1} repeats {said} of row {first + 1} ({is_twin.sum()} such "
+            f"rows); remove duplicated particles"
+        )
+
+
+def _unit_of_coordinates_a(
+    table: pd.DataFrame,
+    optics: SetOptics,
+    tomograms: Tomograms | None,
+    tomogram_of: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """(B,) angstrom per pixel of coordinates, NaN where it is not stated.
+
+    WarpTools counts pixels of extracted images, RELION those of the tilt series.
+    """
+    is_warptools = (
+        table[columns.TOMOGRAM].map(is_warp_name).all()
+        if tomograms is None
+        else tomograms.is_warptools
+    )
+    if is_warptools:
+        return np.full(len(table), np.nan if optics.pixel_size_a is None else optics.pixel_size_a)
+    unit_a = optics.series_pixel_size_a[optics.group]
+    if tomograms is None:
+        return unit_a
+    of_tomogram = tomograms.pixel_size_a[tomogram_of]
+    return np.where(np.isnan(of_tomogram), unit_a, of_tomogram)

@@ -1,0 +1,160 @@
+"""The tomograms of a set: their sizes, their hand, and the tilt images that they were made from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column
+from tomodrgn.core.specs.faults import suggest
+from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.set_files import frames_of_tomogram, tomograms_table
+from tomodrgn.plugins.readers.tilt_frames import TiltFrames, join_frames, parse_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarFile
+
+logger = logging.getLogger(__name__)
+
+_WARP_ENDING: Final = ".tomostar"
+_WARP_TILT_SERIES: Final = "dummy_tiltseries.mrc"
+_USUAL_HAND: Final = -1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tomograms:
+    """T tomograms with F tilt images.
+
+    Attributes:
+        names: (T,) their names.
+        is_warptools: whether WarpTools wrote the set, else RELION did.
+        pixel_size_a: (T,) pixel size of the tilt series, NaN where it is not stated.
+        size_a: (T, 3) size x, y, z, NaN where it is not stated.
+        hand: (T,) ``rlnTomoHand``.
+        defocus_slope: (T,) by which RELION scales heights.
+        microscope: (T,) columns by field of ``CtfTable``, those that the file has.
+        starts: (T + 1,) first tilt image of each tomogram, then F.
+        frames: the tilt images.
+        paths: the files that were read.
+    """
+
+    names: Sequence[str]
+    is_warptools: bool
+    pixel_size_a: NDArray[np.float64]
+    size_a: NDArray[np.float64]
+    hand: NDArray[np.float64]
+    defocus_slope: NDArray[np.float64]
+    microscope: dict[str, NDArray[np.float64]]
+    starts: NDArray[np.int64]
+    frames: TiltFrames
+    paths: tuple[Path, ...]
+
+
+def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
+    """Some tomograms of a tomograms file, in the order asked for.
+
+    Raises:
+        DataError: a tomogram is missing or there twice, or its tilt images cannot be understood.
+    """
+    block = tomograms_table(star)
+    table = star.read(block)
+    table = table.iloc[_find_rows(table, names, star)].reset_index(drop=True)
+    files = table.get(columns.TILT_SERIES_FILE, [None] * len(names))
+    read = [_read_frames(star, name, file) for name, file in zip(names, files, strict=True)]
+    owners, parts = zip(*read, strict=True)
+    frames = join_frames(parts)
+
+    def column(name: str, otherwise: float) -> NDArray[np.float64]:
+        if name in table:
+            return numeric_column(table, name, star.path)
+        return np.full(len(table), otherwise)
+
+    pixel_size_a = column(columns.SERIES_PIXEL_SIZE, np.nan)
+    size_px = np.stack([column(name, np.nan) for name in columns.TOMOGRAM_SIZE], axis=-1)
+    return Tomograms(
+        names=names,
+        is_warptools=_is_warptools(table, frames),
+        pixel_size_a=pixel_size_a,
+        size_a=size_px * pixel_size_a[:, None],
+        hand=_hand(table, star),
+        defocus_slope=column(columns.DEFOCUS_SLOPE, 1.0),
+        microscope={
+            field: numeric_column(table, name, star.path)
+            for field, name in columns.MICROSCOPE.items()
+            if name in table
+        },
+        starts=np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64),
+        frames=frames,
+        paths=tuple(dict.fromkeys((star.path, *owners))),
+    )
+
+
+def is_warp_name(tomogram: str) -> bool:
+    """Whether WarpTools names tomograms this way."""
+    return tomogram.endswith(_WARP_ENDING)
+
+
+def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDArray[np.int64]:
+    """The row of each tomogram asked for."""
+    known = table[columns.TOMOGRAM]
+    twice = known[known.duplicated() & known.isin(names)]
+    if len(twice):
+        raise DataError(f"{star.path}: tomogram {twice.iloc[0]} is there twice; remove one row")
+    row_of = dict(zip(known, range(len(known)), strict=True))
+    missing = [name for name in names if name not in row_of]
+    if missing:
+        raise DataError(
+            f"{star.path}: tomogram {missing[0]} is missing, which particles lie in "
+            f"({len(missing)} of {len(names)} tomograms are).{suggest(missing[0], row_of)} "
+            f"Give the tomograms file that belongs to the particles"
+        )
+    return np.array([row_of[name] for name in names], dtype=np.int64)
+
+
+def _read_frames(star: StarFile, name: str, series_file: str | None) -> tuple[Path, TiltFrames]:
+    """The tilt images of one tomogram, and the file they stand in."""
+    owner, block = frames_of_tomogram(star, name, series_file)
+    try:
+        return owner.path, parse_frames(owner.read(block, columns.FRAME_COLUMNS), owner.path)
+    except DataError as error:
+        raise DataError(f"tomogram {name}: {error}") from error
+
+
+def _is_warptools(table: pd.DataFrame, frames: TiltFrames) -> bool:
+    """Whether WarpTools wrote the tomograms.
+
+    That is, as matrices, which RELION 5 does not write, and either without the translations that
+    RELION 4 needs or with a name that only WarpTools gives.
+    """
+    if np.isnan(frames.translation_px).any():
+        return False
+    warp_names = table[columns.TOMOGRAM].map(is_warp_name).all()
+    is_dummy = columns.TILT_SERIES in table and (table[columns.TILT_SERIES] == _WARP_TILT_SERIES)
+    return bool(warp_names or np.all(is_dummy) or not frames.translation_px.any())
+
+
+def _hand(table: pd.DataFrame, star: StarFile) -> NDArray[np.float64]:
+    if columns.HAND not in table:
+        logger.warning(
+            "%s: has no column %s; it is taken to be %g", star.path, columns.HAND, _USUAL_HAND
+        )
+        return np.full(len(table), _USUAL_HAND)
+    hand = numeric_column(table, columns.HAND, star.path)
+    bad_rows = np.flatnonzero(np.abs(hand) != 1)
+    if len(bad_rows):
+        raise DataError(
+            f"{star.path}: column {columns.HAND}, tomogram "
+            f"{table[columns.TOMOGRAM].iloc[bad_rows[0]]}: {hand[bad_rows[0]]:g} is neither 1 "
+            f"nor -1; correct it"
+        )
+    return hand
