@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,5 +66,6 @@ def recorded(simulation: Simulation) -> Recorded:
 
 @pytest.fixture
 def particles() -> ParticleSet:
-    """Seven particles of 3 to 6 images in two tomograms."""
-    return imaginary_particles((3, 5, 4, 6, 3, 4, 5))
+    """Seven particles of 3 to 6 images, without CTF."""
+    particles = imaginary_particles((3, 5, 4, 6, 3, 4, 5))
+    return replace(particles, images=replace(particles.images, ctf=None))

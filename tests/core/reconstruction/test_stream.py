@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.cache.imaginary import ImaginaryReader, imaginary_reader
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.reconstruction.stream import bytes_needed, sum_images
+from tomodrgn.core.reconstruction.weights import Attenuation
+from tomodrgn.core.specs.dataset import PreparationSpec
+
+if TYPE_CHECKING:
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.reconstruction.insertion import FourierSums
+
+
+def summed(reader: ImaginaryReader, particles: ParticleSet, **changes: int) -> FourierSums:
+    return sum_images(
+        reader,
+        particles,
+        np.arange(particles.n_images) % 2,
+        n_volumes=2,
+        preparation=PreparationSpec(),
+        attenuation=Attenuation(),
+        device=torch.device("cpu"),
+        progress=lambda _done, _total: None,
+        **changes,
+    )
+
+
+def test_size_of_blocks_does_not_matter(particles: ParticleSet) -> None:
+    reader = imaginary_reader(particles)
+    whole, small = summed(reader, particles), summed(reader, particles, block_bytes=1)
+    for grid, expected in zip(small.grids, whole.grids, strict=True):
+        torch.testing.assert_close(grid, expected)
+
+
+def test_each_image_is_read_once(particles: ParticleSet) -> None:
+    reader = imaginary_reader(particles)
+    summed(reader, particles, block_bytes=2**12)
+    assert reader.loaded == particles.n_images
+
+
+def test_progress_ends_at_all_images(particles: ParticleSet) -> None:
+    seen: list[tuple[int, int]] = []
+    sum_images(
+        imaginary_reader(particles),
+        particles,
+        np.zeros(particles.n_images, np.int64),
+        n_volumes=1,
+        preparation=PreparationSpec(window=False),
+        attenuation=Attenuation(),
+        device=torch.device("cpu"),
+        progress=lambda done, total: seen.append((done, total)),
+        block_bytes=2**12,
+    )
+    assert seen[-1] == (particles.n_images, particles.n_images)
+    assert len(seen) > 1
+
+
+def test_images_that_are_not_finite_are_named(particles: ParticleSet) -> None:
+    reader = imaginary_reader(particles)
+    pixels = reader.pixels.copy()
+    pixels[particles.source_image[4], 0, 3] = np.nan
+    reader = replace(reader, pixels=pixels)
+    with pytest.raises(DataError, match=f"1 images .* not finite: {particles.image_name[4]}"):
+        summed(reader, particles)
+
+
+def test_memory_grows_with_volumes() -> None:
+    one, two, three = (bytes_needed(n, 32) for n in (1, 2, 3))
+    assert two - one == three - two > 0
+    assert bytes_needed(2, 200) < 8e9
