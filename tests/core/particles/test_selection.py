@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.particles.selection import override_dose, select, take_images
+from tomodrgn.core.particles.selection import override_dose, select, take_images, take_particles
 from tomodrgn.core.specs.dataset import DatasetSpec
 
 if TYPE_CHECKING:
@@ -142,3 +143,17 @@ def test_indices_that_do_not_fit_are_refused(
 def test_a_selection_without_particles_is_refused(particles: ParticleSet) -> None:
     with pytest.raises(DataError, match="no particles are left"):
         select(particles, DatasetSpec(use_first_ntilts=5), 0)
+
+
+def test_particles_without_images_can_be_taken(particles: ParticleSet) -> None:
+    none = np.zeros(0, dtype=np.int64)
+    everyone = np.arange(particles.n_particles)
+    bare = replace(
+        particles,
+        counts=np.zeros(particles.n_particles, dtype=np.int64),
+        **particles.take_rows(everyone, none),
+    )
+    kept = take_particles(bare, np.array([True, False, True]), "not wanted")
+    assert kept.n_particles == 2
+    assert kept.name.tolist() == [particles.name[0], particles.name[2]]
+    assert kept.rejected["not wanted"] == 1

@@ -88,8 +88,23 @@ def take_images(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) ->
 
 
 def take_particles(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) -> ParticleSet:
-    """The set with only the particles of the mask (B,), as :func:`take_images`."""
-    return take_images(particles, mask[particles.particle_of_image], reason)
+    """The set with only the particles of the mask (B,), as :func:`take_images`.
+
+    Where the input has no images, ``rejected`` counts particles.
+    """
+    if particles.n_images:
+        return take_images(particles, mask[particles.particle_of_image], reason)
+    kept, n_left_out = np.flatnonzero(mask), int((~mask).sum())
+    rejected = dict(particles.rejected)
+    if n_left_out:
+        rejected[reason] = rejected.get(reason, 0) + n_left_out
+    none = np.zeros(0, dtype=np.int64)
+    return replace(
+        particles,
+        counts=particles.counts[kept],
+        rejected=rejected,
+        **particles.take_rows(kept, none),
+    )
 
 
 def override_dose(particles: ParticleSet, dose_per_tilt_e_per_a2: float) -> ParticleSet:
