@@ -7,10 +7,10 @@ from tomodrgn.core.testing.contracts import (
     DecoderContract,
     EncoderContract,
     EncodingContract,
-    ExporterContract,
-    ReaderContract,
     WeightingContract,
 )
+from tomodrgn.core.testing.exporter_contract import ExporterContract
+from tomodrgn.core.testing.reader_contract import ReaderContract
 
 __all__ = [
     "ComponentContract",

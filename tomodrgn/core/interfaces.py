@@ -44,16 +44,28 @@ class Reader(Protocol):
         """Files behind the set with size, mtime and header hash, as JSON values."""
 
 
-@runtime_checkable
-class SelectionWriter(Protocol):
-    """A reader that can also write part of its input, as files of the same format.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRows:
+    """The rows of an input, also those that its reader leaves out.
 
-    Rows count like ``source_image`` of the set it reads or, where that has no images, like
+    Rows count like ``source_image`` of the set that is read or, where it has no images, like
     ``source_particle``.
+
+    Attributes:
+        particle: (rows,) ``source_particle`` of each row.
+        tomogram: (particles,) tomogram name of each ``source_particle``, empty where none is known.
     """
 
-    def particle_of_row(self) -> NDArray[np.int64]:
-        """(rows,) ``source_particle`` of every row of the input, also of those left out."""
+    particle: NDArray[np.int64]
+    tomogram: NDArray[np.object_]
+
+
+@runtime_checkable
+class SelectionWriter(Protocol):
+    """A reader that can also write part of its input, as files of the same format."""
+
+    def source_rows(self) -> SourceRows:
+        """Particle and tomogram of every row of the input; no pixels are read."""
 
     def write_selection(
         self,
@@ -63,7 +75,7 @@ class SelectionWriter(Protocol):
     ) -> list[Path]:
         """Write some rows, each value as it stands in the input; the files written, ``out`` first.
 
-        ``columns`` are appended to the table of the rows: text by name, one value for each
+        ``columns`` are appended to the table of particles: text by name, one value for each
         ``source_particle``.
         """
 

@@ -12,9 +12,9 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
-from tomodrgn.core.testing.contracts import ReaderContract
 from tomodrgn.plugins.readers import MVolumeseriesSpec, tomodrgn_identify_reader
 from tomodrgn.plugins.readers.m_volumeseries import MVolumeseries
+from tomodrgn.testing import ReaderContract
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,6 @@ import pytest
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.interfaces import ReaderContext
-from tomodrgn.core.testing.contracts import ReaderContract
 from tomodrgn.plugins.readers import (
     NextpypSpec,
     WarpParticleseriesSpec,
@@ -19,6 +18,7 @@ from tomodrgn.plugins.readers import (
 )
 from tomodrgn.plugins.readers.nextpyp import Nextpyp
 from tomodrgn.plugins.readers.warp_particleseries import WarpParticleseries
+from tomodrgn.testing import ReaderContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,11 +17,11 @@ from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.specs.dataset import DatasetSpec
-from tomodrgn.core.testing.contracts import ReaderContract
 from tomodrgn.plugins.readers import WarpParticleseriesSpec, tomodrgn_identify_reader
 from tomodrgn.plugins.readers.image_series import DARK_FRAME
 from tomodrgn.plugins.readers.warp_columns import CTF
 from tomodrgn.plugins.readers.warp_particleseries import WarpParticleseries
+from tomodrgn.testing import ReaderContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

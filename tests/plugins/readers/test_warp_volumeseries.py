@@ -15,9 +15,9 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
-from tomodrgn.core.testing.contracts import ReaderContract
 from tomodrgn.plugins.readers import WarpVolumeseriesSpec, tomodrgn_identify_reader
 from tomodrgn.plugins.readers.warp_volumeseries import WarpVolumeseries
+from tomodrgn.testing import ReaderContract
 
 if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet

@@ -45,6 +45,16 @@ def split_row(line: bytes) -> list[bytes]:
     return list(_quoted_values(line)) if _has_quoted_values(line) else line.split()
 
 
+def value_spans(line: bytes) -> list[tuple[int, int]]:
+    """Where each value of a line begins and ends, with its quotes."""
+    spans, place, unclosed = [], 0, set[bytes]()
+    while bare := _BARE.search(line, place):
+        closing = _closing_quote(line, bare, unclosed)
+        place = closing.end() if closing else bare.end()
+        spans.append((bare.start(), place))
+    return spans
+
+
 def parse_rows(
     rows: bytes, columns: Sequence[str], wanted: Collection[str] | None = None
 ) -> pd.DataFrame:
@@ -80,14 +90,22 @@ def _quoted_values(line: bytes) -> Iterator[bytes]:
     """Values of a line of which some begin with a quote; one that is never closed is no quote."""
     place, unclosed = 0, set[bytes]()
     while bare := _BARE.search(line, place):
-        opening = bare.group()[:1]
-        closing = None
-        if opening in _CLOSING_QUOTE and opening not in unclosed:
-            closing = _CLOSING_QUOTE[opening].search(line, bare.start() + 1)
-            if closing is None:
-                unclosed.add(opening)
+        closing = _closing_quote(line, bare, unclosed)
         yield line[bare.start() + 1 : closing.start()] if closing else bare.group()
         place = closing.end() if closing else bare.end()
+
+
+def _closing_quote(
+    line: bytes, bare: re.Match[bytes], unclosed: set[bytes]
+) -> re.Match[bytes] | None:
+    """The quote that closes the one a value begins with, if it does; remembers unclosed ones."""
+    opening = bare.group()[:1]
+    if opening not in _CLOSING_QUOTE or opening in unclosed:
+        return None
+    closing = _CLOSING_QUOTE[opening].search(line, bare.start() + 1)
+    if closing is None:
+        unclosed.add(opening)
+    return closing
 
 
 def _parse_plain_rows(rows: bytes, columns: list[str], chosen: list[str]) -> pd.DataFrame | None:

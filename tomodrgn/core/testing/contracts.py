@@ -5,11 +5,8 @@ Every contract works on tiny, ragged, seeded data: three particles with 3, 5 and
 
 from __future__ import annotations
 
-import json
-import pickle
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import pytest
 import torch
 
@@ -18,24 +15,17 @@ from tomodrgn.core.interfaces import (
     DecoderContext,
     EncoderContext,
     EncodingContext,
-    ExporterContext,
     Posterior,
-    ReaderContext,
     WeightingContext,
 )
 from tomodrgn.core.particles.tables import ImageTable
 from tomodrgn.core.testing.component_contract import ComponentContract
-from tomodrgn.core.testing.example_run import example_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
     from tomodrgn.core.components import Component
-    from tomodrgn.core.interfaces import Exporter, LossWeighting, Reader, RunResults
-    from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.interfaces import LossWeighting
     from tomodrgn.core.specs.base import Spec
 
 BOX_SIZE_PX = 16
@@ -221,124 +211,6 @@ class WeightingContract(ComponentContract):
         together = weighting.weights(tilt_images(), radii())
         some = weighting.weights(tilt_images(), radii()[:5])
         assert_same(some, together[:, :5])
-
-
-class ReaderContract(ComponentContract):
-    """A reader yields packed metadata without pixels, and pixels on request.
-
-    Override ``make_spec`` to write an input with at least two particles into the folder.
-    """
-
-    family: ClassVar[str] = "reader"
-
-    @pytest.fixture
-    def reader(self, component: Component, own_spec: Spec) -> Reader:
-        reader: Reader = component.load()(own_spec, ReaderContext())
-        return reader
-
-    @pytest.fixture
-    def particles(self, reader: Reader) -> ParticleSet:
-        return reader.read()
-
-    def test_reading_twice_gives_the_same_set(self, reader: Reader, particles: ParticleSet) -> None:
-        again = reader.read()
-        for name in ("tomogram", "name", "source_particle", "counts", "image_name", "source_image"):
-            np.testing.assert_array_equal(getattr(again, name), getattr(particles, name))
-
-    def test_particles_and_images_are_identified(self, particles: ParticleSet) -> None:
-        keys = set(zip(particles.tomogram, particles.name, strict=True))
-        assert len(keys) == particles.n_particles >= 2
-        assert len(set(particles.image_name)) == particles.n_images
-
-    def test_every_row_is_kept_or_rejected(self, reader: Reader, particles: ParticleSet) -> None:
-        n_kept = particles.n_images if reader.has_images else particles.n_particles
-        assert particles.rows_read == n_kept + sum(particles.rejected.values())
-
-    def test_images_ascend_in_dose_within_a_particle(self, particles: ParticleSet) -> None:
-        same = np.diff(particles.particle_of_image) == 0
-        assert bool((np.diff(particles.images.dose_e_per_a2)[same] >= 0).all())
-
-    def test_rotations_are_rotations(self, particles: ParticleSet) -> None:
-        rotation = particles.images.rotation
-        product = rotation @ rotation.transpose(0, 2, 1)
-        np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), product.shape), atol=1e-4)
-        np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-4)
-
-    def test_images_come_in_the_order_asked_for(
-        self, reader: Reader, particles: ParticleSet
-    ) -> None:
-        if not reader.has_images:
-            return
-        rows = particles.source_image
-        box = particles.box_size_px
-        images = reader.load_images(rows)
-        assert images.shape == (particles.n_images, box, box)
-        assert images.dtype == np.float32
-        np.testing.assert_array_equal(reader.load_images(rows[::-1]), images[::-1])
-        np.testing.assert_array_equal(reader.load_images(rows[1:2]), images[1:2])
-
-    def test_reader_survives_pickling(self, reader: Reader, particles: ParticleSet) -> None:
-        twin = pickle.loads(pickle.dumps(reader))  # noqa: S301  our own pickle
-        assert twin.read().n_images == particles.n_images
-
-    def test_fingerprint_is_json_and_stable(self, reader: Reader) -> None:
-        assert json.dumps(reader.fingerprint()) == json.dumps(reader.fingerprint())
-
-
-class ExporterContract(ComponentContract):
-    """An exporter writes files into its folder and says which.
-
-    Override ``make_results`` where :func:`example_run` has not what the exporter needs.
-    """
-
-    family: ClassVar[str] = "exporters"
-
-    def make_results(self, folder: Path, registry: Registry) -> RunResults:
-        """The run to export from; its files go to the folder."""
-        return example_run(folder, registry)
-
-    @pytest.fixture
-    def results(self, tmp_path: Path, installed_components: Registry) -> RunResults:
-        return self.make_results(tmp_path, installed_components)
-
-    def export(
-        self, component: Component, spec: Spec, results: RunResults, outdir: Path, *rows: int
-    ) -> dict[str, bytes]:
-        """Content of the files written, by path below ``outdir``."""
-        exporter: Exporter = component.load()(spec, ExporterContext(outdir=outdir))
-        paths = exporter.export(results, np.array(rows, dtype=np.int64) if rows else None)
-        assert all(path.is_relative_to(outdir) and path.is_file() for path in paths)
-        written = {path for path in outdir.rglob("*") if path.is_file()}
-        assert set(paths) == written, "the paths returned are not those of the files written"
-        return {str(path.relative_to(outdir)): path.read_bytes() for path in paths}
-
-    def test_same_results_give_the_same_files(
-        self, component: Component, own_spec: Spec, results: RunResults, tmp_path: Path
-    ) -> None:
-        first, second = (
-            self.export(component, own_spec, results, tmp_path / name)
-            for name in ("first", "second")
-        )
-        assert first
-        assert first == second
-
-    def test_selection_of_all_is_no_selection(
-        self, component: Component, own_spec: Spec, results: RunResults, tmp_path: Path
-    ) -> None:
-        rows = range(results.particles.n_particles)
-        chosen = self.export(component, own_spec, results, tmp_path / "chosen", *rows)
-        assert chosen == self.export(component, own_spec, results, tmp_path / "all")
-
-    def test_export_leaves_the_run_as_it_is(
-        self, component: Component, own_spec: Spec, results: RunResults, tmp_path: Path
-    ) -> None:
-        def contents() -> dict[Path, bytes]:
-            files = results.directory.rglob("*")
-            return {path: path.read_bytes() for path in files if path.is_file()}
-
-        before = contents()
-        self.export(component, own_spec, results, tmp_path / "out", 0)
-        assert contents() == before
 
 
 def seeded(component: Component, spec: Spec, context: Any) -> Any:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    "tomodrgn.core.testing.component_contract", "tomodrgn.core.testing.contracts"
+    "tomodrgn.core.testing.component_contract",
+    "tomodrgn.core.testing.contracts",
+    "tomodrgn.core.testing.exporter_contract",
+    "tomodrgn.core.testing.reader_contract",
 )
 
 

@@ -7,6 +7,7 @@ in the headers of the stacks is not trusted.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -25,13 +26,15 @@ from tomodrgn.plugins.readers.image_stacks import (
     locate_images,
     refuse_repeated_names,
 )
+from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.core.interfaces import ReaderContext, SourceRows
     from tomodrgn.core.particles.tables import ImageTable
     from tomodrgn.plugins.readers import NextpypSpec, WarpParticleseriesSpec
 
@@ -105,6 +108,26 @@ class ImageSeries:
             "pixel_size_a": self._spec.pixel_size_a,
             "files": [describe_file(path) for path in paths],
         }
+
+    def source_rows(self) -> SourceRows:
+        """The particle of every row of the STAR file, dark frames too."""
+        return self._selectable.rows
+
+    def write_selection(
+        self,
+        rows: NDArray[np.int64],
+        out: Path,
+        columns: Mapping[str, NDArray[np.object_]] | None = None,
+    ) -> list[Path]:
+        """Write some rows as they stand in the file."""
+        return self._selectable.write(rows, out, columns)
+
+    @cached_property
+    def _selectable(self) -> SelectableTable:
+        star = read_star(self._spec.path)
+        block = columns.image_series_table(star, self.particle_column)
+        names = star.read(block, [columns.TOMOGRAM, self.particle_column])
+        return selectable_table(star, block, *self._name_pairs(names))
 
     def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """The known columns of all rows, as text, and the optics groups."""

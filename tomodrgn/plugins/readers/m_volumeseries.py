@@ -9,12 +9,14 @@ Source:
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import list_names, read_star
+from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series import (
     VolumeSeries,
     numbers,
@@ -70,6 +72,14 @@ class MVolumeseries(VolumeSeries):
             half_set=row_half_sets(table, HALF_SET, path),
             pixel_size_a=pixel_size_a,
         )
+
+    @cached_property
+    def _selectable(self) -> SelectableTable:
+        star = read_star(self._spec.path)
+        place, *_ = first_sample(star, COORDINATES) or COORDINATES
+        block = star.table_with(place)
+        table = star.read(block, [place, TOMOGRAM, TOMOGRAM_HASH])
+        return selectable_table(star, block, _tomograms(table), None)
 
 
 def first_sample(star: StarFile, names: tuple[str, ...]) -> tuple[str, ...] | None:

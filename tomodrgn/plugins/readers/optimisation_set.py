@@ -11,6 +11,7 @@ Source:
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from tomodrgn.plugins.readers.set_particles import (
     particle_names,
     read_particles,
 )
+from tomodrgn.plugins.readers.set_write import SelectableSet
 from tomodrgn.plugins.readers.tomograms import Tomograms, read_tomograms
 from tomodrgn.plugins.readers.trajectories import read_trajectories
 from tomodrgn.plugins.readers.visible_frames import FrameLists, parse_frame_lists
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.core.interfaces import ReaderContext, SourceRows
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.plugins.readers import OptimisationSetSpec
 
@@ -99,6 +101,23 @@ class OptimisationSet:
     def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, D, D) pixels of places in the lists of frames, in that order."""
         return self._located().load(np.asarray(rows, dtype=np.int64))
+
+    def source_rows(self) -> SourceRows:
+        """The particle of every place in the lists of frames, visible or not."""
+        return self._selectable.rows
+
+    def write_selection(
+        self,
+        rows: NDArray[np.int64],
+        out: Path,
+        columns: Mapping[str, NDArray[np.object_]] | None = None,
+    ) -> list[Path]:
+        """Write the set with some images; particles that keep none are left out."""
+        return self._selectable.write(rows, out, columns)
+
+    @cached_property
+    def _selectable(self) -> SelectableSet:
+        return SelectableSet(self._spec)
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Size, time and hash of the head of each STAR file, and one hash for all stacks."""

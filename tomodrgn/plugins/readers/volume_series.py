@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.core.interfaces import ReaderContext, SourceRows
     from tomodrgn.plugins.readers import MVolumeseriesSpec, WarpVolumeseriesSpec
+    from tomodrgn.plugins.readers.star_write import SelectableTable
 
 
 class VolumeSeries:
@@ -48,6 +49,24 @@ class VolumeSeries:
         """
         del rows
         raise DataError(f"{self._spec.path}: holds one row per particle and no tilt images")
+
+    def source_rows(self) -> SourceRows:
+        """The particle of every row of the STAR file."""
+        return self._selectable.rows
+
+    def write_selection(
+        self,
+        rows: NDArray[np.int64],
+        out: Path,
+        columns: Mapping[str, NDArray[np.object_]] | None = None,
+    ) -> list[Path]:
+        """Write some rows as they stand in the file."""
+        return self._selectable.write(rows, out, columns)
+
+    @property
+    def _selectable(self) -> SelectableTable:
+        """The table of particles."""
+        raise NotImplementedError
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Size, time and hash of the head of the STAR file."""

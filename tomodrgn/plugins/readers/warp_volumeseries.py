@@ -6,6 +6,7 @@ The centre of a particle is its coordinate minus its origin shift.
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from tomodrgn.plugins.readers.image_numbers import (
     image_pixel_size_a,
     the_one_pixel_size_a,
 )
+from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series import (
     VolumeSeries,
     numbers,
@@ -59,9 +61,7 @@ class WarpVolumeseries(VolumeSeries):
         path = self._spec.path
         table = _read_rows(path)
         pixel_size_a = self._spec.pixel_size_a or _coordinate_pixel_size_a(table, path)
-        tomogram = np.full(len(table), "", dtype=object)
-        if columns.TOMOGRAM in table:
-            tomogram = table[columns.TOMOGRAM].to_numpy(dtype=object)
+        tomogram = _tomograms(table)
         choices = [
             *((name,) for name in PARTICLE_NAMES),
             columns.COORDINATES,
@@ -79,6 +79,13 @@ class WarpVolumeseries(VolumeSeries):
             pixel_size_a=pixel_size_a,
         )
 
+    @cached_property
+    def _selectable(self) -> SelectableTable:
+        star = read_star(self._spec.path)
+        block = star.table_with(columns.COORDINATES[-1])
+        table = star.read(block, [columns.TOMOGRAM, columns.COORDINATES[-1]])
+        return selectable_table(star, block, _tomograms(table), None)
+
 
 def _read_rows(path: Path) -> pd.DataFrame:
     """The known columns of all rows, as text."""
@@ -94,6 +101,13 @@ def _read_rows(path: Path) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{path}: has no rows, so there are no particles; export it again")
     return table
+
+
+def _tomograms(table: pd.DataFrame) -> NDArray[np.object_]:
+    """(rows,) tomogram names, empty where the file has none."""
+    if columns.TOMOGRAM not in table:
+        return np.full(len(table), "", dtype=object)
+    return table[columns.TOMOGRAM].to_numpy(dtype=object)
 
 
 def _coordinate_pixel_size_a(table: pd.DataFrame, path: Path) -> float:

@@ -1,0 +1,179 @@
+"""Part of a STAR file: some rows of its tables, every byte that stays as it was.
+
+Values can be replaced in single rows, and columns can be appended; whatever else a line holds
+(tabs, quotes, spaces at its end, the carriage return of Windows) stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import compress
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError, OutputError
+from tomodrgn.core.files.atomic import atomic_path
+from tomodrgn.core.files.star_rows import is_row, value_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarBlock, StarFile
+
+_NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
+_LINE_END: Final = re.compile(rb"[\r\n]*\Z")
+
+
+@dataclass(frozen=True)
+class TableLines:
+    """The lines below the header of a table, split once for any number of selections."""
+
+    star: StarFile
+    block: StarBlock
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """Every line, those without values too."""
+        return self.star.content[self.block.start : self.block.stop].splitlines(keepends=True)
+
+    @cached_property
+    def of_rows(self) -> NDArray[np.int64]:
+        """(rows,) the line of each row."""
+        return np.flatnonzero(np.fromiter(map(is_row, self.lines), bool, len(self.lines)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSelection:
+    """Rows of one table to keep, and what to change in them.
+
+    Attributes:
+        table: the lines of the table.
+        keeps: (rows,) whether each row stays.
+        replaced: text by row, by column.
+        appended: text of (kept rows,) values by name of a new column.
+    """
+
+    table: TableLines
+    keeps: NDArray[np.bool_]
+    replaced: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    appended: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+
+    def header(self, start: int) -> bytes:
+        """What the file holds from ``start`` to the first row, with the new columns."""
+        star, block = self.table.star, self.table.block
+        taken = sorted(set(self.appended) & set(block.columns))
+        if taken:
+            raise DataError(
+                f"{star.path}: has a column {taken[0]} already; choose another name for the new one"
+            )
+        text = star.content[start : block.start]
+        if not self.appended:
+            return text
+        lines = text.splitlines(keepends=True)
+        last = max(i for i, line in enumerate(lines) if line.lstrip().startswith(b"_"))
+        end = _LINE_END.search(lines[last])
+        ending = (end[0] if end else b"") or b"\n"
+        has_numbers = b"#" in lines[last]
+        first = len(block.columns) + 1
+        added = [
+            f"_{name} #{number}" if has_numbers else f"_{name}"
+            for number, name in enumerate(self.appended, start=first)
+        ]
+        head = b"".join(lines[: last + 1]).rstrip(b"\r\n") + ending
+        return head + b"".join(n.encode() + ending for n in added) + b"".join(lines[last + 1 :])
+
+    def rows(self) -> Iterable[bytes]:
+        """The lines that stay; comments and blank lines all do."""
+        lines, of_rows = self.table.lines, self.table.of_rows
+        if len(of_rows) != len(self.keeps):
+            raise ValueError(f"the table has {len(of_rows)} rows, the mask {len(self.keeps)}")
+        stays = np.ones(len(lines), dtype=bool)
+        stays[of_rows[~self.keeps]] = False
+        if any(self.replaced.values()) or self.appended:
+            lines = self._changed(list(lines))
+        return compress(lines, stays.tolist())
+
+    def _changed(self, lines: list[bytes]) -> list[bytes]:
+        """Lines with values replaced, then columns appended."""
+        of_rows, columns = self.table.of_rows, self.table.block.columns
+        for name, texts in self.replaced.items():
+            place = columns.index(name)
+            for row, text in texts.items():
+                line = lines[of_rows[row]]
+                start, stop = value_spans(line)[place]
+                lines[of_rows[row]] = line[:start] + quoted(text).encode() + line[stop:]
+        if self.appended:
+            kept = of_rows[self.keeps].tolist()
+            for number, values in zip(kept, zip(*self.appended.values(), strict=True), strict=True):
+                added = "".join(f"\t{quoted(value)}" for value in values).encode()
+                body = lines[number].rstrip(b"\r\n")
+                lines[number] = body + added + (lines[number][len(body) :] or b"\n")
+        return lines
+
+
+def selected(
+    star: StarFile, selections: Sequence[RowSelection], without: Collection[str] = ()
+) -> Iterable[bytes]:
+    """Parts of a STAR file, to be written one after another.
+
+    Args:
+        star: the file.
+        selections: of tables of the file; other blocks stay whole.
+        without: names of the blocks that go.
+    """
+    of_block = {selection.table.block.start: selection for selection in selections}
+    end = 0
+    for block in star.blocks:
+        begin, end = end, block.stop
+        selection = of_block.get(block.start)
+        if block.name in without:
+            yield _before_block(star.content[begin : block.start])
+        elif selection is None:
+            yield star.content[begin:end]
+        else:
+            yield selection.header(begin)
+            yield from selection.rows()
+
+
+def write_together(files: Mapping[Path, Iterable[bytes]], inputs: Collection[Path]) -> list[Path]:
+    """Write files that appear together or not at all; their paths.
+
+    Args:
+        files: parts of each file by path; the first one refers to the others, and appears last.
+        inputs: files that must stay.
+
+    Raises:
+        OutputError: a path is that of an input, or cannot be written.
+    """
+    known = {path.resolve() for path in inputs}
+    taken = next((path for path in files if path.resolve() in known), None)
+    if taken is not None:
+        raise OutputError(f"{taken}: is the input, which stays as it is; name another output")
+    with ExitStack() as stack:  # which closes the last file first
+        for path, parts in files.items():
+            if path.is_dir():
+                raise OutputError(f"{path}: is a folder; name a file")
+            with stack.enter_context(atomic_path(path)).open("wb") as file:
+                file.writelines(parts)
+    return list(files)
+
+
+def quoted(value: str) -> str:
+    """The value, in quotes where white space or its first letter asks for them."""
+    if not _NEEDS_QUOTES.search(value):
+        return value
+    quote = "'" if '"' in value else '"'
+    return f"{quote}{value}{quote}"
+
+
+def _before_block(text: bytes) -> bytes:
+    """What stands before the line that begins a block."""
+    start = 0 if text.startswith(b"data_") else text.find(b"\ndata_") + 1
+    return text[:start]
