@@ -44,7 +44,7 @@ def test_values_of_the_selection_stay(particles: PlacedParticles) -> None:
 
 
 def test_other_numbers_of_values_are_refused(particles: PlacedParticles) -> None:
-    with pytest.raises(DataError, match=r"labels.pkl: holds values of 7 .* has 8, of which 6 are"):
+    with pytest.raises(DataError, match=r"labels.pkl: has 7 values; .* has 8 particles, and 6 are"):
         values_of(np.arange(7), particles, "labels.pkl")
 
 

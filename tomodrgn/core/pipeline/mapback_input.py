@@ -94,7 +94,9 @@ class Subject:
             RunError: there is no run, or it has none.
         """
         if self.spec.zfile is not None:
-            return values_of(read_latents(self.spec.zfile)[0], self.particles, str(self.spec.zfile))
+            return values_of(
+                read_latents(self.spec.zfile)[0], self.particles, self.spec.zfile, "latents"
+            )
         run = self.run or open_results(self.run_directory(), self.registry)
         if run.latents is None:
             raise RunError(f"{run.directory}: is a run of one structure, without latents")
@@ -108,13 +110,15 @@ class Subject:
         if wanted.overlap(run.particles):
             return latents[match_particles(run.particles, wanted)]
         in_order = latents[input_order(run.particles)]  # of a program with other names for them
-        return values_of(in_order, self.particles, str(path))
+        return values_of(in_order, self.particles, path, "latents")
 
     def classes(self) -> NDArray[np.int64]:
         """(B,) classes of the particles."""
         assert self.spec.class_volumes is not None  # noqa: S101  asked only then, for mypy
         path = self.spec.class_labels or self.spec.class_volumes / "labels.pkl"
-        labels = values_of(read_labels(path), self.particles, str(path))
+        if not path.exists():
+            raise DataError(f"{path}: is missing; give the class of each particle, --class-labels")
+        labels = values_of(read_labels(path), self.particles, path, "labels")
         if labels.dtype.kind not in "biuf" or (labels != np.floor(labels)).any():
             raise DataError(f"{path}: classes are whole numbers, as in the names of their maps")
         return labels.astype(np.int64)
@@ -195,7 +199,7 @@ def _values(subject: Subject) -> NDArray[Any]:
     """(B,) what particles are coloured by; without a wish, so that neighbours differ."""
     spec, particles = subject.spec, subject.particles
     if spec.labels is not None:
-        return values_of(read_labels(spec.labels), particles, str(spec.labels))
+        return values_of(read_labels(spec.labels), particles, spec.labels, "labels")
     if spec.color_by == "tomogram":
         return particles.tomogram
     if spec.color_by is not None:

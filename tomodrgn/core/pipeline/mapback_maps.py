@@ -102,7 +102,7 @@ def maps_of_particles(folder: Path, particles: PlacedParticles) -> list[Path]:
     paths = _maps_in(folder)
     everyone = np.empty(len(paths), dtype=object)
     everyone[:] = paths
-    chosen: list[Path] = values_of(everyone, particles, str(folder)).tolist()
+    chosen: list[Path] = values_of(everyone, particles, folder, "maps").tolist()
     return chosen
 
 

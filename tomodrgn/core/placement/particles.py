@@ -89,7 +89,9 @@ def input_order(particles: ParticleSet) -> NDArray[np.int64]:
     return np.argsort(particles.source_particle, kind="stable")
 
 
-def values_of(values: NDArray[Any], particles: PlacedParticles, where: str) -> NDArray[Any]:
+def values_of(
+    values: NDArray[Any], particles: PlacedParticles, where: object, what: str = "values"
+) -> NDArray[Any]:
     """The values (B, ...) of the particles, from a file with one for each.
 
     Args:
@@ -97,6 +99,7 @@ def values_of(values: NDArray[Any], particles: PlacedParticles, where: str) -> N
             left.
         particles: the particles.
         where: file that the values came from, for the error.
+        what: what they are, likewise.
 
     Raises:
         DataError: there are as many values as none of these.
@@ -108,9 +111,8 @@ def values_of(values: NDArray[Any], particles: PlacedParticles, where: str) -> N
     if len(values) == len(particles):
         return values
     raise DataError(
-        f"{where}: holds values of {len(values)} particles; {particles.source} has "
-        f"{particles.n_input}, of which {len(particles)} are selected; give one value for each "
-        "of either"
+        f"{where}: has {len(values)} {what}; {particles.source} has {particles.n_input} particles, "
+        f"and {len(particles)} are selected; give as many {what} as either"
     )
 
 
