@@ -231,7 +231,7 @@ BACKPROJECT_OPTIONS: Final = (
     Classic("--half-by", "half_by"),
     Classic("--labels", "labels"),
     Classic("--labels-sel", "labels_sel"),
-    Classic("--fsc-mask-r", "fsc_mask_r"),
+    Classic("--mask-r", "mask_r"),
     Classic("--flip", "flip"),
     Classic("--invert", "invert"),
 )

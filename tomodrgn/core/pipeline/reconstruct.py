@@ -162,8 +162,8 @@ def _finish_all(
 ) -> list[Path]:
     """Divide, write and compare the maps of all classes, one at a time."""
     mask = None
-    if spec.fsc_mask_r is not None:
-        mask = spherical_mask(sums.box_size_px, spec.fsc_mask_r)
+    if spec.mask_r is not None:
+        mask = spherical_mask(sums.box_size_px, spec.mask_r)
     paths, curves = [], {}
     for number, (suffix, name) in enumerate(zip(classes.suffixes, classes.names, strict=True)):
         halves = (2 * number, 2 * number + 1)

@@ -36,7 +36,7 @@ class HalvedMap:
     """A map, the two maps of its halves, and how far these agree.
 
     Attributes:
-        full: (D, D, D) from all images, each shell damped as the halves support it.
+        full: (D, D, D) from all images, each shell damped as the halves support it; masked.
         first: (D, D, D) from one half.
         second: (D, D, D) from the other.
         fsc: (D/2 + 1,) correlation of the halves in the mask.
@@ -121,14 +121,16 @@ def finish_halves(
         sums: V volumes.
         halves: which two of them.
         pixel_size_a: of the maps.
-        mask: (D, D, D) where the halves are compared; None for the whole box.
+        mask: (D, D, D) where the halves are compared, and what the full map is multiplied with;
+            None for the whole box.
     """
     first, second = (_half_map(sums.one(half)) for half in halves)
     curve = masked_fsc(first, second, mask)
     pooled = sums.pooled(list(halves))
     prior = prior_from_fsc(shell_weights(pooled)[0] / 2, curve)
+    full = _on_host(reconstruct_volume(pooled, prior))
     return HalvedMap(
-        full=_on_host(reconstruct_volume(pooled, prior)),
+        full=full if mask is None else full * mask,
         first=first,
         second=second,
         fsc=curve,

@@ -31,9 +31,9 @@ class ReconstructionSpec(Spec):
     """Labels to reconstruct, instead of all."""
     lowpass_a: PositiveFloat | None = None
     """Resolution in angstrom of the low-pass filtered map, instead of that of the half maps."""
-    fsc_mask_r: Annotated[float, Field(gt=0, le=2)] | None = 0.8
-    """Radius of the soft sphere in which half maps are compared, as a fraction of the half box;
-    null for the whole box."""
+    mask_r: Annotated[float, Field(gt=0, le=2)] | None = 0.8
+    """Radius of the soft sphere in which half maps are compared, as a fraction of the half box; the
+    map is empty outside, half maps are not; null for the whole box."""
     flip: bool = False
     """Mirror maps along z, which changes their handedness."""
     invert: bool = False
