@@ -23,6 +23,7 @@ from tomodrgn.plugins.readers.frame_stacks import FrameStacks, find_stacks
 from tomodrgn.plugins.readers.image_stacks import describe_file
 from tomodrgn.plugins.readers.set_assembly import set_with_images, set_without_images
 from tomodrgn.plugins.readers.set_files import SetFiles, read_set
+from tomodrgn.plugins.readers.set_images import frames_of_particles
 from tomodrgn.plugins.readers.set_particles import (
     SetParticles,
     describe_particles,
@@ -32,7 +33,6 @@ from tomodrgn.plugins.readers.set_particles import (
 from tomodrgn.plugins.readers.set_write import SelectableSet
 from tomodrgn.plugins.readers.tomograms import Tomograms, read_tomograms
 from tomodrgn.plugins.readers.trajectories import read_trajectories
-from tomodrgn.plugins.readers.visible_frames import FrameLists, parse_frame_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import ReaderContext, SourceRows
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.plugins.readers import OptimisationSetSpec
+    from tomodrgn.plugins.readers.visible_frames import FrameLists
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +81,7 @@ class OptimisationSet:
         self._paths = tuple(dict.fromkeys((files.path, particles.path, *of_tomograms)))
         fault = _fault_of_images(particles, tomograms)
         if tomograms is not None and fault is None:
-            frames = parse_frame_lists(
-                table[columns.VISIBLE_FRAMES].to_numpy(object), particles.path
-            )
+            frames = frames_of_particles(particles, tomograms)
             if self._needs_images:
                 self._stacks = self._find_stacks(particles, frames)
             return set_with_images(

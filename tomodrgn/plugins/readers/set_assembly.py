@@ -47,7 +47,7 @@ def set_with_images(
         defocus_sign: with which their heights count.
         box_size_px: of their images; None for the one that the file states.
     """
-    packed = pack_frames(frames, particles.tomogram_of, tomograms, particles.path)
+    packed = pack_frames(frames, particles, tomograms)
     geometry = image_geometry(packed, particles, tomograms.frames.rotation, motion_a)
     factor = _height_factors(particles, tomograms, defocus_sign)
     added_a = None

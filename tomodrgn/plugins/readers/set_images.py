@@ -12,6 +12,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.visible_frames import parse_frame_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,35 +49,42 @@ class PackedFrames:
     rejected: Mapping[str, int]
 
 
-def pack_frames(
-    frames: FrameLists, tomogram_of: NDArray[np.int64], tomograms: Tomograms, path: Path
-) -> PackedFrames:
-    """The visible frames that are not dark, by particle, then ascending dose.
-
-    Args:
-        frames: lists of B particles.
-        tomogram_of: (B,) tomogram of each.
-        tomograms: tilt images of the tomograms.
-        path: the particles file, for the error.
+def frames_of_particles(particles: SetParticles, tomograms: Tomograms) -> FrameLists:
+    """The lists of frames of B particles.
 
     Raises:
-        DataError: a list is not as long as the tilt series.
+        DataError: a list cannot be understood, or is not as long as the tilt series.
     """
-    n_tilts = np.diff(tomograms.starts)[tomogram_of]
+    texts = particles.table[columns.VISIBLE_FRAMES].to_numpy(dtype=object)
+    frames = parse_frame_lists(texts, particles.path)
+    n_tilts = np.diff(tomograms.starts)[particles.tomogram_of]
     wrong = np.flatnonzero(frames.n_frames != n_tilts)
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f"{path}: column {columns.VISIBLE_FRAMES}, row {row + 1}: lists {frames.n_frames[row]} "
-            f"frames, tomogram {tomograms.names[tomogram_of[row]]} has {n_tilts[row]} "
-            f"({len(wrong)} such rows); give the tomograms file that belongs to the particles"
+            f"{particles.path}: column {columns.VISIBLE_FRAMES}, row {row + 1}: lists "
+            f"{frames.n_frames[row]} frames, tomogram "
+            f"{tomograms.names[particles.tomogram_of[row]]} has {n_tilts[row]} ({len(wrong)} such "
+            f"rows); give the tomograms file that belongs to the particles"
         )
+    return frames
+
+
+def pack_frames(frames: FrameLists, particles: SetParticles, tomograms: Tomograms) -> PackedFrames:
+    """The visible frames that are not dark, by particle, then ascending dose.
+
+    Args:
+        frames: lists of B particles, as long as their tilt series.
+        particles: the particles.
+        tomograms: tilt images of their tomograms.
+    """
     of_entry = frames.particle_of_entry
-    tilt = np.arange(len(of_entry)) - (frames.starts[:-1] - tomograms.starts[tomogram_of])[of_entry]
+    first_tilt = tomograms.starts[particles.tomogram_of]
+    tilt = np.arange(len(of_entry)) - (frames.starts[:-1] - first_tilt)[of_entry]
     is_dark = tomograms.frames.is_dark[tilt]
     entry = np.flatnonzero(frames.visible & ~is_dark)
     particle, tilt = of_entry[entry], tilt[entry]
-    order = np.argsort(particle * (n_tilts.max() + 1) + _rank_by_dose(tomograms)[tilt])
+    order = np.argsort(particle * (frames.n_frames.max() + 1) + _rank_by_dose(tomograms)[tilt])
     left_out = {
         INVISIBLE_FRAME: int((~frames.visible).sum()),
         DARK_FRAME: int((frames.visible & is_dark).sum()),

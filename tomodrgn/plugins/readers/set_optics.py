@@ -104,13 +104,11 @@ def _used_groups(star: StarFile, particles: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def _are_volumes(star: StarFile, dimensions: NDArray[np.float64], particles: pd.DataFrame) -> bool:
-    """Whether the particles are volumes, by the most explicit statement that there is."""
+    """Whether anything says that the particles are volumes."""
     are_stacks = named_value(star, columns.ARE_2D_STACKS)
-    if are_stacks is not None:
-        return are_stacks != "1"
-    if not np.isnan(dimensions).all():
-        return bool((dimensions == _VOLUME).any())
-    return columns.CTF_VOLUME in particles
+    if are_stacks is None and np.isnan(dimensions).all():
+        return columns.CTF_VOLUME in particles
+    return are_stacks not in (None, "1") or bool((dimensions == _VOLUME).any())
 
 
 def _the_pixel_size_a(sizes_a: NDArray[np.float64], path: Path) -> float | None:
