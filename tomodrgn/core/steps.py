@@ -13,6 +13,7 @@ from tomodrgn.core.errors import SpecError, TomodrgnError
 from tomodrgn.core.specs.downsample import DownsampleSpec
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import Layer, merge
+from tomodrgn.core.specs.mapback import MapbackSpec
 from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
 from tomodrgn.core.specs.steps import Step, read_steps
 from tomodrgn.core.specs.volumes import VolumesSpec
@@ -29,6 +30,7 @@ _SPECS: dict[str, type[Spec]] = {
     "eval_vol": VolumesSpec,
     "score": ScoreSpec,
     "simulate": SimulationSpec,
+    "subtomo2chimerax": MapbackSpec,
 }
 _OUTPUTS = ("out", "outdir", "cache.path")
 
@@ -61,26 +63,35 @@ def plan_steps(path: Path, registry: Registry) -> list[Step]:
 
 def run_step(step: Step, registry: Registry) -> list[str]:
     """Run one step; lines that tell what came of it."""
-    from tomodrgn.core.pipeline import downsample, evaluate_volumes, prepare, score, simulate, train
+    from tomodrgn.core.pipeline import (
+        downsample,
+        evaluate_volumes,
+        map_back,
+        prepare,
+        score,
+        simulate,
+        train,
+    )
 
     spec = _spec(step, registry, pending=False)
+    made: list[object] = []
     match step.command:
         case "simulate":
-            return [str(simulate(spec))]
+            made = [simulate(spec)]
         case "prepare":
-            return [str(prepare(spec, registry, _outdir(step)))]
+            made = [prepare(spec, registry, _outdir(step))]
         case "train_vae" | "train_nn":
-            folder = Path(step.body["outdir"])
-            train(spec, registry, folder)
-            return [str(folder)]
+            made = [Path(step.body["outdir"])]
+            train(spec, registry, Path(step.body["outdir"]))
         case "downsample":
-            return [str(path) for path in downsample(spec, registry)[-1:]]
+            made = [*downsample(spec, registry)[-1:]]
         case "eval_vol":
-            volumes = evaluate_volumes(spec, registry)
-            return [f"{len(volumes)} volumes in {spec.out}"]
+            made = [f"{len(evaluate_volumes(spec, registry))} volumes in {spec.out}"]
+        case "subtomo2chimerax":
+            made = [*map_back(spec, registry)]
         case _:
             score(spec)  # which logs its table
-            return []
+    return [str(item) for item in made]
 
 
 def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:

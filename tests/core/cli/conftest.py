@@ -28,6 +28,7 @@ class RecordingPipeline(ModuleType):
             ("downsample", [Path("small.mrcs"), Path("small.star")]),
             ("evaluate_volumes", [Path("vol_000.mrc")]),
             ("simulate", Path("particles.star")),
+            ("map_back", [Path("mapback.cxc")]),
             ("score", {"accuracy": 1.0}),
         ):
             setattr(self, name, self._recorder(name, result))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=SpecCommand, fields=spec_parameters(MapbackSpec, MAPBACK_OPTIONS))
 def subtomo2chimerax(layers: tuple[Layer, ...]) -> None:
-    """Draw particles at their places in their tomograms, in ChimeraX.
+    """Draw particles in their tomograms, in ChimeraX.
 
     Takes a STAR file with coordinates and angles of particles (volume series or optimisation set),
     or the directory of a run trained on such. Open the scripts it writes in ChimeraX.

@@ -21,6 +21,7 @@ STEP_COMMANDS: Final = (
     "train_nn",
     "eval_vol",
     "score",
+    "subtomo2chimerax",
 )
 
 
