@@ -188,7 +188,8 @@ def volume(run: Path, outdir: Path, *options: object) -> tuple[NDArray[np.float3
 def test_flip_mirrors_and_invert_negates(run: Path, tmp_path: Path) -> None:
     plain, pixel_size_a = volume(run, tmp_path / "plain")
     assert pixel_size_a == pytest.approx(20.0)
-    np.testing.assert_array_equal(volume(run, tmp_path / "flip", "--flip")[0], plain[::-1])
+    flipped = volume(run, tmp_path / "flip", "--flip")[0]
+    np.testing.assert_array_equal(flipped[1:], plain[:0:-1])
     np.testing.assert_array_equal(volume(run, tmp_path / "invert", "--invert")[0], -plain)
 
 

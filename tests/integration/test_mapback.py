@@ -343,8 +343,8 @@ def test_run_alone_makes_a_map_of_each_latent_in_its_place(
     )
     scene = read_scene(script)
     assert [path.name for path in scene.maps] == [f"vol_{i:03d}.mrc" for i in range(4)]
-    flipped_centre_a = map_centre_a((16, 16, 16), 2 * PIXEL_A, flipped=True)
-    centres = scene.transforms @ [*flipped_centre_a, 1]
+    centre_a = map_centre_a((16, 16, 16), 2 * PIXEL_A)
+    centres = scene.transforms @ [*centre_a, 1]
     truth = np.load(simulated / "positions.npy")[of_tomogram]
     assert np.abs(centres - truth).max() < 0.5 * PIXEL_A / 10
     before = script.read_text()

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from tomodrgn.core.fourier.shells import fsc, shell_indices
-from tomodrgn.core.fourier.volumes import centred_fft3, half_ball, half_ball_to_volumes, lowpass
+from tomodrgn.core.fourier.volumes import (
+    centred_fft3,
+    half_ball,
+    half_ball_to_volumes,
+    lowpass,
+    mirror_z,
+)
 
 
 def random_volumes(n: int, box: int) -> torch.Tensor:
@@ -54,3 +61,12 @@ def test_fsc_ignores_scale_and_sees_the_sign() -> None:
 def test_fsc_of_noise_is_noise() -> None:
     first, second = random_volumes(2, 24).numpy()
     assert np.abs(fsc(first, second)[4:]).max() < 0.3  # shells of 200 and more voxels
+
+
+@pytest.mark.parametrize("edge", [8, 9])
+def test_mirror_keeps_the_centre_and_is_its_own_inverse(edge: int) -> None:
+    volume = torch.arange(float(edge**3)).reshape(edge, edge, edge)
+    mirrored = mirror_z(volume)
+    assert torch.equal(mirrored[edge // 2], volume[edge // 2])
+    assert torch.equal(mirrored[edge // 2 + 1], volume[edge // 2 - 1])
+    assert torch.equal(mirror_z(mirrored), volume)

@@ -72,6 +72,14 @@ def centred_fft3(volumes: Tensor) -> Tensor:
     return centred
 
 
+def mirror_z(volumes: Tensor) -> Tensor:
+    """Volumes (..., D, D, D) of the other hand, mirrored at the plane of their centre D//2.
+
+    Reversing the sections of an even box alone would move the centre by a pixel.
+    """
+    return volumes.flip(-3).roll(1 - volumes.shape[-3] % 2, -3)
+
+
 def lowpass(volumes: Tensor, *, pixel_size_a: float, resolution_a: float) -> Tensor:
     """Volumes without the frequencies above 1 / ``resolution_a``, both in angstrom."""
     box = volumes.shape[-1]

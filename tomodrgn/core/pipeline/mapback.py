@@ -181,10 +181,9 @@ def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject) -> None:
             paths = make_maps(subject, chosen, tomogram.files.made)
         one = find_alike(paths, spec)
         level = contour_level(paths, spec) if level is None else level
-        flipped = spec.flip and latents is not None
         commands = volume_commands(
             [tomogram.files.relative(path) for path in paths],
-            tomogram.transforms(map_centre_a(one.shape, one.pixel_size_a, flipped=flipped)),
+            tomogram.transforms(map_centre_a(one.shape, one.pixel_size_a)),
             tomogram.colours.rgb,
             level=level,
             pixel_size_a=one.pixel_size_a,

@@ -15,7 +15,7 @@ from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_index_file
-from tomodrgn.core.fourier.volumes import lowpass
+from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.particles.selection import take_particles
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
@@ -188,7 +188,7 @@ def _write_maps(
     filtered = lowpass(full, pixel_size_a=pixel_size_a, resolution_a=limit).numpy()
     maps = {"": found.full, "_filt": filtered, "_half1": found.first, "_half2": found.second}
     for suffix, volume in maps.items():
-        turned = volume[::-1] if spec.flip else volume
+        turned = mirror_z(torch.from_numpy(volume)).numpy() if spec.flip else volume
         write_volume(
             path.with_name(f"{path.stem}{suffix}.mrc"),
             -turned if spec.invert else turned,

@@ -13,7 +13,7 @@ from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_latents
-from tomodrgn.core.fourier.volumes import lowpass
+from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.parts import build_model
@@ -166,5 +166,5 @@ def _finish(spec: VolumesSpec, volumes: Tensor, pixel_size_a: float) -> Tensor:
     if spec.lowpass_a is not None:
         volumes = lowpass(volumes, pixel_size_a=pixel_size_a, resolution_a=spec.lowpass_a)
     if spec.flip:
-        volumes = volumes.flip(1)
+        volumes = mirror_z(volumes)
     return -volumes if spec.invert else volumes

@@ -14,19 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def map_centre_a(
-    shape: tuple[int, int, int], pixel_size_a: float, *, flipped: bool = False
-) -> NDArray[np.float64]:
-    """(3,) centre (x, y, z) of a map in angstrom from its first voxel.
-
-    Args:
-        shape: (z, y, x) voxels.
-        pixel_size_a: edge of a voxel.
-        flipped: the order of its sections was reversed, which moves the centre of an even edge.
-    """
+def map_centre_a(shape: tuple[int, int, int], pixel_size_a: float) -> NDArray[np.float64]:
+    """(3,) centre (x, y, z) of a map of ``shape`` (z, y, x), in angstrom from its first voxel."""
     z, y, x = shape
-    section = z - 1 - z // 2 if flipped else z // 2
-    return pixel_size_a * np.array([x // 2, y // 2, section], dtype=np.float64)
+    return pixel_size_a * np.array([x // 2, y // 2, z // 2], dtype=np.float64)
 
 
 def placements(
