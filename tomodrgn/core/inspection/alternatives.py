@@ -90,8 +90,6 @@ def _of_axes() -> Iterator[Alternative]:
     yield Alternative(AXES, "images are transposed", remedy, _turn_image([[0, 1], [1, 0]]))
     yield Alternative(AXES, "images are mirrored along x", remedy, _turn_image([[-1, 0], [0, 1]]))
     yield Alternative(AXES, "images are mirrored along y", remedy, _turn_image([[1, 0], [0, -1]]))
-    yield Alternative(AXES, "images are turned by 180 degrees", remedy,
-                      _turn_image([[-1, 0], [0, -1]]))  # fmt: skip
 
 
 def _of_angles() -> Iterator[Alternative]:

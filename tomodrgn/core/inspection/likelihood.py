@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from tomodrgn.core.fourier.shells import shell_indices
+from tomodrgn.core.inspection.leakage import WindowLeakage
 from tomodrgn.core.inspection.prediction import (
     centred_coefficients,
     half_maps,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.sample import Sample
 
 _ROUNDS: Final = 3
-_SMALLEST_VARIANCE: Final = 1e-3
+_SMALLEST_VARIANCE: Final = 0.03
 """Part of the mean power of a shell that is always noise; keeps data without noise finite."""
 _INDEPENDENT: Final = 1e-4
 """Least determinant of two normalised columns at which both are fitted."""
@@ -53,20 +54,13 @@ class Fit:
 
     Attributes:
         likelihood: (B,) log likelihood of the images of each particle.
-        blind: (B,) the same where nothing is predicted.
         maps: (2, D, D, D) half maps.
         agreement: (D/2 + 1,) their Fourier shell correlation.
     """
 
     likelihood: Tensor
-    blind: Tensor
     maps: NDArray[np.float32]
     agreement: NDArray[np.float64]
-
-    @property
-    def gain(self) -> Tensor:
-        """(B,) what the prediction is worth, in units of log likelihood."""
-        return self.likelihood - self.blind
 
 
 def fit(sample: Sample) -> Fit:
@@ -77,10 +71,15 @@ def fit(sample: Sample) -> Fit:
     predicted = model.signal * predict(sample, maps, 1 - sample.half)
     return Fit(
         likelihood=_per_particle(model.likelihood(centred, predicted), sample),
-        blind=_per_particle(model.likelihood(centred, None), sample),
         maps=maps,
         agreement=agreement,
     )
+
+
+def blind_likelihood(sample: Sample) -> Tensor:
+    """(B,) log likelihood of the images of each particle where nothing is predicted."""
+    centred = centred_coefficients(sample)
+    return _per_particle(_NoiseModel(sample).likelihood(centred, None), sample)
 
 
 class _NoiseModel:
@@ -93,8 +92,9 @@ class _NoiseModel:
         signal = signal_transfer(images, freqs_per_a, sample.optics)
         noise = noise_transfer(images, freqs_per_a, sample.optics)
         self.signal = damage if signal is None else signal * damage  # (M, P), signed
-        self._signal_power = self.signal.square()
-        self._noise_power = torch.ones_like(damage) if noise is None else noise.square()
+        leak = WindowLeakage(sample.window, sample.disc)
+        self._signal_power = leak(self.signal.square())
+        self._noise_power = torch.ones_like(damage) if noise is None else leak(noise.square())
         self._shell = torch.from_numpy(shell_indices(sample.disc.radius_px)) - 1
         self._n_shells = int(self._shell.max()) + 1
 

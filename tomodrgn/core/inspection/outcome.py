@@ -120,7 +120,7 @@ def tomogram_findings(
         tomogram: (B,) tomogram of each particle of the sample.
         names: their names.
     """
-    gains = judgement.corrected.gain
+    gains = judgement.gain
     if paired_z(gains) < CLEARLY_BETTER_Z:
         return
     usual = float(gains.median())

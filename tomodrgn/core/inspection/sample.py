@@ -42,6 +42,7 @@ class Sample:
         images: M rows; shifts in px of the cropped box.
         optics: groups with the pixel size of the cropped box.
         disc: coefficients of the cropped box.
+        window: (D, D) what the images were multiplied with, sampled in the cropped box.
         particle: (M,) int64 particle of each image, from 0.
         half: (M,) int64, 0 or 1, by particle.
         group: (M,) int64, jackknife group by particle, from 0.
@@ -57,6 +58,7 @@ class Sample:
     images: ImageTable[Tensor]
     optics: tuple[OpticsGroup, ...]
     disc: HalfPlaneDisc
+    window: Tensor
     particle: Tensor
     half: Tensor
     group: Tensor
@@ -162,6 +164,7 @@ def load_sample(
         images=replace(images_table, shift_px=images_table.shift_px * (small / box)),
         optics=groups,
         disc=half_plane_disc(small),
+        window=circular_window(small, inner=_WINDOW[0], outer=_WINDOW[1]),
         particle=torch.from_numpy(of_image),
         half=torch.from_numpy(rank[of_image] % 2),
         group=torch.from_numpy((rank[of_image] // 2) % n_groups),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.likelihood import Fit, fit
+from tomodrgn.core.inspection.likelihood import Fit, blind_likelihood, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +30,9 @@ CLEARLY_BETTER_Z: Final = 5.0
 CLEARLY_WORSE_Z: Final = 3.0
 _FEWEST_PARTICLES: Final = 8
 _MOST_FAULTS: Final = 3
+_TINY: Final = 1e-9
 _NOTABLE: Final = 0.01
-"""Least gain, in units of what the whole prediction is worth, of alternatives that change the
+"""Least gain, in units of what is explained, of alternatives that change the
 shape of transfer functions: no model of the contrast or the damage is exact."""
 _OPPOSITES: Final = frozenset({tried.HEIGHT, tried.TILT, tried.DOSE_ORDER})
 """Assumptions whose alternative is the mirror image of the metadata: no better by itself."""
@@ -47,7 +48,7 @@ class Comparison:
         z: mean difference of log likelihoods over its standard error; positive where the
             alternative is better.
         difference: mean difference of log likelihoods, per particle.
-        gain: the same, in units of what the better prediction is worth.
+        gain: the same, in units of what the better of both explains.
         decision: about the metadata.
     """
 
@@ -82,6 +83,7 @@ class Judgement:
         given: the fit of the metadata as they are.
         corrected: the fit with every fault corrected; ``given`` where there is none.
         best: the sample with every fault corrected.
+        gain: (B,) what the prediction adds to the log likelihood, after correction.
         signal_z: how clearly maps of one half predict images of the other, after correction.
     """
 
@@ -89,6 +91,7 @@ class Judgement:
     given: Fit
     corrected: Fit
     best: Sample
+    gain: Tensor
     signal_z: float
 
 
@@ -100,12 +103,13 @@ def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
         progress: told how many alternatives of all are tried; faults add to them.
     """
     given = base = fit(sample)
+    gain = base.likelihood - blind_likelihood(sample)
     faults: dict[str, list[Comparison]] = {}
     while True:
         open_ones = [a for a in tried.alternatives() if a.assumption not in faults]
         comparisons = []
         for place, alternative in enumerate(open_ones):
-            comparison = _compare(sample, base, alternative)
+            comparison = _compare(sample, base, float(gain.mean()), alternative)
             comparisons += [] if comparison is None else [comparison]
             progress(place + 1, len(open_ones))
         worst = _worst(comparisons)
@@ -116,13 +120,15 @@ def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
         changed = worst.alternative.change(sample)
         assert changed is not None  # noqa: S101  it was compared
         sample, base = changed, fit(changed)
+        gain = base.likelihood - blind_likelihood(sample)
     found = [*comparisons, *(each for fault in faults.values() for each in fault)]
     return Judgement(
         verdicts=tuple(_verdict(name, found) for name in tried.ASSUMPTIONS),
         given=given,
         corrected=base,
         best=sample,
-        signal_z=paired_z(base.gain),
+        gain=gain,
+        signal_z=paired_z(gain),
     )
 
 
@@ -144,15 +150,17 @@ def student_limit(z: float, n: int) -> float:
     return z + (z**3 + z) / (4 * max(n - 1, 1))
 
 
-def _compare(sample: Sample, base: Fit, alternative: Alternative) -> Comparison | None:
+def _compare(
+    sample: Sample, base: Fit, worth: float, alternative: Alternative
+) -> Comparison | None:
+    """An alternative against a fit whose prediction adds ``worth`` to the log likelihood."""
     changed = alternative.change(sample)
     if changed is None:
         return None
     other = fit(changed)
     differences = other.likelihood - base.likelihood
-    worth = max(float(base.gain.mean()), float(other.gain.mean()), 1e-9)
     z, difference, n = paired_z(differences), float(differences.mean()), len(differences)
-    gain = difference / worth
+    gain = difference / max(worth, worth + difference, _TINY)
     notable = _NOTABLE_OPPOSITE if alternative.assumption in _OPPOSITES else _NOTABLE
     decision: Decision = "undecided"
     if z > student_limit(CLEARLY_BETTER_Z, n) and gain > notable:
