@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.reconstruction.weights import Attenuation
     from tomodrgn.core.specs.dataset import PreparationSpec
 
-BLOCK_BYTES: Final = 32 * 2**20
+BLOCK_BYTES: Final = 16 * 2**20
 """Pixels read at once; the next block is read while one is inserted."""
 
 _GRIDS_OF_SUMS: Final = 3
