@@ -47,6 +47,14 @@ def test_centre_is_that_of_our_maps() -> None:
     assert map_centre_a((8, 6, 5), 2.0).tolist() == [4.0, 6.0, 8.0]
 
 
+@pytest.mark.parametrize("edge", [4, 5])
+def test_mirrored_map_keeps_its_centre(edge: int) -> None:
+    volume = torch.zeros(edge, edge, edge)
+    volume[edge // 2, edge // 2, edge // 2] = 1
+    z, y, x = torch.argwhere(mirror_z(volume[None])[0])[0].tolist()
+    assert map_centre_a((edge, edge, edge), 2.0).tolist() == [2 * x, 2 * y, 2 * z]
+
+
 def test_rounded_rotations_become_orthonormal(rng: np.random.Generator) -> None:
     rounded = random_rotations(N, rng).round(2)
     made = nearest_orthonormal(rounded)
