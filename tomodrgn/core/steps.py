@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from tomodrgn.core.commands import BASE_LAYERS, resolve_run
 from tomodrgn.core.errors import SpecError, TomodrgnError
 from tomodrgn.core.specs.downsample import DownsampleSpec
+from tomodrgn.core.specs.export import ExportSpec
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import Layer, merge
+from tomodrgn.core.specs.filter import FilterSpec
 from tomodrgn.core.specs.mapback import MapbackSpec
 from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
 from tomodrgn.core.specs.steps import Step, read_steps
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 _SPECS: dict[str, type[Spec]] = {
     "downsample": DownsampleSpec,
     "eval_vol": VolumesSpec,
+    "export": ExportSpec,
+    "filter_star": FilterSpec,
     "score": ScoreSpec,
     "simulate": SimulationSpec,
     "subtomo2chimerax": MapbackSpec,
@@ -66,6 +70,8 @@ def run_step(step: Step, registry: Registry) -> list[str]:
     from tomodrgn.core.pipeline import (
         downsample,
         evaluate_volumes,
+        export,
+        filter_star,
         map_back,
         prepare,
         score,
@@ -87,6 +93,10 @@ def run_step(step: Step, registry: Registry) -> list[str]:
             made = [*downsample(spec, registry)[-1:]]
         case "eval_vol":
             made = [f"{len(evaluate_volumes(spec, registry))} volumes in {spec.out}"]
+        case "export":
+            return [str(path) for path in export(spec, registry)]
+        case "filter_star":
+            return [str(path) for path in filter_star(spec, registry)]
         case "subtomo2chimerax":
             made = [*map_back(spec, registry)]
         case _:

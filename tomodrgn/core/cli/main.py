@@ -53,6 +53,10 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",
         "Reconstruct maps from images whose poses are known.",
     ),
+    "filter_star": LazyCommand(
+        "tomodrgn.core.cli.cmd_filter_star:filter_star",
+        "Keep some particles or images of a STAR file.",
+    ),
     "export": LazyCommand(
         "tomodrgn.core.cli.cmd_export:export",
         "Write results of a finished run for another program.",

@@ -237,6 +237,21 @@ BACKPROJECT_OPTIONS: Final = (
 )
 
 
+FILTER_OPTIONS: Final = (
+    Classic("particles", "particles", needed=True),
+    Classic("-o --out --outstar", "out", needed=True),
+    Classic("--input-type --starfile-type", "input_type"),
+    Classic("--ind", "ind"),
+    Classic("--ind-type", "ind_type"),
+    Classic("--labels", "labels"),
+    Classic("--labels-sel", "labels_sel"),
+    Classic("--action", "action"),
+    Classic("--tomogram", "tomogram"),
+    Classic("--tomo-id-col", "tomogram_column"),
+    Classic("--ptcl-id-col", "particle_column"),
+    Classic("--datadir", "datadir"),
+)
+
 EXPORT_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("kind", "kind", needed=True),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tomodrgn.core.pipeline.downsample import downsample
 from tomodrgn.core.pipeline.export import export
+from tomodrgn.core.pipeline.filter import filter_star
 from tomodrgn.core.pipeline.mapback import map_back
 from tomodrgn.core.pipeline.prepare import prepare
 from tomodrgn.core.pipeline.reconstruct import reconstruct
@@ -19,6 +20,7 @@ __all__ = [
     "downsample",
     "evaluate_volumes",
     "export",
+    "filter_star",
     "map_back",
     "prepare",
     "reconstruct",

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 STEP_COMMANDS: Final = (
     "simulate",
     "downsample",
+    "filter_star",
     "prepare",
     "train_vae",
     "train_nn",
     "eval_vol",
+    "export",
     "score",
     "subtomo2chimerax",
 )

@@ -1,0 +1,272 @@
+"""Filtering: part of a particles file, by index, label or tomogram, each row as it stands there."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError, OutputError
+from tomodrgn.core.files.labels import read_labels
+from tomodrgn.core.files.star import read_star
+from tomodrgn.core.interfaces import Reader, ReaderContext, SelectionWriter, SourceRows
+from tomodrgn.core.particles.selection import read_indices
+from tomodrgn.core.specs.faults import suggest, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.filter import FilterSpec
+
+logger = logging.getLogger(__name__)
+
+ALL_TOMOGRAMS: Final = "all"
+_FAMILIES: Final = {
+    "imageseries": {"warp_particleseries", "nextpyp"},
+    "warp_imageseries": {"warp_particleseries"},
+    "volumeseries": {"warp_volumeseries", "m_volumeseries"},
+    "optimization_set": {"optimisation_set"},
+}
+"""Names of earlier versions, and the kinds of readers that they stand for."""
+_ENDINGS: Final = (".tomostar", ".mrc")
+_IMAGE: Final = "rlnImageName"
+_HEAD_BYTES: Final = 1 << 20
+
+
+def filter_star(spec: FilterSpec, registry: Registry) -> list[Path]:
+    """Write part of a particles file; the files written, the one asked for first.
+
+    Raises:
+        DataError: the input cannot be read or filtered, the indices or labels do not fit it, or
+            nothing is left.
+        OutputError: an output is the input, or cannot be written.
+    """
+    reader = _open(spec, registry)
+    source = _with_columns(spec, reader.source_rows())
+    keeps = _chosen(spec, reader, source)
+    if spec.tomogram not in (None, ALL_TOMOGRAMS):
+        keeps &= _in_tomogram(spec, source)
+    if not keeps.any():
+        raise DataError(f"{spec.particles}: nothing is left of {len(keeps)} rows; choose others")
+    parts = {spec.out: keeps}
+    if spec.tomogram == ALL_TOMOGRAMS:
+        parts |= _by_tomogram(spec, source, keeps)
+    taken = next((out for out in parts if out.resolve() == spec.particles.resolve()), None)
+    if taken is not None:
+        raise OutputError(f"{taken}: is the input, which stays as it is; name another output")
+    _report(spec, source, keeps)
+    written = [
+        path
+        for out, part in parts.items()
+        for path in reader.write_selection(np.flatnonzero(part), out)
+    ]
+    if getattr(reader, "has_images", False):
+        _say_where_images_are(spec, written)
+    return written
+
+
+def _open(spec: FilterSpec, registry: Registry) -> SelectionWriter:
+    """The reader of the input, which need not have its images."""
+    kind = registry.identify_reader(spec.particles)
+    meant = _FAMILIES.get(spec.input_type or kind, {spec.input_type or kind})
+    if kind not in meant:
+        known = sorted({*_FAMILIES, *registry.kinds("reader")})
+        raise DataError(
+            f"{spec.particles}: is {kind}, not {spec.input_type} as --input-type says; leave it "
+            f"out, or give one of {', '.join(known)}"
+        )
+    component = registry.get("reader", kind)
+    options: dict[str, Any] = {"kind": kind, "path": spec.particles}
+    if spec.datadir is not None and "datadir" in component.spec.model_fields:
+        options["datadir"] = spec.datadir
+    reader: Reader = registry.build(
+        validate(component.spec, options), ReaderContext(needs_images=False)
+    )
+    if not isinstance(reader, SelectionWriter):
+        raise DataError(
+            f"{spec.particles}: the reader {kind} cannot write part of its input; leave particles "
+            "out of a run with --ind instead"
+        )
+    return reader
+
+
+def _with_columns(spec: FilterSpec, source: SourceRows) -> SourceRows:
+    """The rows with particles and tomograms named by other columns, where the spec names them."""
+    tomogram_of_row = source.tomogram[source.particle]
+    n_rows = len(tomogram_of_row)
+    if spec.particle_column == "index":
+        source = SourceRows(particle=np.arange(n_rows), tomogram=tomogram_of_row)
+    elif spec.particle_column is not None:
+        names = _column(spec.particles, spec.particle_column, n_rows)
+        particle, _ = pd.factorize(names)
+        _, first = np.unique(particle, return_index=True)
+        source = SourceRows(particle=particle.astype(np.int64), tomogram=tomogram_of_row[first])
+    if spec.tomogram_column is None:
+        return source
+    names = _column(spec.particles, spec.tomogram_column, n_rows)
+    _, first = np.unique(source.particle, return_index=True)
+    return replace(source, tomogram=names[first])
+
+
+def _column(path: Path, name: str, n_rows: int) -> NDArray[np.object_]:
+    """(rows,) text of a column of the table of particles."""
+    star = read_star(path)
+    name = name.removeprefix("_")
+    values = star.read(star.table_with(name), [name])[name].to_numpy(dtype=object)
+    if len(values) != n_rows:
+        raise DataError(
+            f"{path}: column {name} has {len(values)} values for {n_rows} rows; name a column of "
+            "the table of particles"
+        )
+    return values
+
+
+def _chosen(spec: FilterSpec, reader: SelectionWriter, source: SourceRows) -> NDArray[np.bool_]:
+    """(rows,) True for the rows that indices or labels keep; all without either."""
+    if spec.ind is None and spec.labels is None:
+        return np.ones(len(source.particle), dtype=bool)
+    if spec.labels is not None:
+        is_named = _has_label(spec, spec.labels, len(source.tomogram))[source.particle]
+    elif spec.ind is not None:
+        if spec.ind_type != "particle" and not getattr(reader, "has_images", True):
+            raise DataError(
+                f"{spec.particles}: has one row per particle and no tilt images; give particle "
+                "indices"
+            )
+        is_named = _has_index(spec, spec.ind, source)
+    return is_named if spec.action == "keep" else ~is_named
+
+
+def _has_label(spec: FilterSpec, path: Path, n_particles: int) -> NDArray[np.bool_]:
+    """(particles,) True for those with one of the labels asked for."""
+    labels = read_labels(path)
+    if len(labels) != n_particles:
+        raise DataError(
+            f"{path}: holds {len(labels)} labels, {spec.particles} has {n_particles} particles; "
+            "give the file that the labels were made from"
+        )
+    missing = sorted(set(spec.labels_sel) - set(labels.tolist()))
+    if missing:
+        raise DataError(
+            f"{path}: no particle has the label {missing[0]}; found "
+            f"{', '.join(map(str, pd.unique(labels)[:20]))}"
+        )
+    return np.isin(labels, spec.labels_sel)
+
+
+def _has_index(spec: FilterSpec, path: Path, source: SourceRows) -> NDArray[np.bool_]:
+    """(rows,) True for those that the indices name."""
+    if spec.ind_type == "image":
+        return np.isin(
+            np.arange(len(source.particle)), read_indices(path, len(source.particle), "images")
+        )
+    if spec.ind_type == "particle":
+        n_particles = len(source.tomogram)
+        return np.isin(source.particle, read_indices(path, n_particles, "particles"))
+    counts = np.bincount(source.particle)
+    indices = read_indices(path, int(counts.max()), "tilt images per particle")
+    n_short = int((counts <= indices.max(initial=-1)).sum())
+    if n_short:
+        logger.info(
+            "%d of %d particles have fewer than %d images, so they lack some of these indices",
+            n_short, len(counts), indices.max() + 1,
+        )  # fmt: skip
+    return np.isin(_rank_in_particle(source.particle), indices)
+
+
+def _rank_in_particle(particle: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(rows,) rows of the same particle before each row."""
+    order = np.argsort(particle, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(particle))])
+    rank = np.empty(len(particle), dtype=np.int64)
+    rank[order] = np.arange(len(particle)) - starts[particle[order]]
+    return rank
+
+
+def _in_tomogram(spec: FilterSpec, source: SourceRows) -> NDArray[np.bool_]:
+    """(rows,) True for those of the tomogram asked for."""
+    wanted = str(spec.tomogram)
+    names = _tomogram_names(spec, source)
+    found = [name for name in names if name == wanted] or [
+        name for name in names if _short(name) == _short(wanted)
+    ]
+    if len(found) != 1:
+        several = f"may be {' or '.join(found)}" if found else "is not there"
+        raise DataError(
+            f"{spec.particles}: tomogram {wanted!r} {several}.{suggest(wanted, names)} "
+            f"Tomograms: {', '.join(names[:20])}"
+        )
+    is_in_it: NDArray[np.bool_] = source.tomogram == found[0]
+    return is_in_it[source.particle]
+
+
+def _by_tomogram(
+    spec: FilterSpec, source: SourceRows, keeps: NDArray[np.bool_]
+) -> dict[Path, NDArray[np.bool_]]:
+    """The kept rows of each tomogram, by the file that they go to."""
+    names = _tomogram_names(spec, source)
+    of_tomogram, _ = pd.factorize(source.tomogram)
+    of_row = of_tomogram[source.particle]
+    masks = ((name, keeps & (of_row == number)) for number, name in enumerate(names))
+    kept = {name: mask for name, mask in masks if mask.any()}
+    return dict(zip(_file_names(spec.out, kept), kept.values(), strict=True))
+
+
+def _file_names(out: Path, tomograms: Iterable[str]) -> list[Path]:
+    """A file for each tomogram beside ``out``, with the short name where that is its own."""
+    names = list(tomograms)
+    shared = Counter(_short(name) for name in names)
+    labels = [name if shared[_short(name)] > 1 else _short(name) for name in names]
+    return [out.with_name(f"{out.stem}_{label.replace('/', '_')}.star") for label in labels]
+
+
+def _tomogram_names(spec: FilterSpec, source: SourceRows) -> list[str]:
+    """The tomograms in order of first appearance."""
+    names = [str(name) for name in pd.unique(source.tomogram)]
+    if names == [""]:
+        raise DataError(
+            f"{spec.particles}: names no tomograms; name the column that does with --tomo-id-col"
+        )
+    return names
+
+
+def _short(tomogram: str) -> str:
+    """The name without the ending that programs leave off or add."""
+    for ending in _ENDINGS:
+        tomogram = tomogram.removesuffix(ending)
+    return tomogram
+
+
+def _report(spec: FilterSpec, source: SourceRows, keeps: NDArray[np.bool_]) -> None:
+    kept = np.unique(source.particle[keeps])
+    logger.info(
+        "%s: %d of %d rows kept, %d of %d particles, %d of %d tomograms",
+        spec.particles, keeps.sum(), len(keeps), len(kept), len(source.tomogram),
+        len(pd.unique(source.tomogram[kept])), len(pd.unique(source.tomogram)),
+    )  # fmt: skip
+
+
+def _say_where_images_are(spec: FilterSpec, written: list[Path]) -> None:
+    """Say which folder to name to later commands, if the paths of images no longer lead there."""
+    for path in written[:2]:  # of a set, the particles come second
+        star = read_star(path, max_bytes=_HEAD_BYTES)
+        table = next((block for block in star.tables if _IMAGE in block.columns), None)
+        if table is None:
+            continue
+        first = star.read(table, [_IMAGE])[_IMAGE].iloc[0].rpartition("@")[2]
+        folders = (spec.out.parent, *spec.out.absolute().parents[1:])
+        if not any((folder / first).is_file() for folder in folders):
+            folder = spec.datadir or spec.particles.parent
+            logger.info(
+                "paths of images stay as written and do not lead from %s to %s; give "
+                "--datadir %s to later commands", spec.out.parent, first, folder,
+            )  # fmt: skip
+        return

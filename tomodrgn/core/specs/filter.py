@@ -1,0 +1,59 @@
+"""Which rows of a particles file to keep, and where they go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from tomodrgn.core.specs.base import Spec
+
+
+class FilterSpec(Spec):
+    """Part of a particles file, written as it stands in the file."""
+
+    particles: Path
+    """STAR file of particles: image series, volume series or optimisation set."""
+    out: Path
+    """STAR file to write; for an optimisation set, its other files are named after it."""
+    input_type: str | None = None
+    """What the STAR file holds, where that should be checked: imageseries, volumeseries,
+    optimisation_set, or the name of a reader; it is recognised anyway."""
+    ind: Path | None = None
+    """File of indices (0-based; .pkl, .npy or .txt)."""
+    ind_type: Literal["particle", "image", "tilt"] = "particle"
+    """What the indices count: particles in order of first appearance, images in row order, or the
+    images within each particle in row order."""
+    labels: Path | None = None
+    """File with a label for each particle (.pkl, .npy or .txt)."""
+    labels_sel: tuple[int, ...] = ()
+    """Labels of the particles that are meant."""
+    action: Literal["keep", "drop"] = "keep"
+    """Keep or leave out what the indices or labels name."""
+    tomogram: str | None = None
+    """Keep only this tomogram, named exactly, with or without .tomostar or .mrc; all writes a file
+    for each tomogram too."""
+    tomogram_column: str | None = None
+    """Column that names the tomogram, instead of the usual one."""
+    particle_column: str | None = None
+    """Column that names the particle, instead of the usual one; index for one particle per row."""
+    datadir: Path | None = None
+    """Folder of the image stacks, which is needed only where images of an optimisation set are
+    left out."""
+
+    @model_validator(mode="after")
+    def _says_what_to_keep(self) -> Self:
+        if self.ind is not None and self.labels is not None:
+            raise ValueError("ind and labels both choose particles; give one of them")
+        if (self.labels is None) != (not self.labels_sel):
+            raise ValueError("labels and labels_sel belong together; give both")
+        chooses = self.ind is not None or self.labels is not None
+        if not chooses and self.tomogram is None:
+            raise ValueError("nothing to filter by; give ind, labels with labels_sel, or tomogram")
+        if not chooses and self.action == "drop":
+            raise ValueError(
+                "action drop belongs to ind or labels; a tomogram is always kept, so drop the "
+                "indices of its particles"
+            )
+        return self
