@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tomodrgn.core.errors import SpecError
+from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import AUTO, Layer, merge
+from tomodrgn.core.specs.reconstruction import ReconstructionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,3 +58,17 @@ def resolve_run(
             "or --set encoder=null"
         )
     return run
+
+
+def resolve_reconstruction(
+    *layers: Mapping[str, Any], registry: Registry, pending: bool = False
+) -> tuple[ReconstructionSpec, RunSpecBase]:
+    """Which maps to reconstruct, and the run spec that says from what; arguments as above.
+
+    Raises:
+        SpecError: either has faults.
+    """
+    merged = merge(*layers)
+    mine = {name: merged.pop(name) for name in ReconstructionSpec.model_fields if name in merged}
+    spec = validate(ReconstructionSpec, mine)
+    return spec, resolve_run("prepare", merged, registry=registry, pending=pending)

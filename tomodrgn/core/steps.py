@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from tomodrgn.core.commands import BASE_LAYERS, resolve_run
+from tomodrgn.core.commands import BASE_LAYERS, resolve_reconstruction, resolve_run
 from tomodrgn.core.errors import SpecError, TomodrgnError
 from tomodrgn.core.specs.downsample import DownsampleSpec
 from tomodrgn.core.specs.export import ExportSpec
@@ -74,6 +74,7 @@ def run_step(step: Step, registry: Registry) -> list[str]:
         filter_star,
         map_back,
         prepare,
+        reconstruct,
         score,
         simulate,
         train,
@@ -89,6 +90,8 @@ def run_step(step: Step, registry: Registry) -> list[str]:
         case "train_vae" | "train_nn":
             made = [Path(step.body["outdir"])]
             train(spec, registry, Path(step.body["outdir"]))
+        case "backproject_voxel":
+            made = [*reconstruct(spec[0], spec[1], registry)]
         case "downsample":
             made = [*downsample(spec, registry)[-1:]]
         case "eval_vol":
@@ -119,7 +122,8 @@ def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:
         yield from _latent_faults(spec, made.runs.get(spec.weights.parent.resolve()))
     if step.command == "prepare" and not _outputs(step.body):
         yield "outdir: is missing, and so is cache.path; give one of them"
-    for place, path in _paths(spec):
+    specs = spec if isinstance(spec, tuple) else (spec,)
+    for place, path in (found for each in specs for found in _paths(each)):
         absolute = path.resolve()
         if not path.exists() and not any(absolute.is_relative_to(folder) for folder in made.paths):
             yield f"{place}: {path} does not exist, and no earlier step makes it"
@@ -158,11 +162,13 @@ def _latent_faults(volumes: VolumesSpec, run: RunSpecBase | None) -> Iterator[st
 
 
 def _spec(step: Step, registry: Registry, *, pending: bool) -> Any:
-    if step.command not in BASE_LAYERS:
+    if step.command in _SPECS:
         return validate(_SPECS[step.command], step.body)
     body = {name: value for name, value in step.body.items() if name not in {"particles", "outdir"}}
     reader = {"path": step.body["particles"]} if "particles" in step.body else {}
     layers = merge({"reader": reader}, body)
+    if step.command not in BASE_LAYERS:
+        return resolve_reconstruction(layers, registry=registry, pending=pending)
     return resolve_run(step.command, layers, registry=registry, pending=pending)
 
 

@@ -14,9 +14,7 @@ from tomodrgn.core.cli.options import (
     spec_parameters,
 )
 from tomodrgn.core.cli.spec_command import SpecCommand
-from tomodrgn.core.commands import resolve_run
-from tomodrgn.core.specs.faults import validate
-from tomodrgn.core.specs.files import merge
+from tomodrgn.core.commands import resolve_reconstruction
 from tomodrgn.core.specs.reconstruction import ReconstructionSpec
 
 if TYPE_CHECKING:
@@ -36,11 +34,8 @@ def backproject_voxel(layers: tuple[Layer, ...]) -> None:
     PARTICLES is the STAR file of the tilt images, or the set file. Writes the map, half maps, their
     FSC, and the map filtered at its resolution; with --labels, one map per class.
     """
-    merged = merge(*layers)
-    mine = {name: merged.pop(name) for name in ReconstructionSpec.model_fields if name in merged}
-    spec = validate(ReconstructionSpec, mine)
     registry = installed_registry()
-    run = resolve_run("prepare", merged, registry=registry)
+    spec, run = resolve_reconstruction(*layers, registry=registry)
     from tomodrgn.core.pipeline import reconstruct
 
     for path in reconstruct(spec, run, registry):

@@ -22,6 +22,7 @@ STEP_COMMANDS: Final = (
     "train_nn",
     "eval_vol",
     "export",
+    "backproject_voxel",
     "score",
     "subtomo2chimerax",
 )
