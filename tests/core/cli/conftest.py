@@ -29,6 +29,7 @@ class RecordingPipeline(ModuleType):
             ("evaluate_volumes", [Path("vol_000.mrc")]),
             ("simulate", Path("particles.star")),
             ("map_back", [Path("mapback.cxc")]),
+            ("reconstruct", [Path("map.mrc")]),
             ("score", {"accuracy": 1.0}),
         ):
             setattr(self, name, self._recorder(name, result))
