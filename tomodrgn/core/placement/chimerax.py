@@ -93,7 +93,7 @@ def legend(colours: Colours) -> str:
     for i, meaning in enumerate(colours.meaning):
         percent = ",".join(f"{100 * int(value) / 255:.0f}" for value in colours.legend[i])
         blocks.append(f"\nLabel : {meaning}\nRGBa % : {percent},1")
-        if of_entry is not None:
+        if of_entry is not None and len(of_entry[i]):
             blocks.append(f"models : {','.join(map(str, (of_entry[i] + 1).tolist()))}")
     return "\n".join([*blocks, ""])
 
