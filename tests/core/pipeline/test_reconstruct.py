@@ -95,6 +95,24 @@ def test_same_call_writes_the_same_files(back_project: Reconstruct, tmp_path: Pa
     assert volumes[0] == volumes[1]
 
 
+def test_order_of_rows_does_not_matter(
+    back_project: Reconstruct, simulated: Path, tmp_path: Path
+) -> None:
+    lines = (simulated / "particles.star").read_text().splitlines()
+    rows = [line for line in lines if "@" in line]
+    (first,) = {i for i, line in enumerate(lines) if line == rows[0]}
+    np.random.default_rng(0).shuffle(rows)
+    lines[first : first + len(rows)] = rows
+    shuffled = simulated / "shuffled.star"
+    shuffled.write_text("\n".join(lines) + "\n")
+    back_project(out=tmp_path / "before.mrc")
+    back_project({"reader": {"path": str(shuffled)}}, out=tmp_path / "after.mrc")
+    for kind in ("", "_half1", "_half2"):
+        before, after = (read_volume(tmp_path / f"{n}{kind}.mrc")[0] for n in ("before", "after"))
+        # float32 sums in another order
+        np.testing.assert_allclose(after, before, atol=1e-5 * np.abs(before).max())
+
+
 def test_mirror_and_sign(back_project: Reconstruct, tmp_path: Path) -> None:
     plain, _ = read_volume(back_project(out=tmp_path / "plain.mrc")[0])
     turned, _ = read_volume(back_project(out=tmp_path / "t.mrc", flip=True, invert=True)[0])
