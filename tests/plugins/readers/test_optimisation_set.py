@@ -347,9 +347,7 @@ def test_stacks_are_found_in_the_data_folder(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "here" / "stacks")
     for place in "abc":
         assert _read(path, datadir=tmp_path / place).n_images == 15
-    with pytest.raises(
-        DataError, match=r"stack stacks/TS_1/001.mrcs is missing \(5 of 5 "
-    ):
+    with pytest.raises(DataError, match=r"stack stacks/TS_1/001.mrcs is missing \(5 of 5 "):
         _read(path)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.image_numbers import the_one_pixel_size_a
 from tomodrgn.plugins.readers.optics_groups import join_optics, optics_table, refuse_mixed_groups
 from tomodrgn.plugins.readers.set_files import named_value, particles_table
+from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +65,7 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
     table, group = _used_groups(star, particles)
 
     def column(name: str) -> NDArray[np.float64]:
-        if name in table:
-            return numeric_column(table, name, star.path)
-        return np.full(len(table), np.nan)
+        return optional_column(table, name, star.path)
 
     series_a = column(columns.SERIES_PIXEL_SIZE)
     pixel_size_a = column(columns.IMAGE_PIXEL_SIZE)
@@ -77,9 +75,11 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
     return SetOptics(
         names=tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP])),
         group=group,
-        pixel_size_a=_the_pixel_size_a(pixel_size_a, star.path),
+        pixel_size_a=the_one_pixel_size_a(pixel_size_a, star.path)
+        if np.isfinite(pixel_size_a).all()
+        else None,
         series_pixel_size_a=series_a,
-        box_size_px=0 if np.isnan(box_px[0]) else int(box_px[0]),
+        box_size_px=max(int(np.nan_to_num(box_px[0])), 0),
         is_premultiplied=_is_premultiplied(column(columns.IS_PREMULTIPLIED), star.path),
         are_volumes=_are_volumes(star, column(columns.DIMENSIONS), particles),
         microscope={
@@ -109,15 +109,6 @@ def _are_volumes(star: StarFile, dimensions: NDArray[np.float64], particles: pd.
     if are_stacks is None and np.isnan(dimensions).all():
         return columns.CTF_VOLUME in particles
     return are_stacks not in (None, "1") or bool((dimensions == _VOLUME).any())
-
-
-def _the_pixel_size_a(sizes_a: NDArray[np.float64], path: Path) -> float | None:
-    """The one size, None where it is not stated."""
-    if np.isnan(sizes_a[0]):
-        return None
-    if sizes_a[0] <= 0:
-        raise DataError(f"{path}: pixel size {sizes_a[0]:g} A/px is not positive; correct it")
-    return float(sizes_a[0])
 
 
 def _is_premultiplied(stated: NDArray[np.float64], path: Path) -> NDArray[np.bool_]:

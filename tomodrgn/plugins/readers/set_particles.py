@@ -12,8 +12,9 @@ from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.set_files import particles_table
+from tomodrgn.plugins.readers.set_numbers import triples
 from tomodrgn.plugins.readers.set_optics import read_optics
-from tomodrgn.plugins.readers.set_places import place_particles, triples
+from tomodrgn.plugins.readers.set_places import place_particles
 from tomodrgn.plugins.readers.tomograms import is_warp_name
 
 if TYPE_CHECKING:

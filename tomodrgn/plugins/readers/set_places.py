@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.set_numbers import triples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,19 +74,6 @@ def place_particles(
         return Places(position_a=position_a)
     _warn_if_outside(path, position_a, 2 * half_size_a, float(unit_a[0]))
     return Places(position_a=position_a, offset_a=position_a - half_size_a)
-
-
-def triples(table: pd.DataFrame, names: tuple[str, ...], path: Path) -> NDArray[np.float64] | None:
-    """(B, 3) numbers of three columns that come together, or None where there are none."""
-    missing = [name for name in names if name not in table]
-    if len(missing) == len(names):
-        return None
-    if missing:
-        raise DataError(
-            f"{path}: {', '.join(missing)} missing beside "
-            f"{', '.join(name for name in names if name in table)}; give all of them or none"
-        )
-    return np.stack([numeric_column(table, name, path) for name in names], axis=-1)
 
 
 def _warn_if_outside(

@@ -23,6 +23,8 @@ from tomodrgn.core.geometry.projections import (
     stage_angles_from_rotations,
 )
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.image_numbers import refuse_rows
+from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _LARGEST_COSINE: Final = 1.01  # some programs round up
 _MATRIX_ROW: Final = 4
+_LARGEST_ENTRY: Final = 1e9  # of a matrix; shifts are in pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
         dose_e_per_a2=_dose_e_per_a2(table, path),
         tilt_deg=_tilt_deg(table, path, cosine, rotation),
         defocus=_defocus(table, path),
-        phase_shift_deg=_optional(table, columns.PHASE_SHIFT, path, 0.0),
+        phase_shift_deg=optional_column(table, columns.PHASE_SHIFT, path, 0.0),
         translation_px=translation_px,
     )
 
@@ -138,20 +141,18 @@ def _matrix_rows(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float
         numbers = np.array(joined.split(","), dtype=np.float64)
     except ValueError as error:
         raise DataError(f"{path}: column {name}: {error}; export the tomograms again") from error
-    if not np.isfinite(numbers).all():
-        raise DataError(f"{path}: column {name} holds a number that is not finite; export it again")
+    if not (np.abs(numbers) <= _LARGEST_ENTRY).all():
+        raise DataError(
+            f"{path}: column {name} holds a number that is not finite or too large; export it again"
+        )
     return numbers.reshape(-1, _MATRIX_ROW)
 
 
 def _tilt_cosine(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """(F,) scale factors, NaN where the file has none."""
-    cosine = _optional(table, columns.TILT_COSINE, path, np.nan)
-    bad_rows = np.flatnonzero((cosine < 0) | (cosine > _LARGEST_COSINE))
-    if len(bad_rows):
-        raise DataError(
-            f"{path}: column {columns.TILT_COSINE}, row {bad_rows[0] + 1}: {cosine[bad_rows[0]]:g} "
-            f"is no cosine of a tilt angle (0 to 1) ({len(bad_rows)} such rows)"
-        )
+    cosine = optional_column(table, columns.TILT_COSINE, path)
+    is_bad = (cosine < 0) | (cosine > _LARGEST_COSINE)
+    refuse_rows(table, columns.TILT_COSINE, path, is_bad, "no cosine of a tilt angle (0 to 1)")
     return np.minimum(cosine, 1.0)
 
 
@@ -169,13 +170,8 @@ def _tilt_deg(
 
 
 def _dose_e_per_a2(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    dose = _optional(table, columns.DOSE, path, np.nan)
-    bad_rows = np.flatnonzero(dose < 0)
-    if len(bad_rows):
-        raise DataError(
-            f"{path}: column {columns.DOSE}, row {bad_rows[0] + 1}: {dose[bad_rows[0]]:g} is "
-            f"negative ({len(bad_rows)} such rows); a dose is 0 or more"
-        )
+    dose = optional_column(table, columns.DOSE, path)
+    refuse_rows(table, columns.DOSE, path, dose < 0, "negative; a dose is 0 or more")
     return dose
 
 
@@ -192,10 +188,3 @@ def _defocus(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
         )
     values = [numeric_column(table, name, path) for name in columns.DEFOCUS.values()]
     return np.stack(values, axis=1)
-
-
-def _optional(table: pd.DataFrame, name: str, path: Path, otherwise: float) -> NDArray[np.float64]:
-    """A column of numbers, or the same number throughout."""
-    if name in table:
-        return numeric_column(table, name, path)
-    return np.full(len(table), otherwise)

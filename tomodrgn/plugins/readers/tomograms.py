@@ -12,7 +12,9 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.specs.faults import suggest
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.image_numbers import refuse_rows
 from tomodrgn.plugins.readers.set_files import frames_of_tomogram, tomograms_table
+from tomodrgn.plugins.readers.set_numbers import optional_column
 from tomodrgn.plugins.readers.tilt_frames import TiltFrames, join_frames, parse_frames
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 _WARP_ENDING: Final = ".tomostar"
 _WARP_TILT_SERIES: Final = "dummy_tiltseries.mrc"
-_USUAL_HAND: Final = -1.0
+_PIXEL_SIZES_A: Final = (1e-3, 1e4)  # beyond any microscope
+_LARGEST_SLOPE: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +77,15 @@ def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
     owners, parts = zip(*read, strict=True)
     frames = join_frames(parts)
 
-    def column(name: str, otherwise: float) -> NDArray[np.float64]:
-        if name in table:
-            return numeric_column(table, name, star.path)
-        return np.full(len(table), otherwise)
-
-    pixel_size_a = column(columns.SERIES_PIXEL_SIZE, np.nan)
-    size_px = np.stack([column(name, np.nan) for name in columns.TOMOGRAM_SIZE], axis=-1)
+    pixel_size_a = _pixel_sizes_a(table, star.path)
+    size_px = [optional_column(table, name, star.path) for name in columns.TOMOGRAM_SIZE]
     return Tomograms(
         names=names,
         is_warptools=_is_warptools(table, frames),
         pixel_size_a=pixel_size_a,
-        size_a=size_px * pixel_size_a[:, None],
-        hand=_hand(table, star),
-        defocus_slope=column(columns.DEFOCUS_SLOPE, 1.0),
+        size_a=np.stack(size_px, axis=-1) * pixel_size_a[:, None],
+        hand=_hand(table, star.path),
+        defocus_slope=_defocus_slope(table, star.path),
         microscope={
             field: numeric_column(table, name, star.path)
             for field, name in columns.MICROSCOPE.items()
@@ -143,18 +141,23 @@ def _is_warptools(table: pd.DataFrame, frames: TiltFrames) -> bool:
     return bool(warp_names or np.all(is_dummy) or not frames.translation_px.any())
 
 
-def _hand(table: pd.DataFrame, star: StarFile) -> NDArray[np.float64]:
+def _pixel_sizes_a(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    sizes_a = optional_column(table, columns.SERIES_PIXEL_SIZE, path)
+    is_bad = (sizes_a < _PIXEL_SIZES_A[0]) | (sizes_a > _PIXEL_SIZES_A[1])
+    refuse_rows(table, columns.SERIES_PIXEL_SIZE, path, is_bad, "no pixel size in A")
+    return sizes_a
+
+
+def _defocus_slope(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    slope = optional_column(table, columns.DEFOCUS_SLOPE, path, 1.0)
+    is_bad = np.abs(slope) > _LARGEST_SLOPE
+    refuse_rows(table, columns.DEFOCUS_SLOPE, path, is_bad, "no slope of the defocus, which is 1")
+    return slope
+
+
+def _hand(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     if columns.HAND not in table:
-        logger.warning(
-            "%s: has no column %s; it is taken to be %g", star.path, columns.HAND, _USUAL_HAND
-        )
-        return np.full(len(table), _USUAL_HAND)
-    hand = numeric_column(table, columns.HAND, star.path)
-    bad_rows = np.flatnonzero(np.abs(hand) != 1)
-    if len(bad_rows):
-        raise DataError(
-            f"{star.path}: column {columns.HAND}, tomogram "
-            f"{table[columns.TOMOGRAM].iloc[bad_rows[0]]}: {hand[bad_rows[0]]:g} is neither 1 "
-            f"nor -1; correct it"
-        )
+        logger.warning("%s: has no column %s; it is taken to be -1", path, columns.HAND)
+    hand = optional_column(table, columns.HAND, path, -1.0)
+    refuse_rows(table, columns.HAND, path, np.abs(hand) != 1, "neither 1 nor -1")
     return hand
