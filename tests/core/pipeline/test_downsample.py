@@ -143,6 +143,39 @@ def test_columns_in_pixels_of_images_scale_and_all_others_stay(
             assert before[name].tolist() == after[name].tolist()
 
 
+def test_coordinates_in_pixels_of_micrographs_stay(registry: Registry, tmp_path: Path) -> None:
+    """Where optics groups tell the pixel of micrographs from that of images, as in nextPYP."""
+    star = simulate(
+        SimulationSpec(
+            outdir=tmp_path / "in", format="nextpyp", n_particles=4, n_classes=1, box_size_px=16,
+            pixel_size_a=20.0, n_tilts=3, origin_shift_px=2.0,
+        )
+    )  # fmt: skip
+    spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=8)
+    (*_, out) = downsample(spec, registry)
+    expected, found = (
+        downsample_particles(_reader(registry, star).read(), 8),
+        _reader(registry, out).read(),
+    )
+    assert found.optics == expected.optics
+    np.testing.assert_allclose(found.images.shift_px, expected.images.shift_px, atol=1e-6)
+    for column in ("rlnCoordinateX", "rlnOriginXAngst", "rlnMicrographOriginalPixelSize"):
+        texts = [
+            file.read(file.table_with(column))[column].tolist()
+            for file in map(read_star, (star, out))
+        ]
+        assert texts[0] == texts[1]
+
+
+def test_volume_series_has_nothing_to_downsample(registry: Registry, tmp_path: Path) -> None:
+    star = simulate(
+        SimulationSpec(outdir=tmp_path / "in", n_particles=4, box_size_px=16, n_tilts=3)
+    ).with_name("volumes.star")
+    spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=8)
+    with pytest.raises(DataError, match="one row per particle and no tilt images"):
+        downsample(spec, registry)
+
+
 def test_number_type_can_be_chosen(registry: Registry, star: Path, tmp_path: Path) -> None:
     spec = DownsampleSpec(particles=star, out=tmp_path / "s.star", downsample=8, dtype="float32")
     stack, _ = downsample(spec, registry)

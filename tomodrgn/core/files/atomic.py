@@ -40,13 +40,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         with writing(path):
             yield partial
-            _flush_to_disk(partial)
+            flush_to_disk(partial)
             partial.replace(path)
     finally:
         with suppress(OSError):
             partial.unlink()
     with suppress(OSError):  # some network file systems do not flush folders
-        _flush_to_disk(path.parent)
+        flush_to_disk(path.parent)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def write_text_atomic(path: Path, content: str) -> None:
     write_bytes_atomic(path, content.encode("utf-8"))
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     """Have the system write a file or the entries of a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

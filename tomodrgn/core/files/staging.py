@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import OutputError
-from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, make_folder, writing
+from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, flush_to_disk, make_folder, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +41,8 @@ def staged(folder: Path, names: Sequence[str]) -> Iterator[Path]:
         with writing(folder / names[-1]):
             stage.mkdir()
             yield stage
+            for path in stage.rglob("*"):
+                flush_to_disk(path)
             for name in names:
                 (stage / name).replace(folder / name)
     finally:

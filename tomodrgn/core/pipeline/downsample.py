@@ -14,8 +14,7 @@ from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, read_volum
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.fourier.cropping import crop_volumes
-from tomodrgn.core.pipeline.display import show_progress
-from tomodrgn.core.pipeline.downsample_images import chunks, plan_images, stack_names
+from tomodrgn.core.pipeline.downsample_images import chunks, plan_images, stack_names, write_stacks
 from tomodrgn.core.pipeline.downsample_set import (
     VISIBLE,
     downsample_set,
@@ -25,7 +24,7 @@ from tomodrgn.core.pipeline.downsample_set import (
 from tomodrgn.core.pipeline.downsample_star import (
     downsample_series,
     open_source,
-    read_particles_star,
+    require_image_names,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def _downsample_particles(spec: DownsampleSpec, registry: Registry) -> list[Path
     star = read_star(spec.particles)
     if is_set(star):
         return downsample_set(source, star)
-    star = read_particles_star(spec.particles)
+    require_image_names(star)
     if any(VISIBLE in block.columns for block in star.tables):
         return downsample_set_particles(source, star)
     return downsample_series(source, star)
@@ -108,19 +107,8 @@ def _downsample_stacks(spec: DownsampleSpec, paths: Sequence[Path]) -> list[Path
     rows = chunks(n_images, spec.chunk)
     names = stack_names(spec.out.stem, len(rows))
     lists = [f"{spec.out.stem}.txt"] if len(rows) > 1 else []
-    with (
-        staged(spec.out.parent, [*names, *lists]) as stage,
-        show_progress("downsampling images") as progress,
-    ):
-        done = 0
-
-        def report(n_written: int) -> None:
-            nonlocal done
-            done += n_written
-            progress(done, n_images)
-
-        for name, of_stack in zip(names, rows, strict=True):
-            images.write(stage / name, of_stack, report)
+    with staged(spec.out.parent, [*names, *lists]) as stage:
+        write_stacks(images, stage, names, rows)
         for name in lists:
             (stage / name).write_text("".join(f"{stack}\n" for stack in names))
     return [spec.out.parent / name for name in (*names, *lists)]

@@ -12,6 +12,7 @@ import torch
 
 from tomodrgn.core.files.mrc_stream import open_stack
 from tomodrgn.core.fourier.cropping import crop_images, require_smaller_box
+from tomodrgn.core.pipeline.display import show_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.files.mrc_stream import FloatType
     from tomodrgn.core.specs.downsample import DownsampleSpec
 
-_BATCH_BYTES: Final = 256 * 2**20  # of images in their own box
+_BATCH_BYTES: Final = 32 * 2**20  # of images in their own box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,22 @@ def chunks(n_images: int, chunk: int | None) -> list[NDArray[np.int64]]:
 def stack_names(stem: str, n_stacks: int) -> list[str]:
     """``stem.mrcs``, or ``stem.0.mrcs``, ``stem.1.mrcs`` and so on."""
     return [f"{stem}.mrcs"] if n_stacks == 1 else [f"{stem}.{i}.mrcs" for i in range(n_stacks)]
+
+
+def write_stacks(
+    images: SmallerImages, folder: Path, stacks: Sequence[str], rows: Sequence[NDArray[np.int64]]
+) -> None:
+    """Write the rows of each stack, one stack after the other."""
+    n_images, done = sum(map(len, rows)), 0
+
+    def report(n_written: int) -> None:
+        nonlocal done
+        done += n_written
+        progress(done, n_images)
+
+    with show_progress("downsampling images") as progress:
+        for name, of_stack in zip(stacks, rows, strict=True):
+            images.write(folder / name, of_stack, report)
 
 
 def image_names(stacks: Sequence[str], rows: Sequence[NDArray[np.int64]]) -> NDArray[np.object_]:

@@ -24,7 +24,7 @@ from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.downsample_star import (
     IMAGE,
     build_reader,
-    read_particles_star,
+    require_image_names,
     rescaled_columns,
 )
 
@@ -57,7 +57,8 @@ def downsample_set(source: ParticlesSource, set_star: StarFile) -> list[Path]:
     """A whole set; its set file comes last among the paths."""
     out = source.spec.out.with_suffix(".star")
     values = _values(set_star)
-    particles = read_particles_star(_find(source, values[_PARTICLES]))
+    particles = read_star(_find(source, values[_PARTICLES]))
+    require_image_names(particles)
     changed = {_PARTICLES: f"{out.stem}_particles.star"}
     others: dict[str, bytes] = {}
     if _names_a_file(values.get(_TOMOGRAMS)):

@@ -14,15 +14,15 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.staging import staged
-from tomodrgn.core.files.star import numeric_column, read_star
+from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.files.star_columns import with_columns
 from tomodrgn.core.interfaces import Reader, ReaderContext
-from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.downsample_images import (
     chunks,
     image_names,
     plan_images,
     stack_names,
+    write_stacks,
 )
 from tomodrgn.core.specs.faults import validate
 
@@ -122,19 +122,8 @@ def downsample_series(source: ParticlesSource, star: StarFile) -> list[Path]:
     has_optics = any(_OPTICS in table.columns for table in star.tables)
     changed = rescaled_columns(star, source.scale, with_coordinates=not has_optics)
     changed.setdefault(block.name, {})[IMAGE] = image_names(stacks, rows)
-    with (
-        staged(out.parent, [*stacks, out.name]) as stage,
-        show_progress("downsampling images") as progress,
-    ):
-        done = 0
-
-        def report(n_written: int) -> None:
-            nonlocal done
-            done += n_written
-            progress(done, n_images)
-
-        for name, of_stack in zip(stacks, rows, strict=True):
-            source.images.write(stage / name, of_stack, report)
+    with staged(out.parent, [*stacks, out.name]) as stage:
+        write_stacks(source.images, stage, stacks, rows)
         (stage / out.name).write_bytes(with_columns(star, changed))
     return [out.parent / name for name in (*stacks, out.name)]
 
@@ -163,19 +152,17 @@ def rescaled_columns(
     return changed
 
 
-def read_particles_star(path: Path) -> StarFile:
-    """The file, if it can be rewritten.
+def require_image_names(star: StarFile) -> None:
+    """Refuse a file that cannot be rewritten.
 
     Raises:
         DataError: it names no images as STAR files do.
     """
-    star = read_star(path)
     if not any(IMAGE in block.columns for block in star.tables):
         raise DataError(
-            f"{path}: is no STAR file with the column {IMAGE}, so it cannot be rewritten for "
+            f"{star.path}: is no STAR file with the column {IMAGE}, so it cannot be rewritten for "
             "smaller images; leave the files as they are and give --downsample when training"
         )
-    return star
 
 
 def _numbers(values: NDArray[np.float64]) -> NDArray[np.object_]:

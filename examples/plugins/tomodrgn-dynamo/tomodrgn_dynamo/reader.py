@@ -39,7 +39,7 @@ class DynamoReader:
         self.spec = spec
         self.needs_images = context.needs_images
         self.tilts = spec.tilts or spec.path.parent / "tilts.csv"
-        self.starts: NDArray[np.int64] | None = None
+        self.starts = np.zeros(0, dtype=np.int64)  # known, like the stacks, once the table is read
         self.stacks: list[Path] = []
 
     def read(self) -> ParticleSet:
@@ -76,21 +76,20 @@ class DynamoReader:
 
     def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, D, D) pixels, read stack by stack."""
-        if self.starts is None:
+        if not self.stacks:
             self.read()
-        particle = np.searchsorted(self.starts, rows, side="right") - 1
-        images = []
-        places = []
-        for p in np.unique(particle):
-            here = np.flatnonzero(particle == p)
-            images.append(read_mrc_slices(self.stacks[p], rows[here] - self.starts[p]))
-            places.append(here)
-        loaded = np.concatenate(images)
-        return loaded[np.argsort(np.concatenate(places))]
+        order = np.argsort(rows, kind="stable")
+        particle = np.searchsorted(self.starts, rows[order], side="right") - 1
+        found, first = np.unique(particle, return_index=True)
+        images = [
+            read_mrc_slices(self.stacks[p], rows[some] - self.starts[p])
+            for p, some in zip(found, np.split(order, first[1:]), strict=True)
+        ]
+        return np.concatenate(images)[np.argsort(order)]
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Options, and one hash of the paths, sizes and times of all files."""
-        if self.starts is None:
+        if not self.stacks:
             self.read()
         digest = hashlib.sha256()
         for path in (self.spec.path, self.tilts, *(self.stacks if self.needs_images else ())):
@@ -117,8 +116,12 @@ class DynamoReader:
     def _optics(self, table: NDArray[np.float64], counts: NDArray[np.int64]) -> OpticsGroup:
         """Box and pixel size of the images; every stack must fit its tilt series."""
         if not self.needs_images:
-            pixel_size_a = self.spec.pixel_size_a or table[0, columns.PIXEL_SIZE] or 1.0
-            return OpticsGroup(name="dynamo", pixel_size_a=float(pixel_size_a), box_size_px=0)
+            stated_a = [
+                read_mrc_header(path).pixel_size_a for path in self.stacks[:1] if path.is_file()
+            ]
+            choices = (self.spec.pixel_size_a, *stated_a, table[0, columns.PIXEL_SIZE], 1.0)
+            pixel_size_a = next(float(choice) for choice in choices if choice)
+            return OpticsGroup(name="dynamo", pixel_size_a=pixel_size_a, box_size_px=0)
         headers = [read_mrc_header(path) for path in self.stacks]
         box = headers[0].shape[-1]
         for path, header, count in zip(self.stacks, headers, counts, strict=True):

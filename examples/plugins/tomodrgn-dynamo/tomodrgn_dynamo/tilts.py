@@ -71,7 +71,7 @@ def read_tilts(path: Path) -> TiltSeries:
         row = int(np.argmin(np.isfinite(numbers).all(axis=1))) if len(numbers) else 0
         raise DataError(f"{path}: row {row + 1} is missing, or holds what is no number")
     by_name = dict(zip(wanted, numbers.T, strict=True))
-    frame = rows.groupby("tomogram").cumcount().to_numpy()
+    frame = rows.groupby("tomogram").cumcount().to_numpy().astype(np.int64)
     order = np.lexsort([frame, by_name["dose_e_per_a2"], by_name["tomogram"]])
     columns = {name: column[order] for name, column in by_name.items()}
     tomograms, counts = np.unique(columns["tomogram"].astype(np.int64), return_counts=True)
