@@ -40,14 +40,16 @@ class WindowLeakage:
         grid = power.new_zeros(len(power), self._box**2)
         grid[:, self._places] = torch.cat([power, power], dim=1)
         square = grid.view(-1, 1, self._box, self._box)
-        spread: Tensor = conv2d(square, self._kernel, padding=_REACH).reshape(len(power), -1)
-        return spread[:, self._places[: power.shape[1]]]
+        spread = conv2d(square, self._kernel, padding=_REACH).reshape(len(power), -1)
+        picked: Tensor = spread[:, self._places[: power.shape[1]]]
+        return picked
 
 
 def _kernel(window: Tensor) -> Tensor:
-    """(1, 1, 5, 5) power of the transform of a window near its centre, adding up to 1."""
+    """(1, 1, 7, 7) power of the transform of a window near its centre, adding up to 1."""
     power = torch.fft.fftshift(torch.fft.fft2(window).abs().square())
     middle = len(window) // 2
     near = slice(middle - _REACH, middle + _REACH + 1)
     kernel = power[near, near]
-    return (kernel / kernel.sum())[None, None]
+    normalised: Tensor = kernel / kernel.sum()
+    return normalised[None, None]

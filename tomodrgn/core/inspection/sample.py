@@ -8,7 +8,7 @@ are among the assumptions.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -85,6 +85,10 @@ class Sample:
     def with_images(self, **columns: Any) -> Sample:
         """The sample with other columns of its image table."""
         return replace(self, images=replace(self.images, **columns))
+
+
+Change: TypeAlias = "Callable[[Sample], Sample | None]"
+"""From a sample to what it would be under another reading; None where nothing would be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +202,14 @@ def heights_from_defocus(particles: ParticleSet) -> NDArray[np.float32] | None:
         np.float32
     )
     return heights
+
+
+def reversed_within(particle: Tensor) -> Tensor:
+    """(M,) the rows of each particle, which are adjacent, from last to first."""
+    counts = torch.bincount(particle)
+    starts = torch.cumsum(counts, 0) - counts
+    place = torch.arange(len(particle)) - starts[particle]
+    return starts[particle] + counts[particle] - 1 - place
 
 
 class _Pixels:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.core.inspection.conftest import no_progress
+from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.sample import Sample
+from tomodrgn.core.inspection.verdicts import judge, paired_z, student_limit
+
+
+def decisions(sample: Sample) -> dict[str, str]:
+    return {v.assumption: v.decision for v in judge(sample, no_progress).verdicts}
+
+
+def test_right_metadata_are_not_contradicted(sample: Sample) -> None:
+    found = decisions(sample)
+    assert "contradicted" not in found.values()
+    for geometry in (tried.AXES, tried.EULER, tried.TILT, tried.SHIFTS, tried.STACK):
+        assert found[geometry] == "supported"
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("images are transposed", tried.AXES),
+        ("shifts have the opposite sign", tried.SHIFTS),
+        ("each row shows the next image", tried.STACK),
+    ],
+)
+def test_one_fault_is_named_once(name: str, called: str, sample: Sample) -> None:
+    change = next(a.change for a in tried.alternatives() if a.name == name)
+    faulty = change(sample)
+    assert faulty is not None
+    judgement = judge(faulty, no_progress)
+    wrong = [v.assumption for v in judgement.verdicts if v.decision == "contradicted"]
+    assert wrong == [called]
+    assert judgement.corrected is not judgement.given
+
+
+def test_noise_decides_nothing(sample: Sample) -> None:
+    generator = torch.Generator().manual_seed(3)
+    shape = (*sample.coefficients.shape, 2)
+    noise = torch.view_as_complex(torch.randn(shape, generator=generator))
+    judgement = judge(replace(sample, coefficients=noise), no_progress)
+    assert judgement.signal_z < 5
+    geometry = {tried.AXES, tried.EULER, tried.TILT, tried.SHIFTS, tried.STACK}
+    found = {v.decision for v in judgement.verdicts if v.assumption in geometry}
+    assert found == {"undecided"}
+
+
+def test_few_particles_need_more_evidence() -> None:
+    assert student_limit(5.0, 10_000) == pytest.approx(5.0, abs=0.01)
+    assert student_limit(5.0, 20) > 6
+    assert paired_z(torch.ones(4)) == 0
+    assert paired_z(torch.tensor([1.0, 2.0] * 50, dtype=torch.float64)) == pytest.approx(
+        1.5 / (torch.tensor([1.0, 2.0] * 50, dtype=torch.float64).std() / 10)
+    )
