@@ -28,6 +28,8 @@ class RecordingPipeline(ModuleType):
             ("downsample", [Path("small.mrcs"), Path("small.star")]),
             ("evaluate_volumes", [Path("vol_000.mrc")]),
             ("simulate", Path("particles.star")),
+            ("export", [Path("latents.csv")]),
+            ("filter_star", [Path("filtered.star")]),
             ("map_back", [Path("mapback.cxc")]),
             ("reconstruct", [Path("map.mrc")]),
             ("score", {"accuracy": 1.0}),
