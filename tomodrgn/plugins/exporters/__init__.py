@@ -1,18 +1,48 @@
-"""Built-in exporters: none yet."""
+"""Built-in exporters."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field
+
+from tomodrgn.core.components import Component
 from tomodrgn.core.hookspecs import hookimpl
+from tomodrgn.core.specs.base import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from tomodrgn.core.components import Component
+
+class StarSpec(Spec):
+    """Options of ``star``."""
+
+    kind: Literal["star"] = "star"
+    labels: tuple[Path, ...] = ()
+    """Files with a label for each particle of the run, such as labels.pkl; a column each."""
+    prefix: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*$")] = "tomodrgn"
+    """Beginning of the names of the new columns."""
+    uncertainty: bool = True
+    """Write the standard deviation of each latent too."""
+
+
+class CryodrgnSpec(Spec):
+    """Options of ``cryodrgn``."""
+
+    kind: Literal["cryodrgn"] = "cryodrgn"
 
 
 @hookimpl
-def tomodrgn_exporters() -> Iterable[Component]:
+def tomodrgn_exporters() -> Iterator[Component]:
     """Offer the built-in members."""
-    return ()
+    yield Component(
+        spec=StarSpec,
+        factory="tomodrgn.plugins.exporters.star:StarExporter",
+        summary="the particles file of the run, with latents and labels as new columns",
+    )
+    yield Component(
+        spec=CryodrgnSpec,
+        factory="tomodrgn.plugins.exporters.cryodrgn:CryodrgnExporter",
+        summary="ctf.pkl, poses.pkl, config.yaml, latents and weights for cryoDRGN 3 and later",
+    )
