@@ -39,6 +39,20 @@ def test_size_of_blocks_does_not_matter(particles: ParticleSet) -> None:
         torch.testing.assert_close(grid, expected)
 
 
+def test_number_of_threads_does_not_matter(particles: ParticleSet) -> None:
+    reader, before = imaginary_reader(particles), torch.get_num_threads()
+    sums = []
+    try:
+        for n_threads in (1, 2):
+            torch.set_num_threads(n_threads)
+            sums.append(summed(reader, particles))
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(sums[0].grids, sums[1].grids, strict=True):
+        torch.testing.assert_close(two, one)
+
+
 def test_each_image_is_read_once(particles: ParticleSet) -> None:
     reader = imaginary_reader(particles)
     summed(reader, particles, block_bytes=2**12)

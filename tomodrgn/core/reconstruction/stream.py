@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -66,33 +68,39 @@ def sum_images(
         DataError: pixels are not finite.
     """
     box = particles.box_size_px
-    disc = half_plane_disc(box, preparation.l_extent)
+    sums = empty_sums(n_volumes, box, like=torch.empty(0, device=device))
     window = None
     if preparation.window:
         inner, outer = preparation.window_r, preparation.window_r_outer
         window = circular_window(box, inner=inner, outer=outer).to(device)
-    sums = empty_sums(n_volumes, box, like=torch.empty(0, device=device))
-    done = 0
-    for rows, pixels in _blocks(reader, particles, block_bytes):
+    disc = half_plane_disc(box, preparation.l_extent)
+    n_workers = 1 if device.type == "cuda" else min(n_volumes, torch.get_num_threads())
 
-        def to_device(column: NDArray[Any], rows: NDArray[np.int64] = rows) -> Tensor:
-            return torch.from_numpy(column[rows]).to(device)
-
-        images = particles.images.convert(to_device)
-        on_device = torch.from_numpy(np.require(pixels, np.float32, ["C", "W"])).to(device)
-        coefficients = _centred(on_device, images.shift_px, disc, window)
+    def insert_share(worker: int, rows: NDArray[np.int64], pixels: NDArray[np.float32]) -> None:
+        mine = np.flatnonzero(volume_index[rows] % n_workers == worker)
+        rows = rows[mine]
+        images = particles.images.convert(lambda column: torch.from_numpy(column[rows]).to(device))
+        coefficients = _centred(
+            torch.from_numpy(pixels[mine]).to(device), images.shift_px, disc, window
+        )
         _refuse_spoilt(coefficients, particles, rows)
+        volumes = torch.from_numpy(volume_index[rows]).to(device)
         add_images(
             sums,
             coefficients,
             images,
             particles.optics,
             disc,
-            volume_index=to_device(volume_index),
+            volume_index=volumes,
             attenuation=attenuation,
         )
-        done += len(rows)
-        progress(done, particles.n_images)
+
+    done = 0
+    with _sharing(n_workers) as share:
+        for rows, pixels in _blocks(reader, particles, block_bytes):
+            share(partial(insert_share, rows=rows, pixels=pixels))
+            done += len(rows)
+            progress(done, particles.n_images)
     return sums
 
 
@@ -100,6 +108,32 @@ def bytes_needed(n_volumes: int, box_size_px: int) -> int:
     """Memory that sums of V volumes take, and the division of one of them."""
     grids = _GRIDS_OF_SUMS * n_volumes + _GRIDS_OF_DIVISION
     return 4 * math.prod(grid_shape(box_size_px)) * grids
+
+
+@contextmanager
+def _sharing(n_workers: int) -> Iterator[Callable[[Callable[[int], None]], None]]:
+    """A function that calls another with 0 to ``n_workers`` - 1, on one core each.
+
+    Every worker has its own volumes, so that no two add to one grid, and sums do not depend on
+    which is faster. Whole images are shared rather than each product on them, because threads that
+    wait for each other after every product are slow on a machine that does something else, too.
+    """
+    if n_workers == 1:
+        yield lambda work: work(0)
+        return
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(1,))
+    torch.set_num_threads(1)  # the matrix library counts threads for the whole process
+
+    def share(work: Callable[[int], None]) -> None:
+        for _ in pool.map(work, range(n_workers)):
+            pass  # what a worker raised is raised here
+
+    try:
+        with pool:
+            yield share
+    finally:
+        torch.set_num_threads(before)
 
 
 def _blocks(
