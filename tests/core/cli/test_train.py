@@ -77,6 +77,7 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         *("--ind-imgs", "j.pkl", "--cache", "c.h5", "--rebuild-cache", "--multigpu"),
         *("--max-dose", 80.0, "--max-tilt", 50.0, "--ctf-premultiplied", "--not-dose-weighted"),
         *("--lr-schedule", "cosine", "--nodes", 2, "--devices", 3, "--threads", 4),
+        *("--downsample", 64),
     )
     dump = run.model_dump(mode="json")
     assert dump["contrast"] == {"invert_data": False, "norm": [-0.5, 1.2]}
@@ -87,6 +88,7 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         "tilt_weighted": None,
     }
     assert dump["preparation"] == {
+        "downsample": 64,
         "window": False,
         "window_r": 0.7,
         "window_r_outer": 0.8,
