@@ -69,10 +69,9 @@ def confusion(name: str, seed: int, faults: Sequence[str] | None) -> list[Row]:
         for fault in FAULTS:
             if state not in fault.states or (faults and fault.name not in faults):
                 continue
-            copy = Path(folder) / "faulty"
-            shutil.copytree(pristine, copy)
-            rows.append(_row(name, SimulatedSet(copy / star.name), fault, spec))
-            shutil.rmtree(copy)
+            faulty = SimulatedSet(star).copy_to(Path(folder) / "faulty")
+            rows.append(_row(name, faulty, fault, spec))
+            shutil.rmtree(faulty.folder)
     return rows
 
 
@@ -90,13 +89,7 @@ def _is_untold(spec: SimulationSpec) -> bool:
 def _row(name: str, data: SimulatedSet, fault: Fault | None, spec: SimulationSpec) -> Row:
     words = ["--ctf-premultiplied"] if _is_untold(spec) else []
     if fault is not None:
-        if fault.inject is not None:
-            fault.inject(data)
-        factor = spec.pixel_size_a or 8.0
-        words += [
-            f"{float(word.strip('{}')) * factor}" if word.startswith("{") else word
-            for word in fault.options
-        ]
+        words += fault.apply(data, spec.pixel_size_a or 8.0)
     start = time.perf_counter()
     command = ["check", str(data.star), "-o", str(data.folder / "report"), "--json", *words]
     result = CliRunner().invoke(cli, command)

@@ -6,6 +6,7 @@ nothing else. ``FAULTS`` says what a check should call them.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,9 @@ class SimulatedSet:
     @property
     def stacks(self) -> list[Path]:
         return sorted((self.folder / "stacks").rglob("*.mrcs"))
+
+    def copy_to(self, folder: Path) -> SimulatedSet:
+        return SimulatedSet(Path(shutil.copytree(self.folder, folder)) / self.star.name)
 
     def change_pixels(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
         for path in self.stacks:
@@ -269,13 +273,24 @@ def _pixel_size_a(data: SimulatedSet) -> float:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to files, or which options are wrongly given, and what a check calls it."""
+    """What is done to files, or which options are wrongly given, and what a check calls it.
+
+    An option like ``x1.25`` stands for as many times the pixel size. ``states`` are those of the
+    images in which the fault is one.
+    """
 
     name: str
     called: str
     inject: Callable[[SimulatedSet], None] | None = None
     options: tuple[str, ...] = ()
     states: frozenset[str] = frozenset({"raw", "premultiplied"})
+
+    def apply(self, data: SimulatedSet, pixel_size_a: float) -> list[str]:
+        """Put the fault into the files of a set; the options to give to a command with it."""
+        if self.inject is not None:
+            self.inject(data)
+        return [f"{pixel_size_a * float(word[1:])}" if word.startswith("x") else word
+                for word in self.options]  # fmt: skip
 
 
 FAULTS = (
@@ -285,7 +300,7 @@ FAULTS = (
     Fault("transposed images", assumptions.AXES, transposed_images),
     Fault("shift sign", assumptions.SHIFTS, opposite_shifts),
     Fault("shift units", assumptions.SHIFTS, shifts_in_other_units),
-    Fault("pixel size", assumptions.PIXEL_SIZE, options=("--Apix", "{1.25}")),
+    Fault("pixel size", assumptions.PIXEL_SIZE, options=("--Apix", "x1.25")),
     Fault("read as premultiplied", assumptions.CTF_STATE, options=("--ctf-premultiplied",),
           states=frozenset({"raw"})),
     Fault("read as raw", assumptions.CTF_STATE, options=("--not-ctf-premultiplied",),

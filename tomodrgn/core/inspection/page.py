@@ -36,7 +36,10 @@ def conclusion(outcome: Outcome) -> str:
     if outcome.faults:
         return f"Wrong: {', '.join(outcome.faults)}. Correct the input, and check again."
     if outcome.verdicts and not outcome.has_signal:
-        return "Passed, but nothing could be decided: too little signal (see --most-images)."
+        return (
+            "Passed, but nothing could be decided: half of the particles say nothing of the other "
+            "half.\nTry more (--most-images); if in vain, images and poses may not belong together."
+        )
     open_ones = [v.assumption for v in outcome.verdicts if v.decision == "undecided"]
     if open_ones:
         return f"Passed. This data cannot decide: {', '.join(open_ones)}."
