@@ -16,6 +16,7 @@ from tomodrgn.core.files.star import read_star
 from tomodrgn.core.interfaces import Reader, ReaderContext, SelectionWriter, SourceRows
 from tomodrgn.core.particles.selection import read_indices
 from tomodrgn.core.specs.faults import suggest, validate
+from tomodrgn.core.specs.files import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,11 +77,11 @@ def filter_star(spec: FilterSpec, registry: Registry) -> list[Path]:
 def _open(spec: FilterSpec, registry: Registry) -> SelectionWriter:
     """The reader of the input, which need not have its images."""
     kind = registry.identify_reader(spec.particles)
-    meant = _FAMILIES.get(spec.input_type or kind, {spec.input_type or kind})
-    if kind not in meant:
+    named = spec.input_type or AUTO
+    if named != AUTO and kind not in _FAMILIES.get(named, {named}):
         known = sorted({*_FAMILIES, *registry.kinds("reader")})
         raise DataError(
-            f"{spec.particles}: is {kind}, not {spec.input_type} as --input-type says; leave it "
+            f"{spec.particles}: is {kind}, not {named} as --input-type says; leave it "
             f"out, or give one of {', '.join(known)}"
         )
     component = registry.get("reader", kind)
