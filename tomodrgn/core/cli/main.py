@@ -29,8 +29,16 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "check": LazyCommand(
         "tomodrgn.core.cli.cmd_check:check", "Say what is wrong with the input, before training."
     ),
+    "downsample": LazyCommand(
+        "tomodrgn.core.cli.cmd_downsample:downsample",
+        "Put images, particles or a volume on fewer pixels.",
+    ),
     "prepare": LazyCommand(
         "tomodrgn.core.cli.cmd_prepare:prepare", "Turn tilt images into a cache of coefficients."
+    ),
+    "backproject_voxel": LazyCommand(
+        "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",
+        "Reconstruct maps from images whose poses are known.",
     ),
     "train_vae": LazyCommand(
         "tomodrgn.core.cli.cmd_train_vae:train_vae", "Train a model of heterogeneous particles."
@@ -41,21 +49,13 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "eval_vol": LazyCommand(
         "tomodrgn.core.cli.cmd_eval_vol:eval_vol", "Decode volumes from a trained model."
     ),
-    "downsample": LazyCommand(
-        "tomodrgn.core.cli.cmd_downsample:downsample",
-        "Put images, particles or a volume on fewer pixels.",
+    "filter_star": LazyCommand(
+        "tomodrgn.core.cli.cmd_filter_star:filter_star",
+        "Keep some particles or images of a STAR file.",
     ),
     "subtomo2chimerax": LazyCommand(
         "tomodrgn.core.cli.cmd_subtomo2chimerax:subtomo2chimerax",
         "Draw particles in their tomograms, in ChimeraX.",
-    ),
-    "backproject_voxel": LazyCommand(
-        "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",
-        "Reconstruct maps from images whose poses are known.",
-    ),
-    "filter_star": LazyCommand(
-        "tomodrgn.core.cli.cmd_filter_star:filter_star",
-        "Keep some particles or images of a STAR file.",
     ),
     "export": LazyCommand(
         "tomodrgn.core.cli.cmd_export:export",
