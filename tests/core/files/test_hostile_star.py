@@ -13,8 +13,9 @@ import pytest
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files import star_rows
-from tomodrgn.core.files.star import numeric_column, read_star, write_selection
+from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.files.star_rows import split_row
+from tomodrgn.core.files.star_selection import RowSelection, TableLines, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,8 +93,9 @@ def _read_all(path: Path) -> list[list[str]]:
     table = star.read(star.table_with("rlnImageName"), NAMES)
     if "rlnAngleRot" in table:
         numeric_column(table, "rlnAngleRot", path)
-    write_selection(path, np.arange(len(table), dtype=np.int64), path.with_suffix(".copy"))
-    assert path.with_suffix(".copy").read_bytes() == path.read_bytes()
+    lines = TableLines(star, star.table_with("rlnImageName"))
+    everything = RowSelection(table=lines, keeps=np.ones(len(table), dtype=bool))
+    assert b"".join(selected(star, [everything])) == path.read_bytes()
     return table.to_numpy().tolist()
 
 

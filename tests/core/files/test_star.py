@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column, read_star, write_selection, write_table
+from tomodrgn.core.files.star import numeric_column, read_star, write_table
 
 TABLE = """# made by hand
 
@@ -148,31 +147,6 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
         star.read(star.blocks[0])
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_kept_rows_and_everything_around_them_keep_their_bytes(
-    line_end: str, tmp_path: Path
-) -> None:
-    rows = [f"{n}@a  {n:03d}\tx{n}" for n in range(1, 6)]
-    lines = ["data_optics", "_rlnVoltage 300", "data_", "loop_", "_rlnImageName", "_rlnX", "_rlnY"]
-    tail = ["", "data_other", "loop_", "_a", "1", ""]
-    source, out = tmp_path / "a.star", tmp_path / "b.star"
-    source.write_bytes(line_end.join([*lines, *rows, *tail]).encode())
-    write_selection(source, np.array([3, 0]), out)
-    expected = line_end.join([*lines, rows[0], rows[3], *tail]).encode()
-    assert out.read_bytes() == expected
-
-
-def test_selecting_every_row_copies_the_file(star_path: Path, tmp_path: Path) -> None:
-    write_selection(star_path, np.array([0, 1]), tmp_path / "b.star")
-    assert (tmp_path / "b.star").read_bytes() == star_path.read_bytes()
-
-
-def test_a_row_beyond_the_table_cannot_be_selected(star_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no row 2; rows are 0 to 1"):
-        write_selection(star_path, np.array([0, 2]), tmp_path / "b.star")
-    assert not (tmp_path / "b.star").exists()
-
-
 def test_a_written_table_reads_the_same(tmp_path: Path) -> None:
     table = pd.DataFrame(
         {
@@ -183,14 +157,3 @@ def test_a_written_table_reads_the_same(tmp_path: Path) -> None:
     )
     write_table(tmp_path / "a.star", table, "particles")
     assert _cells(tmp_path / "a.star") == table.astype(str).to_numpy().tolist()
-
-
-@pytest.mark.skipif("TOMODRGN_TEST_DATA" not in os.environ, reason="TOMODRGN_TEST_DATA is not set")
-def test_a_selection_of_a_real_file_keeps_its_rows_byte_equal(tmp_path: Path) -> None:
-    source = Path(os.environ["TOMODRGN_TEST_DATA"]) / "10076" / "10076_both_32_sim.star"
-    rows = np.array([0, 5, 1295])
-    write_selection(source, rows, tmp_path / "out.star")
-    whole = source.read_bytes().splitlines(keepends=True)
-    n_header = next(n for n, line in enumerate(whole) if line.startswith(b"1@"))
-    kept = [*whole[:n_header], *(whole[n_header + row] for row in rows)]
-    assert (tmp_path / "out.star").read_bytes() == b"".join(kept)

@@ -12,7 +12,7 @@ import pytest
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import write_stack
-from tomodrgn.core.files.star import read_star, write_selection, write_table
+from tomodrgn.core.files.star import read_star, write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.selection import select
@@ -353,7 +353,7 @@ def test_a_classic_selection_writes_back_the_rows_of_its_particles(tmp_path: Pat
     spec = DatasetSpec(ind=folder / "ind_ptcl_first10last10.pkl")
     selected = select(_reader(source).read(), spec, 0)
     assert selected.counts.tolist() == [8] * 10 + [10] * 10
-    write_selection(source, selected.source_image, tmp_path / "a.star")
+    _reader(source).write_selection(selected.source_image, tmp_path / "a.star")
     again = _reader(tmp_path / "a.star", datadir=folder).read()
     assert again.name.tolist() == selected.name.tolist()
     assert set((tmp_path / "a.star").read_text().splitlines()) <= set(

@@ -1,9 +1,9 @@
 """STAR files as tables of text: read without changing a value, written back without changing a row.
 
 Every value stays the text that the file holds, because names like ``01`` or ``1e5`` are not
-numbers; :func:`numeric_column` converts where a number is meant. A selection of rows is copied
-from the bytes of the original file, so that columns which nobody here knows survive. Column names
-are given without their leading underscore. What a column means is left to the readers.
+numbers; :func:`numeric_column` converts where a number is meant. Rows are copied as bytes in
+:mod:`~tomodrgn.core.files.star_selection`. Column names are given without their leading underscore.
+What a column means is left to the readers.
 
 Source:
     Hall 1991, doi:10.1021/ci00002a020 (STAR), in the subset that RELION, Warp and M write.
@@ -11,7 +11,6 @@ Source:
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.opening import open_to_read
-from tomodrgn.core.files.star_rows import RaggedRowsError, is_row, parse_rows, split_row
+from tomodrgn.core.files.star_rows import RaggedRowsError, is_row, parse_rows, quoted, split_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,7 +38,6 @@ _MOST_COLUMNS: Final = 10_000
 _MOST_NAMES_SHOWN: Final = 50
 _NOT_TEXT: Final = bytes(set(range(32)) - set(b"\t\n\r"))
 _LARGEST_NUMBER: Final = 1e30  # fits 32 bits, also after a change of units
-_NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
 
 
 class HeaderError(DataError):
@@ -172,33 +170,6 @@ def numeric_column(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.flo
     return numbers
 
 
-def write_selection(
-    source: Path, rows: NDArray[np.int64], out: Path, *, column: str = "rlnImageName"
-) -> None:
-    """Copy a STAR file with only some rows of one table; every byte that stays is the original.
-
-    Args:
-        source: the original file.
-        rows: (n,) rows to keep, from 0; they stay in the order of the file.
-        out: the file to write.
-        column: a column of the table that is filtered.
-
-    Raises:
-        DataError: a row lies outside the table.
-    """
-    star = read_star(source)
-    block = star.table_with(column)
-    lines = star.content[block.start : block.stop].splitlines(keepends=True)
-    row_lines = np.flatnonzero([is_row(line) for line in lines])
-    outside = rows[(rows < 0) | (rows >= len(row_lines))]
-    if len(outside):
-        raise DataError(f"{source}: has no row {outside[0]}; rows are 0 to {len(row_lines) - 1}")
-    keeps = np.ones(len(lines), dtype=bool)
-    keeps[np.delete(row_lines, rows)] = False
-    kept = b"".join(line for line, keep in zip(lines, keeps.tolist(), strict=True) if keep)
-    write_bytes_atomic(out, star.content[: block.start] + kept + star.content[block.stop :])
-
-
 def write_table(path: Path, table: pd.DataFrame, block: str = "") -> None:
     """Write one table, values as ``str`` gives them and separated by tabs.
 
@@ -208,7 +179,7 @@ def write_table(path: Path, table: pd.DataFrame, block: str = "") -> None:
         block: name of the block, empty for ``data_``.
     """
     header = [f"_{name} #{number}" for number, name in enumerate(table.columns, start=1)]
-    columns = [[_quote_if_needed(str(value)) for value in table[name]] for name in table.columns]
+    columns = [[quoted(str(value)) for value in table[name]] for name in table.columns]
     rows = map("\t".join, zip(*columns, strict=True))
     write_text_atomic(path, "\n".join(["", f"data_{block}", "", "loop_", *header, *rows, ""]))
 
@@ -298,7 +269,3 @@ def _next_line_with(content: bytes, prefix: bytes, start: int) -> int | None:
     """Offset of the next line after ``start`` that begins with ``prefix``."""
     found = content.find(b"\n" + prefix, start)
     return None if found < 0 else found + 1
-
-
-def _quote_if_needed(value: str) -> str:
-    return f'"{value}"' if _NEEDS_QUOTES.search(value) else value

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from tomodrgn.core.files.star_rows import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.files.star import StarBlock, StarFile
 
     Column = NDArray[np.object_]
-
-_NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
 
 
 def with_columns(star: StarFile, changed: Mapping[str, Mapping[str, Column]]) -> bytes:
@@ -44,20 +44,12 @@ def with_values(star: StarFile, changed: Mapping[str, str]) -> bytes:
         line = re.compile(rb"^([ \t]*_%s[ \t]+)[^\r\n]*" % re.escape(name.encode()), re.MULTILINE)
         found = line.search(content)
         if found is not None:
-            content = content[: found.end(1)] + _quoted(value).encode() + content[found.end() :]
+            content = content[: found.end(1)] + quoted(value).encode() + content[found.end() :]
     return content
 
 
 def _rows(star: StarFile, block: StarBlock, columns: Mapping[str, Column]) -> bytes:
     """Rows of a table as text, with the columns given in place of its own."""
     table = star.read(block).assign(**columns)
-    values = [[_quoted(value) for value in table[name]] for name in block.columns]
+    values = [[quoted(value) for value in table[name]] for name in block.columns]
     return "".join("\t".join(row) + "\n" for row in zip(*values, strict=True)).encode()
-
-
-def _quoted(value: str) -> str:
-    """The value, in quotes where white space or its first letter asks for them."""
-    if not _NEEDS_QUOTES.search(value):
-        return value
-    quote = "'" if '"' in value else '"'
-    return f"{quote}{value}{quote}"

@@ -17,7 +17,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.atomic import atomic_path
-from tomodrgn.core.files.star_rows import is_row, value_spans
+from tomodrgn.core.files.star_rows import is_row, quoted, value_spans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.files.star import StarBlock, StarFile
 
-_NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
 _LINE_END: Final = re.compile(rb"[\r\n]*\Z")
 
 
@@ -163,14 +162,6 @@ def write_together(files: Mapping[Path, Iterable[bytes]], inputs: Collection[Pat
             with stack.enter_context(atomic_path(path)).open("wb") as file:
                 file.writelines(parts)
     return list(files)
-
-
-def quoted(value: str) -> str:
-    """The value, in quotes where white space or its first letter asks for them."""
-    if not _NEEDS_QUOTES.search(value):
-        return value
-    quote = "'" if '"' in value else '"'
-    return f"{quote}{value}{quote}"
 
 
 def _before_block(text: bytes) -> bytes:

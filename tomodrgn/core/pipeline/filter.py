@@ -101,15 +101,14 @@ def _open(spec: FilterSpec, registry: Registry) -> SelectionWriter:
 
 def _with_columns(spec: FilterSpec, source: SourceRows) -> SourceRows:
     """The rows with particles and tomograms named by other columns, where the spec names them."""
-    tomogram_of_row = source.tomogram[source.particle]
-    n_rows = len(tomogram_of_row)
-    if spec.particle_column == "index":
-        source = SourceRows(particle=np.arange(n_rows), tomogram=tomogram_of_row)
-    elif spec.particle_column is not None:
-        names = _column(spec.particles, spec.particle_column, n_rows)
-        particle, _ = pd.factorize(names)
+    n_rows = len(source.particle)
+    if spec.particle_column is not None:
+        particle = np.arange(n_rows)
+        if spec.particle_column != "index":
+            particle, _ = pd.factorize(_column(spec.particles, spec.particle_column, n_rows))
         _, first = np.unique(particle, return_index=True)
-        source = SourceRows(particle=particle.astype(np.int64), tomogram=tomogram_of_row[first])
+        tomogram = source.tomogram[source.particle[first]]
+        source = SourceRows(particle=particle.astype(np.int64), tomogram=tomogram)
     if spec.tomogram_column is None:
         return source
     names = _column(spec.particles, spec.tomogram_column, n_rows)

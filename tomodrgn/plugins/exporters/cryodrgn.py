@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 VERSION: Final = "4.3.0"
+LOG: Final = "run.log"
+"""What cryoDRGN draws the learning curve from, line by line as ours has it."""
 
 
 class CryodrgnExporter:
@@ -68,6 +70,7 @@ class CryodrgnExporter:
         n_tilts = int(particles.counts.min()) if weights is None else weights.n_tilts
         config = _config(results, outdir.absolute(), norm, n_tilts)
         write_text_atomic(written[4], yaml.safe_dump(config, sort_keys=False))
+        written += _copied(results.directory / LOG, outdir / LOG)
         reason = why_not_representable(results.spec)
         if weights is None or reason is not None:
             logger.info("weights are not written: %s", reason or "the run directory has none")
@@ -75,6 +78,14 @@ class CryodrgnExporter:
         written.append(outdir / f"weights.{epoch}.pkl")
         write_weights(written[-1], weights, results.spec, particles.box_size_px)
         return written
+
+
+def _copied(source: Path, target: Path) -> list[Path]:
+    """The copy of a file, if there is one."""
+    if not source.exists():
+        return []
+    write_bytes_atomic(target, source.read_bytes())
+    return [target]
 
 
 def _image_rows(particles: ParticleSet, chosen: NDArray[np.int64]) -> NDArray[np.int64]:

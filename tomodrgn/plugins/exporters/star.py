@@ -50,10 +50,11 @@ class StarExporter:
             columns[name] = np.full(len(source.tomogram), "", dtype=object)
             columns[name][places] = _text(values[chosen])
         out = self._outdir / f"{particles.source.stem}_{self._spec.prefix}.star"
+        folder = results.spec["reader"].get("datadir") or particles.source.parent
         if reader.has_images and out.parent.resolve() != particles.source.parent.resolve():
             logger.info(
                 "paths of images stay as written; where they do not lead to them from %s, give "
-                "--datadir %s", self._outdir, particles.source.parent,
+                "--datadir %s", self._outdir, folder,
             )  # fmt: skip
         return reader.write_selection(rows, out, columns)
 
