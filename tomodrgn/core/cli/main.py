@@ -27,7 +27,8 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "tomodrgn.core.cli.cmd_simulate:simulate", "Make tilt series with known answers."
     ),
     "check": LazyCommand(
-        "tomodrgn.core.cli.cmd_check:check", "Say what is wrong with the input, before any training."
+        "tomodrgn.core.cli.cmd_check:check",
+        "Say what is wrong with the input, before any training.",
     ),
     "downsample": LazyCommand(
         "tomodrgn.core.cli.cmd_downsample:downsample",
