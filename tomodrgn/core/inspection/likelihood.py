@@ -25,6 +25,7 @@ import torch
 from tomodrgn.core.fourier.shells import shell_indices
 from tomodrgn.core.inspection.leakage import WindowLeakage
 from tomodrgn.core.inspection.prediction import (
+    as_recorded,
     centred_coefficients,
     half_maps,
     predict,
@@ -68,9 +69,9 @@ def fit(sample: Sample) -> Fit:
     model = _NoiseModel(sample)
     centred = centred_coefficients(sample)
     maps, agreement = half_maps(sum_parts(sample, centred, sample.half, 2))
-    predicted = model.signal * predict(sample, maps, 1 - sample.half)
+    predicted = as_recorded(sample, model.signal * predict(sample, maps, 1 - sample.half))
     return Fit(
-        likelihood=_per_particle(model.likelihood(centred, predicted), sample),
+        likelihood=_per_particle(model.likelihood(sample.coefficients, predicted), sample),
         maps=maps,
         agreement=agreement,
     )
@@ -78,8 +79,7 @@ def fit(sample: Sample) -> Fit:
 
 def blind_likelihood(sample: Sample) -> Tensor:
     """(B,) log likelihood of the images of each particle where nothing is predicted."""
-    centred = centred_coefficients(sample)
-    return _per_particle(_NoiseModel(sample).likelihood(centred, None), sample)
+    return _per_particle(_NoiseModel(sample).likelihood(sample.coefficients, None), sample)
 
 
 class _NoiseModel:
@@ -98,17 +98,17 @@ class _NoiseModel:
         self._shell = torch.from_numpy(shell_indices(sample.disc.radius_px)) - 1
         self._n_shells = int(self._shell.max()) + 1
 
-    def likelihood(self, centred: Tensor, predicted: Tensor | None) -> Tensor:
+    def likelihood(self, observed: Tensor, predicted: Tensor | None) -> Tensor:
         """(M,) log likelihood of images, given a prediction or none."""
-        left = centred.abs().square()
+        left = observed.abs().square()
         mean_power = self._means(left)[self._shell]
         floor = _SMALLEST_VARIANCE * mean_power
         variance = mean_power * self._noise_power + floor
         scale = torch.ones_like(left[:, :1])
         for _ in range(_ROUNDS):
             if predicted is not None:
-                amplitude = self._amplitude(centred, predicted, scale * variance)
-                left = (centred - amplitude[self._shell] * predicted).abs().square()
+                amplitude = self._amplitude(observed, predicted, scale * variance)
+                left = (observed - amplitude[self._shell] * predicted).abs().square()
             misfit, noise = self._two_parts(left / scale, variance)
             variance = misfit[self._shell] * self._signal_power
             variance += noise[self._shell] * self._noise_power + floor
@@ -116,9 +116,9 @@ class _NoiseModel:
         variance = scale * variance
         return -(left / variance + variance.log()).sum(1)
 
-    def _amplitude(self, centred: Tensor, predicted: Tensor, variance: Tensor) -> Tensor:
+    def _amplitude(self, observed: Tensor, predicted: Tensor, variance: Tensor) -> Tensor:
         """(shells,) factor between 0 and 2 that fits a prediction best."""
-        agreement = self._sums((centred.conj() * predicted).real / variance)
+        agreement = self._sums((observed.conj() * predicted).real / variance)
         strength = self._sums(predicted.abs().square() / variance)
         return (agreement / strength.clamp_min(_TINY)).clamp(0, 2)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from tomodrgn.core.fourier.disc import shift_phases
+from tomodrgn.core.fourier.disc import disc_to_images, images_to_disc, shift_phases
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.reconstruction.maps import reconstruct
 from tomodrgn.core.reconstruction.weights import Attenuation
@@ -32,6 +32,14 @@ def centred_coefficients(sample: Sample) -> Tensor:
     """(M, P) complex64, moved by the shifts of the metadata."""
     freqs = torch.from_numpy(sample.disc.freqs())
     return sample.coefficients * shift_phases(freqs, sample.images.shift_px)
+
+
+def as_recorded(sample: Sample, centred: Tensor) -> Tensor:
+    """(M, P) complex64, moved back to where the particles were, and windowed like the images."""
+    freqs = torch.from_numpy(sample.disc.freqs())
+    moved = centred * shift_phases(freqs, -sample.images.shift_px)
+    pixels = disc_to_images(torch.view_as_real(moved), sample.disc)
+    return torch.view_as_complex(images_to_disc(pixels * sample.window, sample.disc))
 
 
 def sum_parts(sample: Sample, centred: Tensor, part: Tensor, n_parts: int) -> FourierSums:

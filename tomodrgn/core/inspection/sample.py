@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
 
 LARGEST_BOX_PX: Final = 32
-_WINDOW: Final = (0.85, 1.0)  # of the half box
+_WINDOW: Final = (1.2, 1.45)
+"""Radii in units of the half box: corners only, for a contrast transfer spreads the signal of a
+premultiplied image over the whole of a small box."""
 _BLOCK_BYTES: Final = 64 * 2**20
 _NEIGHBOURS: Final = 2  # particles that follow each other in a tomogram, drawn together
 _FEWEST_PARTICLES: Final = 8
