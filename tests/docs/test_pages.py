@@ -11,6 +11,7 @@ from tests.docs.pages import DOCS, ROOT, page_name, pages
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import COMMANDS
 from tomodrgn.core.cli.options import (
+    FILTER_OPTIONS,
     MAPBACK_OPTIONS,
     TRAIN_NN_OPTIONS,
     TRAIN_VAE_OPTIONS,
@@ -61,6 +62,8 @@ def test_every_built_in_part_is_described(family: str) -> None:
 def test_options_of_2022_that_are_mapped_exist() -> None:
     text = (DOCS / "coming-from-tomodrgn-2022.md").read_text()
     named = set(re.findall(r"`(--[a-zA-Z][a-zA-Z-]+)`", text))
-    tables = (TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, VOLUME_OPTIONS, MAPBACK_OPTIONS)
+    tables = (
+        TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, VOLUME_OPTIONS, MAPBACK_OPTIONS, FILTER_OPTIONS,
+    )  # fmt: skip
     known = {name for table in tables for row in table for name in row.names.split()}
     assert sorted(named - known) == []
