@@ -77,7 +77,7 @@ def test_optional_parts_may_be_absent(registry: Registry) -> None:
             "latent.beta: input should be a valid number, .*, or input should be 'a', .*, got 'q'",
         ),
         ({"reader": None}, "reader"),
-        ({"exporters": [{"kind": "chimerax"}]}, "exporters: no installed plugin offers 'chimerax'"),
+        ({"exporters": [{"kind": "wax"}]}, "exporters.0: no installed plugin offers 'wax'"),
     ],
 )
 def test_fault_is_explained(registry: Registry, patch: dict[str, Any], message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
@@ -69,39 +70,69 @@ def sum_images(
     """
     box = particles.box_size_px
     sums = empty_sums(n_volumes, box, like=torch.empty(0, device=device))
-    window = None
-    if preparation.window:
-        inner, outer = preparation.window_r, preparation.window_r_outer
-        window = circular_window(box, inner=inner, outer=outer).to(device)
-    disc = half_plane_disc(box, preparation.l_extent)
     n_workers = 1 if device.type == "cuda" else min(n_volumes, torch.get_num_threads())
-
-    def insert_share(worker: int, rows: NDArray[np.int64], pixels: NDArray[np.float32]) -> None:
-        mine = np.flatnonzero(volume_index[rows] % n_workers == worker)
-        rows = rows[mine]
-        images = particles.images.convert(lambda column: torch.from_numpy(column[rows]).to(device))
-        coefficients = _centred(
-            torch.from_numpy(pixels[mine]).to(device), images.shift_px, disc, window
-        )
-        _refuse_spoilt(coefficients, particles, rows)
-        volumes = torch.from_numpy(volume_index[rows]).to(device)
-        add_images(
-            sums,
-            coefficients,
-            images,
-            particles.optics,
-            disc,
-            volume_index=volumes,
-            attenuation=attenuation,
-        )
-
+    insertion = _Insertion(
+        sums,
+        particles,
+        volume_index,
+        half_plane_disc(box, preparation.l_extent),
+        _window(preparation, box, device),
+        attenuation,
+        device,
+        n_workers,
+    )
     done = 0
     with _sharing(n_workers) as share:
         for rows, pixels in _blocks(reader, particles, block_bytes):
-            share(partial(insert_share, rows=rows, pixels=pixels))
+            share(partial(insertion.insert_share, rows=rows, pixels=pixels))
             done += len(rows)
             progress(done, particles.n_images)
     return sums
+
+
+@dataclass(frozen=True, slots=True)
+class _Insertion:
+    """Where images go, and what is done to them on the way."""
+
+    sums: FourierSums
+    particles: ParticleSet
+    volume_index: NDArray[np.int64]
+    disc: HalfPlaneDisc
+    window: Tensor | None
+    attenuation: Attenuation | None
+    device: torch.device
+    n_workers: int
+
+    def insert_share(
+        self, worker: int, rows: NDArray[np.int64], pixels: NDArray[np.float32]
+    ) -> None:
+        """Add those of the images to the sums whose volumes belong to a worker."""
+        mine = np.flatnonzero(self.volume_index[rows] % self.n_workers == worker)
+        rows = rows[mine]
+        images = self.particles.images.convert(
+            lambda column: torch.from_numpy(column[rows]).to(self.device)
+        )
+        coefficients = _centred(
+            torch.from_numpy(pixels[mine]).to(self.device), images.shift_px, self.disc, self.window
+        )
+        _refuse_spoilt(coefficients, self.particles, rows)
+        add_images(
+            self.sums,
+            coefficients,
+            images,
+            self.particles.optics,
+            self.disc,
+            volume_index=torch.from_numpy(self.volume_index[rows]).to(self.device),
+            attenuation=self.attenuation,
+        )
+
+
+def _window(preparation: PreparationSpec, box_size_px: int, device: torch.device) -> Tensor | None:
+    """The real-space window that a preparation spec asks for."""
+    if not preparation.window:
+        return None
+    inner, outer = preparation.window_r, preparation.window_r_outer
+    return circular_window(box_size_px, inner=inner, outer=outer).to(device)
 
 
 def bytes_needed(n_volumes: int, box_size_px: int) -> int:

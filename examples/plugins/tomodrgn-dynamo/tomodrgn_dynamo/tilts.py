@@ -76,10 +76,11 @@ def read_tilts(path: Path) -> TiltSeries:
     columns = {name: column[order] for name, column in by_name.items()}
     tomograms, counts = np.unique(columns["tomogram"].astype(np.int64), return_counts=True)
     no_x_tilt = np.zeros(len(order))
+    rotation = rotations_from_stage_angles(no_x_tilt, columns["tilt_deg"], columns["axis_deg"])
     return TiltSeries(
         tomograms=tomograms,
         starts=np.concatenate([[0], np.cumsum(counts)]),
         frame=frame[order],
-        rotation=rotations_from_stage_angles(no_x_tilt, columns["tilt_deg"], columns["axis_deg"]),
+        rotation=rotation,
         columns=columns,
     )
