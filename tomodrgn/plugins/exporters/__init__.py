@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from tomodrgn.core.components import Component
 from tomodrgn.core.hookspecs import hookimpl
@@ -33,6 +33,18 @@ class CryodrgnSpec(Spec):
     kind: Literal["cryodrgn"] = "cryodrgn"
 
 
+class ChimeraxSpec(Spec):
+    """Options of ``chimerax``."""
+
+    kind: Literal["chimerax"] = "chimerax"
+    marker_radius_a: PositiveFloat = 100.0
+    """Radius of the markers in angstrom."""
+    labels: Path | None = None
+    """File with a label for each particle of the run, such as labels.pkl, to colour by."""
+    latent: PositiveInt | None = None
+    """Latent dimension to colour by, from 1; without it and without labels, tomograms differ."""
+
+
 @hookimpl
 def tomodrgn_exporters() -> Iterator[Component]:
     """Offer the built-in members."""
@@ -45,4 +57,9 @@ def tomodrgn_exporters() -> Iterator[Component]:
         spec=CryodrgnSpec,
         factory="tomodrgn.plugins.exporters.cryodrgn:CryodrgnExporter",
         summary="ctf.pkl, poses.pkl, config.yaml, latents and weights for cryoDRGN 3 and later",
+    )
+    yield Component(
+        spec=ChimeraxSpec,
+        factory="tomodrgn.plugins.exporters.chimerax:ChimeraxExporter",
+        summary="markers of the particles in their tomograms, as ChimeraX scripts",
     )
