@@ -73,6 +73,13 @@ def test_faults_are_one_message(folder: Path, line: str, message: str) -> None:
     assert sorted(folder.iterdir()) == before
 
 
+def test_a_folder_of_images_is_named_only_where_the_output_has_left_it(folder: Path) -> None:
+    beside = call(folder, "filter_star DIR/in.star --tomogram a -o DIR/out.star")
+    assert "--datadir" not in beside.stderr
+    elsewhere = call(folder, "filter_star DIR/in.star --tomogram a -o DIR/new/out.star")
+    assert f"give --datadir {folder}" in elsewhere.stderr
+
+
 def test_filtering_is_a_step_of_a_pipeline_file(folder: Path) -> None:
     (folder / "steps.yaml").write_text(
         f"steps:\n- filter_star: {{particles: {folder}/in.star, ind: {folder}/ind.txt, "

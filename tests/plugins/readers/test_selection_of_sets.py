@@ -130,8 +130,11 @@ def test_trajectories_come_along(tmp_path: Path) -> None:
         for i, (name, n) in enumerate(zip(made.particles.rlnTomoParticleName, lengths, strict=True))
     }
     path = made.write(tmp_path)
+    motion = (tmp_path / "motion.star").read_text()
+    (tmp_path / "motion.star").write_text(f"data_general\n\n_rlnParticleNumber 5\n\n{motion}")
     reader = reader_of(path)
     written = reader.write_selection(rows_of(reader, 2, 3), tmp_path / "sub.star")
+    assert "_rlnParticleNumber 2\n" in written[3].read_text()
     assert [block.name for block in read_star(written[3]).tables] == ["TS_1/3", "TS_10/4"]
     everyone, found = reader.read(), reader_of(written[0]).read()
     chosen = np.isin(everyone.source_particle, [2, 3])[everyone.particle_of_image]

@@ -256,6 +256,8 @@ def _report(spec: FilterSpec, source: SourceRows, keeps: NDArray[np.bool_]) -> N
 
 def _say_where_images_are(spec: FilterSpec, written: list[Path]) -> None:
     """Say which folder to name to later commands, if the paths of images no longer lead there."""
+    if spec.datadir is None and spec.out.parent.resolve() == spec.particles.parent.resolve():
+        return
     for path in written[:2]:  # of a set, the particles come second
         star = read_star(path, max_bytes=_HEAD_BYTES)
         table = next((block for block in star.tables if _IMAGE in block.columns), None)

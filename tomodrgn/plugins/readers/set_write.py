@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +56,8 @@ _FLAG: Final = re.compile("[01]")
 _OF_SET: Final = "_optimisation_set"
 _KNOWN: Final = (columns.TOMOGRAM, columns.PARTICLE, columns.STACK, columns.VISIBLE_FRAMES)
 _MANIFOLDS_FILE: Final = "rlnTomoManifoldsFile"
+_TRAJECTORY_COUNT: Final = "rlnParticleNumber"
+"""RELION refuses trajectories that are not as many as the particles."""
 
 
 @dataclass(frozen=True)
@@ -199,9 +201,12 @@ class SelectableSet:
         yield from selected(star, [of_tomograms], set(table[columns.TOMOGRAM][~is_used]))
 
     def _trajectory_parts(self, star: StarFile, keeps: NDArray[np.bool_]) -> Iterator[bytes]:
-        """The trajectories of kept particles, which name the tables."""
+        """The trajectories of kept particles, which name the tables, and how many they are."""
         names = self._table[columns.PARTICLE]
-        yield from selected(star, [], set(names[~keeps]) - set(names[keeps]))
+        gone = set(names[~keeps]) - set(names[keeps])
+        kept = replace(star, content=b"".join(selected(star, [], gone)))
+        n_kept = sum(block.name not in gone for block in star.tables)
+        yield with_values(kept, {_TRAJECTORY_COUNT: str(n_kept)})
 
     def _moved_manifolds(self, star: StarFile, out: Path) -> dict[str, str]:
         """The path of a file that is not filtered, if it has another one from the new folder."""
