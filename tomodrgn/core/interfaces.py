@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -107,6 +107,39 @@ class Decoder(Protocol):
 
     def __call__(self, freqs: Tensor, latent: Tensor | None, counts: Tensor) -> Tensor:
         """(N, 3) cycles/px, (B, Z), ``counts`` (B,) rows of each particle, to (N, 2)."""
+
+
+class DecoderSweep(Protocol):
+    """Collects the gradients of a decoder over rows, forward and backward in one go."""
+
+    def add(
+        self, freqs: Tensor, owner: Tensor, answer_gradient: Callable[[slice, Tensor], Tensor]
+    ) -> None:
+        """Add rows ``freqs`` (N, 3), z <= 0, of the particles ``owner`` (N,).
+
+        ``answer_gradient`` takes some of these rows and their answers (n, 2) and returns the
+        derivative of the loss by these answers.
+        """
+
+    def finish(self) -> SweepGradients:
+        """The gradients of all rows that were added."""
+
+
+class SweepGradients(NamedTuple):
+    """Derivatives of the loss, summed over the rows of a sweep."""
+
+    parameters: list[Tensor]
+    """One for each parameter of the decoder, in its order."""
+    latent: Tensor | None
+    """(B, Z), or None without latents."""
+
+
+@runtime_checkable
+class SweepingDecoder(Protocol):
+    """A decoder that need not keep its activations for a later backward pass; optional."""
+
+    def sweep(self, latent: Tensor | None) -> DecoderSweep | None:
+        """A new sweep with latents (B, Z), or None where automatic differentiation serves."""
 
 
 class LossWeighting(Protocol):

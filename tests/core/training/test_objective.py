@@ -11,6 +11,7 @@ from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.core.model.posterior import divergence, draw
 from tomodrgn.core.model.ragged import segment_mean
+from tomodrgn.core.model.sweep import MlpSweep
 from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.particles.tables import ImageTable, ParticleSet
 from tomodrgn.core.physics.transfer import signal_transfer
@@ -45,6 +46,13 @@ class TinyDecoder(torch.nn.Module):
         return answer
 
 
+class SweepingDecoder(TinyDecoder):
+    """The same, forward and backward in one go."""
+
+    def sweep(self, latent: torch.Tensor | None) -> MlpSweep:
+        return MlpSweep(self.mlp, latent)
+
+
 class Falling:
     """A weighting that differs between images and coefficients."""
 
@@ -52,10 +60,10 @@ class Falling:
         return torch.exp(-0.02 * images.dose_e_per_a2[:, None] * radius_px / radius_px.max())
 
 
-@pytest.fixture
-def model(disc: HalfPlaneDisc) -> VolumeModel:
+@pytest.fixture(params=[TinyDecoder, SweepingDecoder])
+def model(request: pytest.FixtureRequest, disc: HalfPlaneDisc) -> VolumeModel:
     torch.manual_seed(1)
-    return VolumeModel(TinyDecoder(), TinyEncoder(len(disc))).double()
+    return VolumeModel(request.param(), TinyEncoder(len(disc))).double()
 
 
 def plain_loss(

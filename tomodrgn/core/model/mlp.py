@@ -111,6 +111,20 @@ class ResidualMlp(nn.Module):
         )
         return result
 
+    def folded_layers(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights of all layers, with the identity where a layer is residual, and their biases.
+
+        The values are those of now, without a gradient.
+        """
+        layers = [self.main[index] for index in range(0, len(self.main), 2)]
+        weights = [
+            _with_identity(layer.linear.weight.detach())
+            if isinstance(layer, ResidualLinear)
+            else _linear(layer).weight.detach()
+            for layer in layers
+        ]
+        return weights, [_linear(layer).bias.detach() for layer in layers]
+
     def _first_layer(self) -> tuple[Tensor, Tensor]:
         """Weight, with the identity where the layer is residual, and bias."""
         first = self.main[0]
@@ -183,7 +197,7 @@ class _FusedLayers(torch.autograd.Function):
                 to_biases[layer - 1] += passed.sum(0)
                 to_weights[layer].addmm_(passed.t(), block_inputs[layer])
                 passed = passed @ weights[layer]  # noqa: PLW2901  on its way down the layers
-                _through_activation(passed, block_inputs[layer], ctx.slope)
+                through_activation(passed, block_inputs[layer], ctx.slope)
             to_weights[0].addmm_(passed.t(), block_inputs[0])
             to_shared.index_add_(0, owner, passed)
             if ctx.needs_input_grad[2]:
@@ -200,7 +214,7 @@ class _FusedLayers(torch.autograd.Function):
         )
 
 
-def _through_activation(gradient: Tensor, activated: Tensor, slope: float) -> None:
+def through_activation(gradient: Tensor, activated: Tensor, slope: float) -> None:
     """Multiply a gradient by the derivative of the activation that gave ``activated``."""
     torch.ops.aten.leaky_relu_backward.grad_input(
         gradient, activated, slope, True, grad_input=gradient

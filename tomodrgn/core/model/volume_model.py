@@ -48,6 +48,11 @@ class VolumeModel(nn.Module):
             latent: (B, Z), or None for a model without latents.
             counts: (B,) rows of each particle.
         """
-        sign = 1 - 2 * (freqs[:, 2:] > 0).to(freqs.dtype)  # (N, 1)
+        sign = upper_half_sign(freqs)
         answer = cast("Decoder", self.decoder)(freqs * sign, latent, counts).to(freqs.dtype)
         return torch.cat([answer[:, :1], answer[:, 1:] * sign], dim=1)
+
+
+def upper_half_sign(freqs: Tensor) -> Tensor:
+    """(N, 1) -1 where a frequency (N, 3) has z > 0, so that the decoder is asked at -k, else 1."""
+    return 1 - 2 * (freqs[:, 2:] > 0).to(freqs.dtype)

@@ -3,9 +3,10 @@
 ``[ sum w |g F - y|^2 + (beta / 2) sum KL ] / N``, N being the kept coefficients of the batch over
 all processes. The half keeps the classic meaning of beta, which counts both k and -k.
 
-The decoder runs over chunks of coefficients, each with its own backward pass: activations stay in
-the cache of a CPU core, and memory does not grow with the batch. The latents collect their gradient
-over the chunks; the encoder is passed once.
+The decoder runs over chunks of coefficients, each with its own backward pass: memory does not grow
+with the batch. A decoder that offers a sweep (:mod:`tomodrgn.core.model.sweep`) goes forward and
+backward block by block; for others autograd does it. The latents collect their gradient over the
+chunks; the encoder is passed once.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tomodrgn.core.interfaces import SweepingDecoder
 from tomodrgn.core.model.evaluation import rows_per_call
 from tomodrgn.core.model.posterior import divergence, draw
+from tomodrgn.core.model.volume_model import upper_half_sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -120,37 +123,107 @@ def _decoder_gradients(
 
     The gradients with respect to the parameters of the decoder are added to theirs.
     """
-    parameters = [p for p in model.decoder.parameters() if p.requires_grad]
     chunks = list(tilts.split(_rows_per_chunk(tilts, workers.n)))
 
-    def work(worker: int) -> tuple[Tensor, Tensor, list[Tensor]]:
-        total, to_latent = tilts.coefficients.new_zeros(()), tilts.coefficients.new_zeros(())
-        leaf = None
-        if latent is not None:
-            leaf = latent.detach().requires_grad_()
-            to_latent = torch.zeros_like(leaf)
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
-        asked = parameters if leaf is None else [*parameters, leaf]
-        added_to = sums if leaf is None else [*sums, to_latent]
-        for images in chunks[worker :: workers.n]:
-            chunk = tilts.chunk(images)
-            with torch.enable_grad(), autocast():
-                error = squared_error(model, chunk, None if leaf is None else leaf[chunk.particles])
-            gradients = torch.autograd.grad(error * scale, asked, allow_unused=True)
-            for sum_so_far, gradient in zip(added_to, gradients, strict=True):
-                if gradient is not None:
-                    sum_so_far.add_(gradient)
-            total += error.detach()
-        return total, to_latent, sums
+    def work(worker: int) -> _Share:
+        own = chunks[worker :: workers.n]
+        with autocast():
+            return _sweep(model, tilts, own, latent, scale) or _differentiate(
+                model, tilts, own, latent, scale
+            )
 
-    results = workers.share(work)
-    for _, _, sums in results:
-        for parameter, gradient in zip(parameters, sums, strict=True):
+    first, *others = workers.share(work)
+    parameters = [p for p in model.decoder.parameters() if p.requires_grad]
+    for share in (first, *others):
+        for parameter, gradient in zip(parameters, share.to_parameters, strict=True):
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    error, to_latent, _ = results[0]
-    for other_error, other_to_latent, _ in results[1:]:
-        error, to_latent = error + other_error, to_latent + other_to_latent
+    error, to_latent = first.error, first.to_latent
+    for share in others:
+        error, to_latent = error + share.error, to_latent + share.to_latent
     return error, to_latent
+
+
+class _Share(NamedTuple):
+    """What one worker finds: squared error, and gradients by the latents and the parameters."""
+
+    error: Tensor
+    to_latent: Tensor
+    to_parameters: list[Tensor]
+
+
+def _differentiate(
+    model: VolumeModel,
+    tilts: TiltBatch,
+    chunks: Sequence[slice],
+    latent: Tensor | None,
+    scale: float,
+) -> _Share:
+    """The share of some chunks by automatic differentiation."""
+    total, to_latent = tilts.coefficients.new_zeros(()), tilts.coefficients.new_zeros(())
+    parameters = [p for p in model.decoder.parameters() if p.requires_grad]
+    leaf = None
+    if latent is not None:
+        leaf = latent.detach().requires_grad_()
+        to_latent = torch.zeros_like(leaf)
+    sums = [torch.zeros_like(parameter) for parameter in parameters]
+    asked = parameters if leaf is None else [*parameters, leaf]
+    added_to = sums if leaf is None else [*sums, to_latent]
+    for images in chunks:
+        chunk = tilts.chunk(images)
+        with torch.enable_grad():
+            error = squared_error(model, chunk, None if leaf is None else leaf[chunk.particles])
+        gradients = torch.autograd.grad(error * scale, asked, allow_unused=True)
+        for sum_so_far, gradient in zip(added_to, gradients, strict=True):
+            if gradient is not None:
+                sum_so_far.add_(gradient)
+        total += error.detach()
+    return _Share(total, to_latent, sums)
+
+
+@torch.no_grad()
+def _sweep(
+    model: VolumeModel,
+    tilts: TiltBatch,
+    chunks: Sequence[slice],
+    latent: Tensor | None,
+    scale: float,
+) -> _Share | None:
+    """The same by a decoder that goes forward and backward in one go; None where it cannot."""
+    sweep = model.decoder.sweep(latent) if isinstance(model.decoder, SweepingDecoder) else None
+    if sweep is None:
+        return None
+    total = tilts.coefficients.new_zeros(())
+    for images in chunks:
+        chunk = tilts.chunk(images)
+        sign = upper_half_sign(chunk.freqs)
+        owner = torch.repeat_interleave(chunk.counts, output_size=len(sign)) + chunk.particles.start
+        loss = _FoldedError(chunk, sign, scale)
+        sweep.add(chunk.freqs * sign, owner, loss.answer_gradient)
+        total += loss.total
+    gradients = sweep.finish()
+    to_latent = total.new_zeros(()) if gradients.latent is None else gradients.latent
+    return _Share(total, to_latent, gradients.parameters)
+
+
+class _FoldedError:
+    """Weighted squared error of a chunk whose answers stay in the half space of the decoder.
+
+    Conjugating what was observed costs less than conjugating every answer.
+    """
+
+    def __init__(self, chunk: CoefficientChunk, sign: Tensor, scale: float) -> None:
+        ones = torch.ones_like(sign)
+        self.total = sign.new_zeros(())
+        self._target = torch.cat([chunk.target[:, :1], chunk.target[:, 1:] * sign], dim=1)
+        self._transfer = ones if chunk.transfer is None else chunk.transfer
+        self._weights = ones if chunk.weights is None else chunk.weights
+        self._factor = 2 * scale * self._weights * self._transfer
+
+    def answer_gradient(self, rows: slice, answers: Tensor) -> Tensor:
+        """Derivative of ``scale`` times the error by the answers; the error adds to ``total``."""
+        error = answers * self._transfer[rows] - self._target[rows]
+        self.total += (error.square() * self._weights[rows]).sum()
+        return error.mul_(self._factor[rows])
 
 
 def _rows_per_chunk(tilts: TiltBatch, n_workers: int) -> int:

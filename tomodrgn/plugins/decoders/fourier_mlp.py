@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from tomodrgn.core.model.mlp import ResidualMlp
+from tomodrgn.core.model.sweep import MlpSweep
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tomodrgn.core.interfaces import DecoderContext
+    from tomodrgn.core.interfaces import DecoderContext, PositionalEncoding, SweepGradients
+    from tomodrgn.core.model.sweep import AnswerGradient
     from tomodrgn.plugins.decoders import FourierMlpSpec
 
 
@@ -40,3 +42,33 @@ class FourierMlp(nn.Module):
                 features = self.encoding(freqs)
         result: Tensor = self.decoder(features, latent, counts)
         return result
+
+    def sweep(self, latent: Tensor | None) -> FourierMlpSweep | None:
+        """Forward and backward in one go, see :class:`~tomodrgn.core.interfaces.SweepingDecoder`.
+
+        None on devices other than the CPU, and where other weights learn than those of the layers.
+        """
+        weight = next(self.decoder.parameters())
+        all_learn = all(parameter.requires_grad for parameter in self.decoder.parameters())
+        has_others = len(list(self.parameters())) > len(list(self.decoder.parameters()))
+        on_cpu = weight.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        if has_others or not (all_learn and on_cpu):
+            return None
+        return FourierMlpSweep(self.encoding, MlpSweep(self.decoder, latent))
+
+
+class FourierMlpSweep:
+    """Gradients of a :class:`FourierMlp`, collected over rows."""
+
+    def __init__(self, encoding: PositionalEncoding | None, layers: MlpSweep) -> None:
+        self._encoding = encoding
+        self._layers = layers
+
+    def add(self, freqs: Tensor, owner: Tensor, answer_gradient: AnswerGradient) -> None:
+        """Add the rows ``freqs`` (N, 3) of the particles ``owner`` (N,)."""
+        features = freqs if self._encoding is None else self._encoding(freqs)
+        self._layers.add(features, owner, answer_gradient)
+
+    def finish(self) -> SweepGradients:
+        """The gradients of everything that was added."""
+        return self._layers.finish()
