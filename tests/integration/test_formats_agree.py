@@ -53,7 +53,8 @@ FLAVOURS: dict[str, dict[str, Any]] = {
     "relion5, priors": {**RELION5, "subtomogram_priors": True},
     "relion5, drifting": {**RELION5, "trajectories_a": 25.0},
     "relion5, raw": {**RELION5, "ctf_premultiplied": False},
-    "relion5, phase-flipped and inverted": {**RELION5, "phase_flipped": True, "inverted": True},
+    "relion5, phase-flipped": {**RELION5, "phase_flipped": True},
+    "relion5, raw and dark": {**RELION5, "ctf_premultiplied": False, "inverted": False},
     "relion4": {"format": "relion4"},
     "relion4, priors": {"format": "relion4", "subtomogram_priors": True},
 }

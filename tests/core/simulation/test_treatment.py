@@ -136,6 +136,7 @@ def test_images_of_every_format_are_read_without_options(altered: Alter, name: s
         ({"format": "relion5", "phase_flipped": True}, ["--phase-flipped"]),
         ({"format": "relion5", "ctf_premultiplied": False}, []),
         ({"format": "relion4", "dose_weighted": False}, ["--not-dose-weighted"]),
+        ({"format": "relion5", "ctf_premultiplied": False, "inverted": False}, ["--uninvert-data"]),
         ({"format": "warptools", "ctf_premultiplied": False}, []),
         ({"format": "warptools", "dose_weighted": False}, ["--not-dose-weighted"]),
         ({"format": "warptools", "inverted": True}, ["--invert-data"]),

@@ -20,6 +20,7 @@ from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.plugins.readers import OptimisationSetSpec, tomodrgn_identify_reader
 from tomodrgn.plugins.readers.optimisation_set import OptimisationSet
 from tomodrgn.plugins.readers.set_images import DARK_FRAME, INVISIBLE_FRAME
+from tomodrgn.plugins.readers.trajectories import extracted_along
 from tomodrgn.testing import ReaderContract
 
 if TYPE_CHECKING:
@@ -266,22 +267,53 @@ def test_motion_moves_content_and_height_and_can_be_left_out(tmp_path: Path) -> 
     np.testing.assert_array_equal(still.images.shift_px, straight.images.shift_px)
 
 
+@pytest.mark.parametrize(
+    ("trajectories", "stack", "follows"),
+    [
+        ("Polish/job040/motion.star", "Extract/job041/Subtomograms/TS_1/1_stack2d.mrcs", True),
+        ("Polish/job040/motion.star", "Extract/job030/Subtomograms/TS_1/1_stack2d.mrcs", False),
+        ("Extract/job041/motion.star", "Extract/job041/Subtomograms/TS_1/1_stack2d.mrcs", True),
+        ("Polish/job040/motion.star", "warp/TS_1/1.mrcs", False),
+        ("motion.star", "Extract/job041/Subtomograms/TS_1/1_stack2d.mrcs", False),
+    ],
+)
+def test_job_numbers_tell_whether_stacks_follow_the_motion(
+    trajectories: str, stack: str, follows: bool
+) -> None:
+    assert extracted_along(trajectories, [stack, "1.mrcs"]).tolist() == [follows, False]
+
+
+def test_motion_is_not_applied_to_images_that_follow_it(tmp_path: Path) -> None:
+    written = made.relion5_set()
+    written.particles["rlnImageName"] = "Extract/job041/" + written.particles["rlnImageName"]
+    straight = _read(written.write(tmp_path))
+    named = {
+        "rlnTomoParticlesFile": "particles.star",
+        "rlnTomoTomogramsFile": "tomograms.star",
+        "rlnTomoTrajectoriesFile": "Polish/job040/motion.star",
+    }
+    (tmp_path / "set.star").write_text(made.values_text(named, ""))
+    particles = _read(tmp_path / "set.star")
+    np.testing.assert_array_equal(particles.images.shift_px, straight.images.shift_px)
+    np.testing.assert_array_equal(particles.height_defocus_a, straight.height_defocus_a)
+
+
 def test_half_sets_are_kept(tmp_path: Path) -> None:
     assert _read(made.relion5_set().write(tmp_path)).half_set.tolist() == [1, 2, 2, 1, 1]
     assert _read(warptools_set().write(tmp_path / "b")).half_set is None
 
 
 @pytest.mark.parametrize(
-    ("make_set", "premultiplied", "dose_weighted"),
+    ("make_set", "premultiplied", "dose_weighted", "inverted"),
     [
-        (warptools_set, "1", True),
-        (warptools_set, "0", True),
-        (made.relion5_set, "1", True),
-        (made.relion5_set, "0", False),
+        (warptools_set, "1", True, False),
+        (warptools_set, "0", True, False),
+        (made.relion5_set, "1", True, False),
+        (made.relion5_set, "0", False, True),
     ],
 )
 def test_the_state_of_images_follows_group_and_program(
-    make_set: Make, premultiplied: str, dose_weighted: bool, tmp_path: Path
+    make_set: Make, premultiplied: str, dose_weighted: bool, inverted: bool, tmp_path: Path
 ) -> None:
     written = make_set()
     written.optics["rlnCtfDataAreCtfPremultiplied"] = ["1", premultiplied]
@@ -290,6 +322,7 @@ def test_the_state_of_images_follows_group_and_program(
     assert first.state.ctf_premultiplied
     assert second.state.ctf_premultiplied == (premultiplied == "1")
     assert second.state.dose_weighted == dose_weighted
+    assert second.state.inverted == inverted
     assert not first.state.inverted
 
 

@@ -30,12 +30,13 @@ def written_state(spec: SimulationSpec) -> ImageState:
     multiplies = spec.writes_set and spec.ctf and not spec.phase_flipped
     premultiplied = multiplies if spec.ctf_premultiplied is None else spec.ctf_premultiplied
     weights = _weights_by_dose(spec, premultiplied=premultiplied)
+    inverts = _inverts_contrast(spec, premultiplied=premultiplied)
     return ImageState(
         ctf_premultiplied=premultiplied,
         phase_flipped=spec.phase_flipped,
         dose_weighted=weights if spec.dose_weighted is None else spec.dose_weighted,
         tilt_weighted=spec.tilt_weighted,
-        inverted=not spec.writes_set if spec.inverted is None else spec.inverted,
+        inverted=inverts if spec.inverted is None else spec.inverted,
     )
 
 
@@ -47,7 +48,7 @@ def reading_options(spec: SimulationSpec) -> list[str]:
     assumed = ImageState(
         ctf_premultiplied=premultiplied,
         dose_weighted=_weights_by_dose(spec, premultiplied=premultiplied),
-        inverted=not spec.writes_set,
+        inverted=_inverts_contrast(spec, premultiplied=premultiplied),
     )
     options = []
     for field in fields(ImageState):
@@ -89,6 +90,11 @@ def treat(pixels: Tensor, images: ImageTable[Tensor], optics: OpticsGroup) -> Te
 def _weights_by_dose(spec: SimulationSpec, *, premultiplied: bool) -> bool:
     """Whether the program of a format weights images by dose; RELION does so with the transfer."""
     return spec.format == "warptools" or (spec.writes_set and premultiplied)
+
+
+def _inverts_contrast(spec: SimulationSpec, *, premultiplied: bool) -> bool:
+    """Whether the program of a format makes the molecule bright in images that it writes raw."""
+    return not spec.writes_set or (spec.format != "warptools" and not premultiplied)
 
 
 def _option(treatment: str, *, applies: bool) -> str:

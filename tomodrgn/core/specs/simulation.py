@@ -157,8 +157,8 @@ class WritingSpec(AcquisitionSpec):
     tilt_weighted: bool = False
     """Multiply images by the cosine of their tilt, the noise as well."""
     inverted: bool | None = None
-    """Write contrast inverted; by default so that the reader of the format makes density positive:
-    inverted for Warp and nextPYP, as it is for sets."""
+    """Write contrast inverted; by default as the program does it: inverted for Warp and nextPYP,
+    and for RELION where images are not CTF-premultiplied, otherwise as it is."""
     origin_shift_px: NonNegativeFloat = 0.0
     """Largest displacement of a particle along each axis, in px: from the centre of each of its
     images, or in sets from its coordinate in the tomogram."""

@@ -32,7 +32,7 @@ from tomodrgn.plugins.readers.set_particles import (
 )
 from tomodrgn.plugins.readers.set_write import SelectableSet
 from tomodrgn.plugins.readers.tomograms import Tomograms, read_tomograms
-from tomodrgn.plugins.readers.trajectories import read_trajectories
+from tomodrgn.plugins.readers.trajectories import extracted_along, read_trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,13 +159,26 @@ class OptimisationSet:
     def _motion_a(
         self, files: SetFiles, table: pd.DataFrame, frames: FrameLists
     ) -> NDArray[np.float32] | None:
-        """(entries, 3) motion of particles, None where the set has none or it is not wanted."""
-        path = files.find_trajectories() if self._spec.trajectories else None
+        """(entries, 3) motion that images do not follow yet, None where there is none."""
+        if files.trajectories is None or not self._spec.trajectories:
+            return None
+        follows = np.zeros(len(table), dtype=np.bool_)
+        if columns.STACK in table:
+            follows = extracted_along(files.trajectories, table[columns.STACK].tolist())
+        if follows.any():
+            logger.info(
+                "%s: %d of %d particles were extracted along their motion, which is not applied "
+                "to them again (the job numbers of their stacks and of %s say so)",
+                self._spec.path, int(follows.sum()), len(table), files.trajectories,
+            )  # fmt: skip
+        path = None if follows.all() else files.find_trajectories()
         if path is None:
             return None
         self._paths = (*self._paths, path)
         logger.info("%s: motion of particles is applied from %s", self._spec.path, path)
-        return read_trajectories(path, particle_names(table).tolist(), frames)
+        motion_a = read_trajectories(path, particle_names(table).tolist(), frames)
+        motion_a[follows[frames.particle_of_entry]] = 0
+        return motion_a
 
 
 def _fault_of_images(particles: SetParticles, tomograms: Tomograms | None) -> str | None:

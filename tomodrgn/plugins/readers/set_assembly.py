@@ -89,6 +89,7 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         rows_read=n_particles,
         position_a=particles.places.position_a,
         orientation=particles.orientation if particles.has_poses else None,
+        extraction=particles.extraction,
         half_set=row_half_sets(particles.table, columns.HALF_SET, particles.path),
     )
 
@@ -119,8 +120,8 @@ def _optics_groups(
 ) -> tuple[OpticsGroup, ...]:
     """The optics groups and what upstream did to their images.
 
-    WarpTools always weights images by their dose, RELION where it multiplies them by their CTF;
-    neither inverts contrast.
+    WarpTools always weights images by their dose, RELION where it multiplies them by their CTF.
+    RELION makes particles bright, which shows only where it does not: its CTF changes sign too.
     """
     stated = particles.optics
     return tuple(
@@ -131,6 +132,7 @@ def _optics_groups(
             state=ImageState(
                 ctf_premultiplied=bool(is_premultiplied),
                 dose_weighted=bool(is_premultiplied) or is_warptools,
+                inverted=not is_premultiplied and not is_warptools,
             ),
         )
         for name, is_premultiplied in zip(stated.names, stated.is_premultiplied, strict=True)

@@ -1,7 +1,12 @@
-"""The motion of particles in a set: how far each was from its place in each frame, in angstrom."""
+"""The motion of particles in a set: how far each was from its place in each frame, in angstrom.
+
+RELION extracts particles along their trajectories where the set that it extracts from has them.
+Their images are centred already, and the set that it writes still names the trajectories.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.files.star import StarBlock
     from tomodrgn.plugins.readers.visible_frames import FrameLists
 
+_RELION_JOB: Final = re.compile(r"(?:^|/)job(\d+)/")
 _WAY_OUT: Final = "give the file that belongs to the particles, or leave motion out with " \
     "--no-trajectories"  # fmt: skip
 
@@ -59,6 +65,27 @@ def read_trajectories(path: Path, names: Sequence[str], frames: FrameLists) -> N
     table = parse_rows(b"\n".join(texts), blocks[0].columns, ORIGIN_A)
     moved_a = [numeric_column(table, name, path).astype(np.float32) for name in ORIGIN_A]
     return np.stack(moved_a, axis=-1)
+
+
+def extracted_along(trajectories: str, stacks: Sequence[str]) -> NDArray[np.bool_]:
+    """(B,) whether each stack was extracted along the trajectories, by numbers of RELION's jobs.
+
+    The job that extracts is then later than the one that found the motion, or wrote both files.
+
+    Args:
+        trajectories: path of the trajectories as the set names it.
+        stacks: (B,) paths of the stacks as the particles name them.
+    """
+    found_in = _job_number(trajectories)
+    if found_in is None:
+        return np.zeros(len(stacks), dtype=np.bool_)
+    jobs = (_job_number(stack) for stack in stacks)
+    return np.array([job is not None and job >= found_in for job in jobs], dtype=np.bool_)
+
+
+def _job_number(path: str) -> int | None:
+    numbers = _RELION_JOB.findall(path)
+    return int(numbers[-1]) if numbers else None
 
 
 def _refuse_other_columns(blocks: Sequence[StarBlock], path: Path) -> None:
