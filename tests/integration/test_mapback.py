@@ -252,6 +252,26 @@ def test_labels_follow_a_selection_of_particles(
     assert sum(text.count("marker") for text in written[0]) == 4
 
 
+def test_maps_and_labels_may_be_those_of_the_one_tomogram(
+    series: Path, map_back: MapBack, tmp_path: Path
+) -> None:
+    everyone, of_it = np.arange(30) % 7, np.arange(1, 30, 2) % 7  # every other one in TS_10
+    for number, label in enumerate(of_it):
+        volume = np.full((6, 6, 6), label, dtype=np.float32)
+        write_volume(tmp_path / "vols" / f"vol_{number:03d}.mrc", volume, 4.0)
+    (tmp_path / "all.pkl").write_bytes(pickle.dumps(everyone))
+    (tmp_path / "of_it.pkl").write_bytes(pickle.dumps(of_it))
+    written = []
+    for labels in ("all.pkl", "of_it.pkl"):
+        words = ("--vols-dir", tmp_path / "vols", "--coloring-labels", tmp_path / labels)
+        map_back(series, "-o", tmp_path / "one.cxc", "--tomoname", "TS_10", *words)
+        written.append((tmp_path / "one.cxc").read_text())
+    assert written[0] == written[1]
+    assert [path.stem for path in read_scene(tmp_path / "one.cxc").maps] == [
+        f"vol_{number:03d}" for number in range(15)
+    ]
+
+
 def test_row_order_moves_no_particle(series: Path, map_back: MapBack, tmp_path: Path) -> None:
     lines = series.read_text().splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith("TS_"))

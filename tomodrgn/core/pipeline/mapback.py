@@ -172,7 +172,7 @@ def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject) -> None:
     """Draw each particle as a map of its own, from a folder or made for it."""
     spec, level = subject.spec, None
     latents = None if spec.vols_dir else subject.latents()
-    given = maps_of_particles(spec.vols_dir, subject.particles) if spec.vols_dir else []
+    given = maps_of_particles(spec.vols_dir, subject) if spec.vols_dir else []
     for tomogram in tomograms:
         if latents is None:
             paths = [given[row] for row in tomogram.rows.tolist()]

@@ -29,6 +29,7 @@ from tomodrgn.core.placement.particles import (
     PlacedParticles,
     input_order,
     placed_particles,
+    rows_by_tomogram,
     values_of,
 )
 from tomodrgn.core.run_directory import LATENTS, find_run_directory
@@ -86,6 +87,24 @@ class Subject:
         """(B,) values of a column of the STAR file."""
         return self._of_everyone(read_column(self.star, name, self.everyone))
 
+    def values_of(self, values: NDArray[Any], where: object, what: str) -> NDArray[Any]:
+        """(B, ...) values from a file with one for each particle.
+
+        It may also have one for each particle of the tomogram to draw; then the others, which
+        nobody sees, get the first of them.
+
+        Raises:
+            DataError: it has another number of values.
+        """
+        rows = rows_by_tomogram(self.particles, self.spec.tomogram)
+        drawn = np.sort(np.concatenate(list(rows.values())))
+        known = {self.particles.n_input, self.particles.n_read, len(self.particles)}
+        if len(values) != len(drawn) or len(drawn) in known:
+            return values_of(values, self.particles, where, what)
+        everyone = np.repeat(values[:1], len(self.particles), axis=0)
+        everyone[drawn] = values
+        return everyone
+
     def latents(self) -> NDArray[np.float32]:
         """(B, Z) latents of the particles.
 
@@ -94,9 +113,7 @@ class Subject:
             RunError: there is no run, or it has none.
         """
         if self.spec.zfile is not None:
-            return values_of(
-                read_latents(self.spec.zfile)[0], self.particles, self.spec.zfile, "latents"
-            )
+            return self.values_of(read_latents(self.spec.zfile)[0], self.spec.zfile, "latents")
         run = self.run or open_results(self.run_directory(), self.registry)
         if run.latents is None:
             raise RunError(f"{run.directory}: is a run of one structure, without latents")
@@ -110,7 +127,7 @@ class Subject:
         if wanted.overlap(run.particles):
             return latents[match_particles(run.particles, wanted)]
         in_order = latents[input_order(run.particles)]  # of a program with other names for them
-        return values_of(in_order, self.particles, path, "latents")
+        return self.values_of(in_order, path, "latents")
 
     def classes(self) -> NDArray[np.int64]:
         """(B,) classes of the particles."""
@@ -118,7 +135,7 @@ class Subject:
         path = self.spec.class_labels or self.spec.class_volumes / "labels.pkl"
         if not path.exists():
             raise DataError(f"{path}: is missing; give the class of each particle, --class-labels")
-        labels = values_of(read_labels(path), self.particles, path, "labels")
+        labels = self.values_of(read_labels(path), path, "labels")
         if labels.dtype.kind not in "biuf" or (labels != np.floor(labels)).any():
             raise DataError(f"{path}: classes are whole numbers, as in the names of their maps")
         return labels.astype(np.int64)
@@ -199,7 +216,7 @@ def _values(subject: Subject) -> NDArray[Any]:
     """(B,) what particles are coloured by; without a wish, so that neighbours differ."""
     spec, particles = subject.spec, subject.particles
     if spec.labels is not None:
-        return values_of(read_labels(spec.labels), particles, spec.labels, "labels")
+        return subject.values_of(read_labels(spec.labels), spec.labels, "labels")
     if spec.color_by == "tomogram":
         return particles.tomogram
     if spec.color_by is not None:

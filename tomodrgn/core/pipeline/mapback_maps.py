@@ -14,7 +14,6 @@ from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.placement.contour import common_level
-from tomodrgn.core.placement.particles import values_of
 from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.pipeline.mapback_input import Subject
-    from tomodrgn.core.placement.particles import PlacedParticles
     from tomodrgn.core.specs.mapback import MapbackSpec
 
 _NUMBER: Final = re.compile(r"\d+")
@@ -93,7 +91,7 @@ def maps_of_classes(folder: Path, classes: NDArray[np.int64]) -> list[Path]:
     return [numbered[number][0] for number in classes.tolist()]
 
 
-def maps_of_particles(folder: Path, particles: PlacedParticles) -> list[Path]:
+def maps_of_particles(folder: Path, subject: Subject) -> list[Path]:
     """The map of each particle, by the order of their names and numbers.
 
     Raises:
@@ -102,7 +100,7 @@ def maps_of_particles(folder: Path, particles: PlacedParticles) -> list[Path]:
     paths = _maps_in(folder)
     everyone = np.empty(len(paths), dtype=object)
     everyone[:] = paths
-    chosen: list[Path] = values_of(everyone, particles, folder, "maps").tolist()
+    chosen: list[Path] = subject.values_of(everyone, folder, "maps").tolist()
     return chosen
 
 
