@@ -36,6 +36,10 @@ def test_pickled_list_and_column_are_labels_too(tmp_path: Path) -> None:
     assert read_labels(write(tmp_path, "c.pkl", np.array([True, False]))).tolist() == [1, 0]
 
 
+def test_missing_labels_are_names(tmp_path: Path) -> None:
+    assert read_labels(write(tmp_path, "a.pkl", [1, None, "x"])).tolist() == ["1", "None", "x"]
+
+
 def test_names_with_underscores_are_no_numbers(tmp_path: Path) -> None:
     names = ["001_000002", "001_000003"]
     assert read_labels(write(tmp_path, "labels.txt", names)).tolist() == names

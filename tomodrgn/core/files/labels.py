@@ -37,7 +37,7 @@ def read_labels(path: Path) -> NDArray[Any]:
         return values.astype(np.int64) if values.dtype.kind == "b" else values
     try:
         return as_numbers(values)
-    except ValueError:
+    except (ValueError, TypeError):  # the latter of None
         return np.array([_text(value) for value in values.tolist()], dtype=object)
 
 
