@@ -404,6 +404,7 @@ def markers_of(script: Path) -> list[tuple[tuple[float, ...], str]]:
         (("--color-by", "rlnScore", "--colormap", "virdis"), "Did you mean 'viridis'?"),
         (("--coloring-labels", "ind.pkl"), "has 3 labels; .* has 30 particles, and 30 are"),
         (("--vol-path", "none.mrc"), "none.mrc: cannot be read: No such file or directory"),
+        (("--vol-path", "nan.mrc"), "nan.mrc: has densities that are no finite numbers, so no"),
         (("--vols-dir", "classes"), "has 2 maps; .* has 30 particles, and 30 are selected"),
         (("--class-volumes", "classes"), "classes/labels.pkl: is missing; give the class of"),
         (
@@ -427,6 +428,7 @@ def test_fault_is_one_message_and_leaves_nothing(
     Path("labels.txt").write_text("0\n1\n2\n" * 10)
     for number in range(2):
         write_volume(Path("classes") / f"{number}.mrc", np.ones((4, 4, 4), np.float32), 1.0)
+    write_volume(Path("nan.mrc"), np.full((4, 4, 4), np.nan, np.float32), 1.0)
     result = map_back(series, "--outdir", "out", *words, check=False)
     assert result.exit_code == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]

@@ -164,6 +164,16 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     assert not series.with_name("out.star").exists()
 
 
+@pytest.mark.parametrize("what", ["particle", "image", "tilt"])
+def test_a_table_without_rows_has_nothing_to_choose(
+    series: Path, installed_components: Registry, what: str
+) -> None:
+    lines = series.read_text().splitlines(keepends=True)
+    series.write_text("".join(line for line in lines if "@" not in line))
+    with pytest.raises(DataError, match="out of range"):
+        kept(series, installed_components, ind=indices(series.parent, 0), ind_type=what)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -172,7 +172,7 @@ def _has_index(spec: FilterSpec, path: Path, source: SourceRows) -> NDArray[np.b
         n_particles = len(source.tomogram)
         return np.isin(source.particle, read_indices(path, n_particles, "particles"))
     counts = np.bincount(source.particle)
-    indices = read_indices(path, int(counts.max()), "tilt images per particle")
+    indices = read_indices(path, int(counts.max(initial=0)), "tilt images per particle")
     n_short = int((counts <= indices.max(initial=-1)).sum())
     if n_short:
         logger.info(
