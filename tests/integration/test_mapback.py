@@ -428,7 +428,8 @@ def test_fault_is_one_message_and_leaves_nothing(
     Path("labels.txt").write_text("0\n1\n2\n" * 10)
     for number in range(2):
         write_volume(Path("classes") / f"{number}.mrc", np.ones((4, 4, 4), np.float32), 1.0)
-    write_volume(Path("nan.mrc"), np.full((4, 4, 4), np.nan, np.float32), 1.0)
+    whole = Path("classes/0.mrc").read_bytes()
+    Path("nan.mrc").write_bytes(whole[:-4] + np.float32(np.nan).tobytes())
     result = map_back(series, "--outdir", "out", *words, check=False)
     assert result.exit_code == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
