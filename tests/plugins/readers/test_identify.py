@@ -137,6 +137,12 @@ def test_a_file_of_tomograms_is_refused_with_what_to_give(tmp_path: Path) -> Non
         tomodrgn_identify_reader(_write(tmp_path / "a.star", table))
 
 
+def test_a_file_of_a_tilt_series_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    table = pd.DataFrame({"rlnTomoXTilt": ["1.5"], "rlnMicrographPreExposure": ["3.0"]})
+    with pytest.raises(DataError, match="lists the tilt images of a tomogram and no particles"):
+        tomodrgn_identify_reader(_write(tmp_path / "a.star", table))
+
+
 def test_a_file_of_cistem_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
     names = ("cisTEMPositionInStack", "cisTEMAnglePsi", "cisTEMTotalExposure")
     table = pd.DataFrame(dict.fromkeys(names, "1"), index=range(2))

@@ -17,6 +17,8 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.geometry.projections import rotations_from_stage_angles
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.particles.selection import select
+from tomodrgn.core.specs.dataset import DatasetSpec
 from tomodrgn.plugins.readers import OptimisationSetSpec, tomodrgn_identify_reader
 from tomodrgn.plugins.readers.optimisation_set import OptimisationSet
 from tomodrgn.plugins.readers.set_images import DARK_FRAME, INVISIBLE_FRAME
@@ -173,6 +175,16 @@ def test_a_particle_that_is_nowhere_visible_is_left_out(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         particles.position_a, made.OFFSETS_A[[0, 2, 3, 4]] + made.SIZE_A / 2, atol=1e-4
     )
+
+
+def test_particles_count_although_they_are_nowhere_visible(tmp_path: Path) -> None:
+    written = warptools_set()
+    written.particles.loc[4, "rlnTomoVisibleFrames"] = "[0,0,0,0]"
+    particles = _read(written.write(tmp_path))
+    assert (particles.n_particles, particles.n_source_particles) == (4, 5)
+    np.save(tmp_path / "ind.npy", np.array([3, 4]))
+    chosen = select(particles, DatasetSpec(ind=tmp_path / "ind.npy"), 0)
+    assert (chosen.source_particle.tolist(), chosen.n_source_particles) == ([3], 5)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def select(particles: ParticleSet, spec: DatasetSpec, seed: int) -> ParticleSet:
     Raises:
         DataError: an index file does not fit the set, or nothing is left.
     """
-    n_source_particles = int(particles.source_particle.max()) + 1
+    n_source_particles = particles.n_source_particles
     if spec.dose_override is not None:
         particles = override_dose(particles, spec.dose_override)
     if spec.ind_imgs is not None:

@@ -120,6 +120,8 @@ class ParticleSet:
         optics: the optics groups that ``images.optics`` counts.
         rows_read: images of the input, or its particles where it has no images.
         rejected: images left out by the reader or a selection, by reason.
+        particles_read: particles of the input, those without images too; 0 if the reader does not
+            say.
         position_a: (B, 3) float64, centre of each particle in its tomogram, x, y, z from the first
             voxel; None where the input has no coordinates.
         orientation: (B, 3, 3) float64, reference to tomogram coordinates; None where the input
@@ -141,6 +143,7 @@ class ParticleSet:
     optics: tuple[OpticsGroup, ...]
     rows_read: int
     rejected: Mapping[str, int] = field(default_factory=dict)
+    particles_read: int = 0
     position_a: NDArray[np.float64] | None = None
     orientation: NDArray[np.float64] | None = None
     half_set: NDArray[np.uint8] | None = None
@@ -160,6 +163,11 @@ class ParticleSet:
     def n_particles(self) -> int:
         """B."""
         return len(self.counts)
+
+    @property
+    def n_source_particles(self) -> int:
+        """Particles of the input, which ``source_particle`` counts."""
+        return max(self.particles_read, int(self.source_particle.max()) + 1)
 
     @property
     def n_images(self) -> int:

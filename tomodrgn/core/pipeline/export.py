@@ -42,7 +42,7 @@ def export(spec: ExportSpec, registry: Registry) -> list[Path]:
 
 def _chosen_rows(path: Path, particles: ParticleSet) -> NDArray[np.int64]:
     """Rows of the particles that an index file names."""
-    indices = read_indices(path, int(particles.source_particle.max()) + 1, "particles")
+    indices = read_indices(path, particles.n_source_particles, "particles")
     rows = np.flatnonzero(np.isin(particles.source_particle, indices))
     if not len(rows):
         raise DataError(f"{path}: names none of the particles that the run was trained on")

@@ -110,7 +110,7 @@ def _classify(
     if spec.labels is None:
         return particles, _Classes(np.zeros(particles.n_particles, np.int64), ("",))
     labels = read_index_file(spec.labels)
-    n_particles = int(everything.source_particle.max()) + 1
+    n_particles = everything.n_source_particles
     if len(labels) != n_particles:
         raise DataError(
             f"{spec.labels}: holds {len(labels)} labels, {everything.source} has {n_particles} "

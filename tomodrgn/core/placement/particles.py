@@ -77,7 +77,7 @@ def placed_particles(particles: ParticleSet) -> PlacedParticles:
         tomogram=particles.tomogram[order],
         index=particles.source_particle[order],
         row=np.arange(len(order), dtype=np.int64),
-        n_input=int(particles.source_particle.max()) + 1,
+        n_input=particles.n_source_particles,
         n_read=len(order),
         position_a=particles.position_a[order],
         orientation=None if orientation is None else orientation[order],

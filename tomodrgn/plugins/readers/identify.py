@@ -114,6 +114,11 @@ def _refuse_relatives(star: StarFile) -> None:
             "stack it lies in; export the particles from nextPYP or RELION as a STAR file with "
             f"{', '.join(columns.needed_columns(columns.PARTICLE_OF_NEXTPYP))}"
         )
+    if _has_table(star, ("rlnMicrographPreExposure",)) and not _has_table(star, ("rlnTomoName",)):
+        raise DataError(
+            f"{star.path}: lists the tilt images of a tomogram and no particles; give the "
+            "optimisation set, or the particles file that belongs to it"
+        )
     if _has_table(star, ("rlnTomoName",)):
         raise DataError(
             f"{star.path}: lists tomograms and no particles; give the optimisation set, or the "

@@ -92,6 +92,7 @@ class ImageSeries:
             source_image=rows,
             optics=optics_of_set,
             rows_read=len(table),
+            particles_read=int(rank.max()) + 1,
             rejected={DARK_FRAME: int(is_dark.sum())} if is_dark.any() else {},
             half_set=self._half_sets(table, rows, first),
         )

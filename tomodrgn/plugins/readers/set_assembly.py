@@ -87,6 +87,7 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         source_image=np.empty(0, dtype=np.int64),
         optics=_optics_groups(particles, None, is_warptools=False),
         rows_read=n_particles,
+        particles_read=n_particles,
         position_a=particles.places.position_a,
         orientation=particles.orientation if particles.has_poses else None,
         extraction=particles.extraction,

@@ -111,6 +111,7 @@ def volume_particles(
         source_image=np.empty(0, dtype=np.int64),
         optics=(group,),
         rows_read=n_particles,
+        particles_read=n_particles,
         position_a=position_a,
         orientation=None if euler_deg is None else particle_orientations(euler_deg),
         half_set=half_set,
