@@ -126,6 +126,8 @@ class ParticleSet:
             voxel; None where the input has no coordinates.
         orientation: (B, 3, 3) float64, reference to tomogram coordinates; None where the input
             gives the pose of images only.
+        extraction: (B, 3, 3) float64, orientation in which each particle was extracted, a part of
+            its orientation; None where the input states none.
         half_set: (B,) uint8, half set of upstream refinement, 1 or 2, 0 for neither; None where
             the input names none.
         height_defocus_a: (M,) float32, part of both defoci that the reader added for the height of
@@ -146,6 +148,7 @@ class ParticleSet:
     particles_read: int = 0
     position_a: NDArray[np.float64] | None = None
     orientation: NDArray[np.float64] | None = None
+    extraction: NDArray[np.float64] | None = None
     half_set: NDArray[np.uint8] | None = None
     height_defocus_a: NDArray[np.float32] | None = None
 
@@ -190,7 +193,7 @@ class ParticleSet:
         The counts are left to the caller.
         """
         per_particle = ("tomogram", "name", "source_particle", "position_a", "orientation",
-                        "half_set")  # fmt: skip
+                        "extraction", "half_set")  # fmt: skip
         per_image = ("image_name", "source_image", "height_defocus_a")
         taken: dict[str, Any] = {"images": self.images.convert(lambda column: column[images])}
         for names, rows in ((per_particle, particles), (per_image, images)):

@@ -43,6 +43,7 @@ class SetParticles:
         tomogram_of: (B,) tomogram of each, by first appearance.
         has_poses: whether there are angles.
         orientation: (B, 3, 3) reference to tomogram coordinates, no rotation without angles.
+        extraction: (B, 3, 3) orientation of extraction, a part of the former, or None.
         origin_a: (B, 3) coordinate less centre, in tomogram coordinates.
         places: where they lie.
     """
@@ -55,6 +56,7 @@ class SetParticles:
     tomogram_of: NDArray[np.int64]
     has_poses: bool
     orientation: NDArray[np.float64]
+    extraction: NDArray[np.float64] | None
     origin_a: NDArray[np.float64]
     places: Places
 
@@ -113,6 +115,7 @@ def describe_particles(
             f"give it with --Apix"
         )
     origin_a = _origins_a(table, path, image_a)
+    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path)
     return SetParticles(
         source=files.path,
         path=path,
@@ -122,6 +125,7 @@ def describe_particles(
         tomogram_of=tomogram_of,
         has_poses=bool({columns.EULER_ANGLES[0], columns.SUBTOMOGRAM_ANGLES[0]} & set(table)),
         orientation=_orientations(table, path),
+        extraction=None if priors_deg is None else matrices_from_euler(priors_deg),
         origin_a=origin_a,
         places=place_particles(
             table,
