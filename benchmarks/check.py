@@ -96,7 +96,7 @@ def _row(name: str, data: SimulatedSet, fault: Fault | None, spec: SimulationSpe
     seconds = time.perf_counter() - start
     try:
         found = json.loads(result.stdout)
-        called = ", ".join(found["faults"]) or "-"
+        called = ", ".join(found["fault_ids"]) or "-"
         signal = found["tried_on"]["signal_z"] or 0.0
         undecided = sum(v["decision"] == "undecided" for v in found["verdicts"])
     except json.JSONDecodeError:

@@ -23,8 +23,7 @@ from tomodrgn.core.geometry.projections import (
     stage_angles_from_rotations,
 )
 from tomodrgn.core.geometry.rotations import euler_from_matrices, matrices_from_euler
-from tomodrgn.core.inspection import alternatives as assumptions
-from tomodrgn.core.inspection.outcome import CONTRAST
+from tomodrgn.core.inspection.fault_names import FaultId
 
 Columns = dict[str, NDArray[Any]]
 Change = Callable[[Columns], Columns]
@@ -280,7 +279,7 @@ class Fault:
     """
 
     name: str
-    called: str
+    called: FaultId
     inject: Callable[[SimulatedSet], None] | None = None
     options: tuple[str, ...] = ()
     states: frozenset[str] = frozenset({"raw", "premultiplied"})
@@ -294,20 +293,20 @@ class Fault:
 
 
 FAULTS = (
-    Fault("contrast", CONTRAST, dark_contrast),
-    Fault("hand of tilts", assumptions.TILT, inverted_tilts),
-    Fault("hand of defocus", assumptions.HEIGHT, opposite_heights),
-    Fault("transposed images", assumptions.AXES, transposed_images),
-    Fault("shift sign", assumptions.SHIFTS, opposite_shifts),
-    Fault("shift units", assumptions.SHIFTS, shifts_in_other_units),
-    Fault("pixel size", assumptions.PIXEL_SIZE, options=("--Apix", "x1.25")),
-    Fault("read as premultiplied", assumptions.CTF_STATE, options=("--ctf-premultiplied",),
+    Fault("contrast", "contrast", dark_contrast),
+    Fault("hand of tilts", "hand", inverted_tilts),
+    Fault("hand of defocus", "defocus_hand", opposite_heights),
+    Fault("transposed images", "transposed", transposed_images),
+    Fault("shift sign", "shift_sign", opposite_shifts),
+    Fault("shift units", "shift_units", shifts_in_other_units),
+    Fault("pixel size", "pixel_size", options=("--Apix", "x1.25")),
+    Fault("read as premultiplied", "premultiplied", options=("--ctf-premultiplied",),
           states=frozenset({"raw"})),
-    Fault("read as raw", assumptions.CTF_STATE, options=("--not-ctf-premultiplied",),
+    Fault("read as raw", "premultiplied", options=("--not-ctf-premultiplied",),
           states=frozenset({"premultiplied"})),
-    Fault("dose order", assumptions.DOSE_ORDER, reversed_doses),
-    Fault("no tilt angles", "tilt angles", no_tilt_angles),
-    Fault("Euler inverse", assumptions.EULER, inverse_euler_angles),
-    Fault("images off by one", assumptions.STACK, images_one_row_off),
-    Fault("duplicates", "duplicated particles", duplicated_particles),
+    Fault("dose order", "dose_order", reversed_doses),
+    Fault("no tilt angles", "tilt_scale", no_tilt_angles),
+    Fault("Euler inverse", "euler_inverse", inverse_euler_angles),
+    Fault("images off by one", "stack_row_mismatch", images_one_row_off),
+    Fault("duplicates", "duplicated", duplicated_particles),
 )  # fmt: skip

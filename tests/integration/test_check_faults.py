@@ -70,7 +70,7 @@ def test_a_fault_is_named(
     faulty = sets[flavour].copy_to(tmp_path / "faulty")
     options = fault.apply(faulty, SIZE["pixel_size_a"])
     code, found = checked(faulty.star, *options)
-    assert found["faults"] == [fault.called]
+    assert found["fault_ids"] == [fault.called]
     assert code == 1
 
 

@@ -11,7 +11,8 @@ from tomodrgn.core.inspection.sample import Sample
 ALL = {alternative.name: alternative for alternative in alternatives()}
 INVOLUTIONS = (
     "images are in reverse order",
-    "each particle shows the next particle",
+    "neighbouring particles are exchanged",
+    "whole stacks are in reverse order",
     "images are transposed",
     "images are mirrored along x",
     "images are mirrored along y",

@@ -18,7 +18,7 @@ def decisions(sample: Sample) -> dict[str, str]:
 def test_right_metadata_are_not_contradicted(sample: Sample) -> None:
     found = decisions(sample)
     assert "contradicted" not in found.values()
-    for geometry in (tried.AXES, tried.EULER, tried.TILT, tried.SHIFTS, tried.STACK):
+    for geometry in (tried.AXES, tried.EULER, tried.TILT, tried.SHIFT_SIGN, tried.STACK):
         assert found[geometry] == "supported"
 
 
@@ -26,7 +26,7 @@ def test_right_metadata_are_not_contradicted(sample: Sample) -> None:
     ("name", "called"),
     [
         ("images are transposed", tried.AXES),
-        ("shifts have the opposite sign", tried.SHIFTS),
+        ("shifts have the opposite sign", tried.SHIFT_SIGN),
         ("each row shows the next image", tried.STACK),
     ],
 )
@@ -46,7 +46,7 @@ def test_noise_decides_nothing(sample: Sample) -> None:
     noise = torch.view_as_complex(torch.randn(shape, generator=generator))
     judgement = judge(replace(sample, coefficients=noise), no_progress)
     assert judgement.signal_z < 5
-    geometry = {tried.AXES, tried.EULER, tried.TILT, tried.SHIFTS, tried.STACK}
+    geometry = {tried.AXES, tried.EULER, tried.TILT, tried.SHIFT_SIGN, tried.STACK}
     found = {v.decision for v in judgement.verdicts if v.assumption in geometry}
     assert found == {"undecided"}
 

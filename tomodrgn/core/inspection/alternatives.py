@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Final
 from tomodrgn.core.inspection.image_changes import (
     images_by_dose,
     images_of_next_particle,
+    images_of_shifted_particle,
     reversed_images,
+    reversed_stacks,
     rolled_images,
+    scrambled_images,
+    scrambled_particles,
+    scrambled_tilts,
     turned_images,
 )
 from tomodrgn.core.inspection.pose_changes import (
     exchanged_angles,
     inverted_image_rotations,
     inverted_orientations,
+    inverted_refinements,
     inverted_tilts,
     scaled_shifts,
     shifts_from_angstrom,
@@ -38,22 +44,25 @@ from tomodrgn.core.inspection.transfer_changes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.sample import Change
 
-CTF_STATE: Final = "CTF state"
-DOSE_STATE: Final = "dose weighting"
+STACK: Final = "stack/row order"
+AXES: Final = "image axes (transposed)"
+EULER: Final = "Euler angles (inverse)"
+TILT: Final = "hand (tilt angles)"
+SHIFT_SIGN: Final = "shift sign"
+SHIFT_UNITS: Final = "shift units (px/Å)"
+CTF_STATE: Final = "CTF state (premultiplied)"
 CTF: Final = "CTF"
 PIXEL_SIZE: Final = "pixel size"
-HEIGHT: Final = "defocus of particle height"
-TILT: Final = "tilt direction"
-EULER: Final = "Euler angles"
-AXES: Final = "image axes"
-SHIFTS: Final = "shifts"
-STACK: Final = "order of images in stacks"
-DOSE_ORDER: Final = "order of doses"
+HEIGHT: Final = "hand (defocus of particle height)"
+DOSE_STATE: Final = "dose weighting"
+DOSE_ORDER: Final = "dose order"
 
 ASSUMPTIONS: Final = (
-    STACK, AXES, EULER, TILT, SHIFTS, CTF_STATE, CTF, PIXEL_SIZE, HEIGHT, DOSE_STATE, DOSE_ORDER,
+    STACK, AXES, EULER, TILT, SHIFT_SIGN, SHIFT_UNITS, CTF_STATE, CTF, PIXEL_SIZE, HEIGHT,
+    DOSE_STATE, DOSE_ORDER,
 )  # fmt: skip
 """What is tried, from the coarsest to the finest."""
 
@@ -62,9 +71,18 @@ PIXEL_SCALES: Final = (0.5, 0.67, 0.8, 0.9, 1.1, 1.25, 1.5, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another reading of the metadata, and what to do if it is the right one."""
+    """Another reading of the metadata, and what to do if it is the right one.
+
+    Attributes:
+        assumption: what it is an alternative to.
+        fault: what the metadata suffer from if it is right.
+        name: what would be the case.
+        remedy: what to change then.
+        change: the sample under this reading.
+    """
 
     assumption: str
+    fault: FaultId
     name: str
     remedy: str
     change: Change
@@ -76,130 +94,140 @@ def alternatives() -> Iterator[Alternative]:
     yield from _of_axes()
     yield from _of_angles()
     yield from _of_shifts()
+    yield from _of_state()
     yield from _of_transfer()
     yield from _of_dose()
 
 
+def scrambles() -> Iterator[Alternative]:
+    """Images in no order: metadata that say nothing of the images are as good."""
+    remedy = "extract the particles again, or find the poses that belong to these images"
+    for name, change in (
+        ("images are in any order", scrambled_images),
+        ("images of each particle are in any order", scrambled_tilts),
+        ("images of each exposure are of any particle", scrambled_particles),
+    ):
+        yield Alternative(STACK, "stack_row_mismatch", name, remedy, change)
+
+
 def _of_stacks() -> Iterator[Alternative]:
-    remedy = "extract the particles again, or correct rlnImageName; rows and images are shifted"
-    yield Alternative(STACK, "each row shows the next image", remedy, rolled_images(1))
-    yield Alternative(STACK, "each row shows the previous image", remedy, rolled_images(-1))
+    off = "extract the particles again, or correct rlnImageName; rows and images are shifted"
     reverse = "the images of each particle lie in reverse order; reverse them or their rows"
-    yield Alternative(STACK, "images are in reverse order", reverse, reversed_images)
+    whole = "stacks lie in reverse order; reverse them or their rows"
     by_dose = "images lie in the order of exposure, rows in that of tilt; sort one like the other"
-    yield Alternative(STACK, "images are in order of exposure", by_dose, images_by_dose)
-    swapped = "images belong to another particle; extract the particles again"
-    yield Alternative(
-        STACK, "each particle shows the next particle", swapped, images_of_next_particle
-    )
+    other = "images belong to another particle; extract the particles again"
+    for name, remedy, change in (
+        ("each row shows the next image", off, rolled_images(1)),
+        ("each row shows the previous image", off, rolled_images(-1)),
+        ("images are in reverse order", reverse, reversed_images),
+        ("whole stacks are in reverse order", whole, reversed_stacks),
+        ("images are in order of exposure", by_dose, images_by_dose),
+        ("neighbouring particles are exchanged", other, images_of_next_particle),
+        ("each particle shows the next particle", other, images_of_shifted_particle(1)),
+        ("each particle shows the previous particle", other, images_of_shifted_particle(-1)),
+    ):
+        yield Alternative(STACK, "stack_row_mismatch", name, remedy, change)
 
 
 def _of_axes() -> Iterator[Alternative]:
     remedy = "transpose or flip the stacks, or extract the particles again"
-    yield Alternative(AXES, "images are transposed", remedy, turned_images([[0, 1], [1, 0]]))
-    yield Alternative(AXES, "images are mirrored along x", remedy, turned_images([[-1, 0], [0, 1]]))
-    yield Alternative(AXES, "images are mirrored along y", remedy, turned_images([[1, 0], [0, -1]]))
+    transposed = turned_images([[0, 1], [1, 0]])
+    yield Alternative(AXES, "transposed", "images are transposed", remedy, transposed)
+    for axis, matrix in (("x", [[-1, 0], [0, 1]]), ("y", [[1, 0], [0, -1]])):
+        name = f"images are mirrored along {axis}"
+        yield Alternative(AXES, "mirrored", name, remedy, turned_images(matrix))
 
 
 def _of_angles() -> Iterator[Alternative]:
     inverse = "rlnAngleRot, Tilt and Psi are those of the inverse rotation; write -Psi, -Tilt, -Rot"
-    yield Alternative(EULER, "rotations are inverted", inverse, inverted_orientations)
-    yield Alternative(EULER, "rotations of images are inverted", inverse, inverted_image_rotations)
+    for name, change in (
+        ("rotations are inverted", inverted_orientations),
+        ("rotations after extraction are inverted", inverted_refinements),
+        ("rotations of images are inverted", inverted_image_rotations),
+    ):
+        yield Alternative(EULER, "euler_inverse", name, inverse, change)
     swapped = "exchange the columns rlnAngleRot and rlnAnglePsi"
-    yield Alternative(EULER, "rot and psi are exchanged", swapped, exchanged_angles)
+    name = "rot and psi are exchanged"
+    yield Alternative(EULER, "euler_exchanged", name, swapped, exchanged_angles)
     tilt = (
         "tilt angles have the wrong sign (wrong hand): reconstruct the tomograms with inverted "
         "tilt angles, or invert them in the tomograms STAR file"
     )
-    yield Alternative(TILT, "tilt angles have the opposite sign", tilt, inverted_tilts)
+    yield Alternative(TILT, "hand", "tilt angles have the opposite sign", tilt, inverted_tilts)
 
 
 def _of_shifts() -> Iterator[Alternative]:
     sign = "change the sign of the origin columns (rlnOriginX, rlnOriginY or their Angst forms)"
-    yield Alternative(SHIFTS, "shifts have the opposite sign", sign, scaled_shifts(-1, -1))
-    yield Alternative(SHIFTS, "x shifts have the opposite sign", sign, scaled_shifts(-1, 1))
-    yield Alternative(SHIFTS, "y shifts have the opposite sign", sign, scaled_shifts(1, -1))
-    yield Alternative(
-        SHIFTS,
-        "shifts are in Å and are read as px",
-        "rename rlnOriginX, rlnOriginY to rlnOriginXAngst, rlnOriginYAngst, or divide them by "
-        "the pixel size",
-        shifts_from_angstrom,
+    for axes, factors in (("", (-1, -1)), ("x ", (-1, 1)), ("y ", (1, -1))):
+        name = f"{axes}shifts have the opposite sign"
+        yield Alternative(SHIFT_SIGN, "shift_sign", name, sign, scaled_shifts(*factors))
+    divide = (
+        "rename rlnOriginX, rlnOriginY to rlnOriginXAngst, rlnOriginYAngst, or divide them by the "
+        "pixel size"
     )
-    yield Alternative(
-        SHIFTS,
-        "shifts are in px and are read as Å",
+    multiply = (
         "rename rlnOriginXAngst, rlnOriginYAngst to rlnOriginX, rlnOriginY, or multiply them by "
-        "the pixel size",
-        shifts_from_px,
+        "the pixel size"
     )
-    yield Alternative(
-        SHIFTS,
-        "images are centred already",
-        "remove the origin columns, or set them to 0",
-        scaled_shifts(0, 0),
-    )
+    for name, remedy, change in (
+        ("shifts are in Å and are read as px", divide, shifts_from_angstrom),
+        ("shifts are in px and are read as Å", multiply, shifts_from_px),
+    ):
+        yield Alternative(SHIFT_UNITS, "shift_units", name, remedy, change)
+    centred, remove = "images are centred already", "remove the origin columns, or set them to 0"
+    yield Alternative(SHIFT_UNITS, "shifts_applied", centred, remove, scaled_shifts(0, 0))
+
+
+def _of_state() -> Iterator[Alternative]:
+    for state, name, remedy in (
+        ("premultiplied", "CTF-premultiplied", "--ctf-premultiplied"),
+        ("flipped", "phase-flipped", "--phase-flipped"),
+        ("raw", "neither CTF-premultiplied nor phase-flipped",
+         "--not-ctf-premultiplied --not-phase-flipped"),
+    ):  # fmt: skip
+        named = f"images are {name}"
+        yield Alternative(CTF_STATE, "premultiplied", named, remedy, declared_state(state))
 
 
 def _of_transfer() -> Iterator[Alternative]:
     yield Alternative(
-        CTF_STATE,
-        "images are CTF-premultiplied",
-        "--ctf-premultiplied",
-        declared_state("premultiplied"),
-    )
-    yield Alternative(
-        CTF_STATE, "images are phase-flipped", "--phase-flipped", declared_state("flipped")
-    )
-    yield Alternative(
-        CTF_STATE,
-        "images are neither CTF-premultiplied nor phase-flipped",
-        "--not-ctf-premultiplied --not-phase-flipped",
-        declared_state("raw"),
-    )
-    yield Alternative(
         CTF,
+        "ctf_sign",
         "defocus has the opposite sign",
         "change the sign of rlnDefocusU and rlnDefocusV; underfocus is positive",
         scaled_defocus(-1),
     )
     yield Alternative(
         CTF,
+        "phase_shift",
         "phase shift is 90 degrees more or less",
         "correct rlnPhaseShift: 0 without a phase plate, near 90 with one, in degrees",
         other_phase_shift,
     )
+    remedy = "correct the pixel size (--Apix), or the defocus, which looks alike"
     for scale in PIXEL_SCALES:
-        yield Alternative(
-            PIXEL_SIZE,
-            f"pixel size is {scale:g} times as large",
-            "correct the pixel size (--Apix), or the defocus, which looks alike",
-            scaled_pixels(scale),
-        )
+        name = f"pixel size is {scale:g} times as large"
+        yield Alternative(PIXEL_SIZE, "pixel_size", name, remedy, scaled_pixels(scale))
     yield Alternative(
         HEIGHT,
+        "defocus_hand",
         "particle height adds to defocus with the opposite sign",
         "choose the other --defocus-sign (the hand of the tilt series); if the defocus was "
         "computed upstream, invert the hand of defocus there",
         scaled_heights(-1),
     )
-    yield Alternative(
-        DOSE_STATE,
-        "images are dose-weighted",
-        "--dose-weighted",
-        declared_dose_weighting(weighted=True),
-    )
-    yield Alternative(
-        DOSE_STATE,
-        "images are not dose-weighted",
-        "--not-dose-weighted",
-        declared_dose_weighting(weighted=False),
-    )
 
 
 def _of_dose() -> Iterator[Alternative]:
+    for weighted, name, remedy in (
+        (True, "images are dose-weighted", "--dose-weighted"),
+        (False, "images are not dose-weighted", "--not-dose-weighted"),
+    ):
+        change = declared_dose_weighting(weighted=weighted)
+        yield Alternative(DOSE_STATE, "dose_weighted", name, remedy, change)
     yield Alternative(
         DOSE_ORDER,
+        "dose_order",
         "doses are in reverse order",
         "reverse the doses of each tilt series (rlnCtfBfactor or rlnMicrographPreExposure): the "
         "first exposure has the lowest",

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from tomodrgn.core.inspection.contract import Contract
+    from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.sample import PixelFacts
     from tomodrgn.core.particles.tables import ParticleSet
 
@@ -35,9 +38,14 @@ class Finding:
     """A fault stops a check; a warning does not."""
 
     weight: Weight
-    subject: str
+    about: FaultId
     text: str
     remedy: str
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words."""
+        return FAULT_NAMES[self.about]
 
 
 def metadata_findings(particles: ParticleSet, contract: Contract) -> Iterator[Finding]:
@@ -57,7 +65,7 @@ def pixel_findings(pixels: PixelFacts) -> Iterator[Finding]:
         first, second = pixels.repeated[0]
         yield Finding(
             "fault",
-            "duplicated particles",
+            "duplicated",
             f"{len(pixels.repeated)} of {pixels.n_images} images looked at are equal to another "
             f"in every pixel, such as those of rows {first + 1} and {second + 1}",
             "remove the copies: particles that occur twice make half maps agree in their noise",
@@ -78,7 +86,7 @@ def _duplicates(particles: ParticleSet) -> Iterator[Finding]:
     if len(pairs):
         yield Finding(
             "fault",
-            "duplicated particles",
+            "duplicated",
             f"{len(pairs)} particles have the poses, shifts and defocus of another in the same "
             f"tomogram: {_named(particles, pairs)}",
             "remove the copies, for example with filter_star --ind",
@@ -88,7 +96,7 @@ def _duplicates(particles: ParticleSet) -> Iterator[Finding]:
     if len(pairs):
         yield Finding(
             "warning",
-            "duplicated particles",
+            "duplicated",
             f"{len(pairs)} particles lie within half a pixel of another: "
             f"{_named(particles, pairs)}",
             "remove one of each pair if they are one particle picked twice",
@@ -164,7 +172,7 @@ def _tilts(particles: ParticleSet) -> Iterator[Finding]:
         if turn.max() > _TURNS_DEG:
             yield Finding(
                 "fault",
-                "tilt angles",
+                "tilt_scale",
                 f"every tilt angle is {tilt[0]:.3g} degrees, but poses of a particle turn by up "
                 f"to {turn.max():.0f} degrees",
                 "write the cosine of the tilt into rlnCtfScalefactor; without it tilt weights "
@@ -177,7 +185,7 @@ def _tilts(particles: ParticleSet) -> Iterator[Finding]:
     if disagreement > _ODD_DISAGREEMENT_DEG:
         yield Finding(
             "fault" if disagreement > _STEEP_DISAGREEMENT_DEG else "warning",
-            "tilt angles",
+            "tilt_scale",
             f"tilt angles and poses differ by {disagreement:.0f} degrees in half of the images",
             "check that rlnCtfScalefactor is the cosine of the tilt, and belongs to its row",
         )
@@ -194,7 +202,7 @@ def _doses(particles: ParticleSet, contract: Contract) -> Iterator[Finding]:
     if order is not None and order < _REVERSED_ORDER:
         yield Finding(
             "fault",
-            "order of doses",
+            "dose_order",
             f"dose falls with the steepness of the tilt (rank correlation {order:.2f}), as if "
             "the steepest tilts had been exposed first",
             "reverse the doses of each tilt series (rlnCtfBfactor, rlnMicrographPreExposure)",
@@ -219,7 +227,7 @@ def _transfer(contract: Contract) -> Iterator[Finding]:
     if not contract.ctf:
         yield Finding(
             "warning",
-            "CTF",
+            "ctf",
             "there are no columns of the contrast transfer function",
             "add them, unless the images are simulated without one",
         )
@@ -228,7 +236,7 @@ def _transfer(contract: Contract) -> Iterator[Finding]:
     if defocus.low < _DEFOCUS_UM[0] or defocus.high > _DEFOCUS_UM[1]:
         yield Finding(
             "warning",
-            "CTF",
+            "ctf",
             f"defocus is {defocus.low:.3g} to {defocus.high:.3g} µm",
             "rlnDefocusU and rlnDefocusV are in Å, underfocus positive; some are out of the usual",
         )
@@ -242,7 +250,7 @@ def _stacks(contract: Contract) -> Iterator[Finding]:
     if off:
         yield Finding(
             "warning",
-            "pixel size",
+            "pixel_size",
             f"stacks state {off[0]:g} Å/px, the metadata {contract.pixel_size_a:g} Å/px",
             "find out which is right, and give it with --Apix",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.inspection.sample import Change, Sample
+
+_SEED: Final = 20240229
 
 
 def _take_images(sample: Sample, source: Tensor) -> Sample:
@@ -58,22 +60,87 @@ def images_by_dose(sample: Sample) -> Sample | None:
     return _take_images(sample, source)
 
 
+def reversed_stacks(sample: Sample) -> Sample | None:
+    """The images of each tomogram lie in reverse order, particles and tilts alike."""
+    tomogram = torch.from_numpy(sample.tomogram)[sample.particle]
+    order = torch.from_numpy(np.lexsort((sample.source_row, tomogram.numpy())))
+    source = torch.empty_like(order)
+    source[order] = order[reversed_within(tomogram[order])]
+    return _take_images(sample, source)
+
+
 def images_of_next_particle(sample: Sample) -> Sample | None:
     """Pairs of neighbours of equal tilt counts exchange their images, in stack order."""
+    places = torch.arange(sample.n_particles)
+    partner = places ^ 1
+    return _images_of_particles(sample, torch.where(partner < len(places), partner, places))
+
+
+def images_of_shifted_particle(step: int) -> Change:
+    """Each particle shows the images of the particle ``step`` further down the input."""
+
+    def change(sample: Sample) -> Sample | None:
+        return _images_of_particles(sample, torch.arange(sample.n_particles).roll(-step))
+
+    return change
+
+
+def _images_of_particles(sample: Sample, partner: Tensor) -> Sample | None:
+    """Particles show the images of others of as many tilts, image by image in stack order.
+
+    Args:
+        sample: whose images change places.
+        partner: (B,) place in the input of the particle that each place shows.
+    """
     order = _by_stack(sample)
-    particle = sample.particle[order]
-    counts = torch.bincount(particle)
+    counts = torch.bincount(sample.particle)
     starts = torch.cumsum(counts, 0) - counts
-    partner = torch.arange(len(counts)) ^ 1
-    partner = torch.where(partner < len(counts), partner, torch.arange(len(counts)))
-    matched = counts[partner] == counts
+    by_place = torch.argsort(torch.from_numpy(sample.source_row)[order[starts]])
+    shown = torch.empty_like(by_place)
+    shown[by_place] = by_place[partner]
+    matched = counts[shown] == counts
     if not bool(matched.any()):
         return None
-    place = torch.arange(len(particle)) - starts[particle]
-    chosen = torch.where(matched, partner, torch.arange(len(counts)))
+    shown = torch.where(matched, shown, torch.arange(len(counts)))
+    particle = sample.particle[order]
+    within = torch.arange(len(particle)) - starts[particle]
     source = torch.empty_like(order)
-    source[order] = order[starts[chosen[particle]] + place]
+    source[order] = order[starts[shown[particle]] + within]
     return _take_images(sample, source)
+
+
+def scrambled_images(sample: Sample) -> Sample:
+    """Each row shows an image of any row."""
+    return _take_images(sample, torch.from_numpy(_random().permutation(len(sample.source_row))))
+
+
+def scrambled_tilts(sample: Sample) -> Sample:
+    """The images of each particle are in any order."""
+    anyhow = _random().permutation(len(sample.source_row))
+    order = np.lexsort((anyhow, sample.particle.numpy()))
+    source = torch.empty(len(order), dtype=torch.int64)
+    source[torch.from_numpy(np.argsort(sample.particle.numpy(), kind="stable"))] = torch.from_numpy(
+        order
+    )
+    return _take_images(sample, source)
+
+
+def scrambled_particles(sample: Sample) -> Sample:
+    """Each image is that of any particle with as many exposures before it."""
+    particle, dose = sample.particle.numpy(), sample.images.dose_e_per_a2.numpy()
+    order = np.lexsort((dose, particle))
+    counts = np.bincount(particle)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    anyhow = np.lexsort((_random().permutation(len(order)), rank))
+    source = torch.empty(len(order), dtype=torch.int64)
+    source[torch.from_numpy(np.argsort(rank, kind="stable"))] = torch.from_numpy(anyhow)
+    return _take_images(sample, source)
+
+
+def _random() -> np.random.Generator:
+    """The same choice in every check."""
+    return np.random.default_rng(_SEED)
 
 
 def turned_images(matrix: list[list[int]]) -> Change:

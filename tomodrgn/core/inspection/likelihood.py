@@ -57,16 +57,23 @@ class Fit:
         likelihood: (B,) log likelihood of the images of each particle.
         maps: (2, D, D, D) half maps.
         agreement: (D/2 + 1,) their Fourier shell correlation.
+        noise: the model that weighed what the maps leave.
     """
 
     likelihood: Tensor
     maps: NDArray[np.float32]
     agreement: NDArray[np.float64]
+    noise: NoiseModel
 
 
-def fit(sample: Sample) -> Fit:
-    """Predict each half of a sample from the other, and weigh what is left."""
-    model = _NoiseModel(sample)
+def fit(sample: Sample, noise: NoiseModel | None = None) -> Fit:
+    """Predict each half of a sample from the other, and weigh what is left.
+
+    Args:
+        sample: images and metadata.
+        noise: of another reading of the sample; taken over where images are transferred alike.
+    """
+    model = noise if noise is not None and noise.suits(sample) else NoiseModel(sample)
     centred = centred_coefficients(sample)
     maps, agreement = half_maps(sum_parts(sample, centred, sample.half, 2))
     predicted = as_recorded(sample, model.signal * predict(sample, maps, 1 - sample.half))
@@ -74,18 +81,21 @@ def fit(sample: Sample) -> Fit:
         likelihood=_per_particle(model.likelihood(sample.coefficients, predicted), sample),
         maps=maps,
         agreement=agreement,
+        noise=model,
     )
 
 
-def blind_likelihood(sample: Sample) -> Tensor:
+def blind_likelihood(sample: Sample, noise: NoiseModel | None = None) -> Tensor:
     """(B,) log likelihood of the images of each particle where nothing is predicted."""
-    return _per_particle(_NoiseModel(sample).likelihood(sample.coefficients, None), sample)
+    model = noise or NoiseModel(sample)
+    return _per_particle(model.likelihood(sample.coefficients, None), sample)
 
 
-class _NoiseModel:
+class NoiseModel:
     """Variance of each coefficient, fitted to what a prediction leaves."""
 
     def __init__(self, sample: Sample) -> None:
+        self._source = _what_transfers(sample)
         images, freqs_per_a = sample.images, sample.freqs_per_a()
         radius = freqs_per_a.norm(dim=-1)
         damage = dose_attenuation(images.dose_e_per_a2, radius, images.voltage_kv)
@@ -98,9 +108,13 @@ class _NoiseModel:
         self._shell = torch.from_numpy(shell_indices(sample.disc.radius_px)) - 1
         self._n_shells = int(self._shell.max()) + 1
 
+    def suits(self, sample: Sample) -> bool:
+        """Whether images of a sample are transferred as those of the sample it was made from."""
+        return all(a is b for a, b in zip(self._source, _what_transfers(sample), strict=True))
+
     def likelihood(self, observed: Tensor, predicted: Tensor | None) -> Tensor:
         """(M,) log likelihood of images, given a prediction or none."""
-        left = observed.abs().square()
+        left = _squared(observed)
         mean_power = self._means(left)[self._shell]
         floor = _SMALLEST_VARIANCE * mean_power
         variance = mean_power * self._noise_power + floor
@@ -108,7 +122,7 @@ class _NoiseModel:
         for _ in range(_ROUNDS):
             if predicted is not None:
                 amplitude = self._amplitude(observed, predicted, scale * variance)
-                left = (observed - amplitude[self._shell] * predicted).abs().square()
+                left = _squared(observed - amplitude[self._shell] * predicted)
             misfit, noise = self._two_parts(left / scale, variance)
             variance = misfit[self._shell] * self._signal_power
             variance += noise[self._shell] * self._noise_power + floor
@@ -118,8 +132,10 @@ class _NoiseModel:
 
     def _amplitude(self, observed: Tensor, predicted: Tensor, variance: Tensor) -> Tensor:
         """(shells,) factor between 0 and 2 that fits a prediction best."""
-        agreement = self._sums((observed.conj() * predicted).real / variance)
-        strength = self._sums(predicted.abs().square() / variance)
+        agreement = self._sums(
+            (torch.view_as_real(observed) * torch.view_as_real(predicted)).sum(-1) / variance
+        )
+        strength = self._sums(_squared(predicted) / variance)
         return (agreement / strength.clamp_min(_TINY)).clamp(0, 2)
 
     def _two_parts(self, left: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,6 +163,16 @@ class _NoiseModel:
     def _means(self, values: Tensor) -> Tensor:
         counts = torch.bincount(self._shell, minlength=self._n_shells)
         return self._sums(values) / (counts * len(values))
+
+
+def _what_transfers(sample: Sample) -> tuple[object, ...]:
+    """All that signal and noise of images depend on."""
+    return sample.images.ctf, sample.images.dose_e_per_a2, sample.images.tilt_deg, sample.optics
+
+
+def _squared(values: Tensor) -> Tensor:
+    """Squared magnitude of complex values."""
+    return torch.view_as_real(values).square().sum(-1)
 
 
 def _per_particle(values: Tensor, sample: Sample) -> Tensor:

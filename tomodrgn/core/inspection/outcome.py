@@ -9,6 +9,7 @@ import numpy as np
 
 from tomodrgn.core.inspection.alternatives import Alternative
 from tomodrgn.core.inspection.contrast import density_skewness
+from tomodrgn.core.inspection.fault_names import FAULT_NAMES
 from tomodrgn.core.inspection.findings import Finding
 from tomodrgn.core.inspection.verdicts import (
     CLEARLY_BETTER_Z,
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.inspection.contract import Contract
+    from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.sample import Sample
 
 CONTRAST: Final = "contrast"
+MATCH: Final = "images and rows belong together"
 N_GROUPS: Final = 8
 """Groups of particles that the error of the contrast comes from."""
 
@@ -50,6 +53,7 @@ class Outcome:
         n_images: images of these.
         resolution_a: finest detail that was looked at, in angstrom.
         signal_z: how clearly one half of them predicts the other.
+        excess_z: how clearly images hold something in their middle.
     """
 
     contract: Contract
@@ -59,13 +63,19 @@ class Outcome:
     n_images: int = 0
     resolution_a: float | None = None
     signal_z: float | None = None
+    excess_z: float | None = None
+
+    @property
+    def fault_ids(self) -> list[FaultId]:
+        """All faults, findings first."""
+        found = [finding.about for finding in self.findings if finding.weight == "fault"]
+        wrong = [verdict.fault for verdict in self.verdicts if verdict.fault is not None]
+        return list(dict.fromkeys([*found, *wrong]))
 
     @property
     def faults(self) -> list[str]:
-        """Subjects of all faults, findings first."""
-        found = [finding.subject for finding in self.findings if finding.weight == "fault"]
-        wrong = [v.assumption for v in self.verdicts if v.decision == "contradicted"]
-        return list(dict.fromkeys([*found, *wrong]))
+        """All faults in words."""
+        return [FAULT_NAMES[fault] for fault in self.fault_ids]
 
     @property
     def has_signal(self) -> bool:
@@ -77,13 +87,15 @@ class Outcome:
         return {
             "passed": not self.faults,
             "faults": self.faults,
+            "fault_ids": self.fault_ids,
             "contract": asdict(self.contract),
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [_finding_json(finding) for finding in self.findings],
             "tried_on": {
                 "particles": self.n_particles,
                 "images": self.n_images,
                 "resolution_a": self.resolution_a,
                 "signal_z": self.signal_z,
+                "excess_z": self.excess_z,
             },
             "verdicts": [_verdict_json(verdict) for verdict in self.verdicts],
         }
@@ -95,6 +107,7 @@ def judge_contrast(sample: Sample, judgement: Judgement) -> Verdict:
     inverted = sample.optics[0].state.inverted
     dark = Alternative(
         CONTRAST,
+        "contrast",
         "density is dark",
         "--uninvert-data" if inverted else "--invert-data",
         lambda _: None,
@@ -105,9 +118,19 @@ def judge_contrast(sample: Sample, judgement: Judgement) -> Verdict:
     elif z > student_limit(CLEARLY_WORSE_Z, N_GROUPS):
         decision = "supported"
     comparison = Comparison(
-        alternative=dark, z=-z, difference=-skewness, gain=-skewness, decision=decision
+        alternative=dark,
+        z=-z,
+        difference=-skewness,
+        gain=-skewness,
+        halves=(-z, -z),
+        decision=decision,
     )
     return Verdict(assumption=CONTRAST, decision=decision, comparisons=(comparison,))
+
+
+def judge_match(judgement: Judgement) -> Verdict:
+    """Whether images and rows belong together."""
+    return Verdict(assumption=MATCH, decision="undecided", comparisons=judgement.scrambled)
 
 
 def tomogram_findings(
@@ -138,17 +161,30 @@ def tomogram_findings(
             )
 
 
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "weight": finding.weight,
+        "subject": finding.subject,
+        "fault_id": finding.about,
+        "text": finding.text,
+        "remedy": finding.remedy,
+    }
+
+
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "assumption": verdict.assumption,
         "decision": verdict.decision,
+        "fault_id": verdict.fault,
         "alternatives": [
             {
                 "name": each.alternative.name,
                 "remedy": each.alternative.remedy,
+                "fault_id": each.alternative.fault,
                 "decision": each.decision,
                 "z": round(each.z, 2),
-                "gain": round(each.gain, 5),
+                "gain": round(each.gain, 6),
+                "halves": [round(z, 2) for z in each.halves],
             }
             for each in verdict.comparisons
         ],

@@ -52,6 +52,16 @@ def inverted_orientations(sample: Sample) -> Sample | None:
     return sample.with_images(rotation=(stage @ orientation.mT).float())
 
 
+def inverted_refinements(sample: Sample) -> Sample | None:
+    """Rotations relative to the orientation of extraction are those of the inverse rotation."""
+    if sample.extraction is None or sample.stage is None:
+        return None
+    extraction = sample.extraction.double()
+    stage, orientation = _parts(sample)
+    refined = extraction.mT @ orientation
+    return sample.with_images(rotation=(stage @ extraction @ refined.mT).float())
+
+
 def inverted_image_rotations(sample: Sample) -> Sample | None:
     """Poses of images are those of the inverse rotation."""
     return sample.with_images(rotation=sample.images.rotation.mT.contiguous())

@@ -53,6 +53,7 @@ class Sample:
         height_a: (M,) part of the defocus that differs between particles of an exposure, or None.
         stage: (M, 3, 3) tomogram to image coordinates, or None where the input gives the pose of
             images only.
+        extraction: (M, 3, 3) orientation in which each particle was extracted, or None.
         shrinkage: box edge over that of the cropped images.
     """
 
@@ -68,6 +69,7 @@ class Sample:
     source_row: NDArray[np.int64]
     height_a: Tensor | None
     stage: Tensor | None
+    extraction: Tensor | None
     shrinkage: float
 
     @property
@@ -148,6 +150,34 @@ def load_sample(
     """
     box = particles.box_size_px
     small = min(box, LARGEST_BOX_PX)
+    coefficients, facts = _load_images(particles, reader, small, progress)
+    images = particles.images.convert(lambda column: torch.from_numpy(np.array(column)))
+    rank = _rank_by_identity(particles)
+    of_image, heights = particles.particle_of_image, particles.height_defocus_a
+    sample = Sample(
+        coefficients=coefficients,
+        images=replace(images, shift_px=images.shift_px * (small / box)),
+        optics=_cropped_optics(particles, small),
+        disc=half_plane_disc(small),
+        window=circular_window(small, inner=_WINDOW[0], outer=_WINDOW[1]),
+        particle=torch.from_numpy(of_image),
+        half=torch.from_numpy(rank[of_image] % 2),
+        group=torch.from_numpy((rank[of_image] // 2) % n_groups),
+        tomogram=np.unique(particles.tomogram, return_inverse=True)[1].astype(np.int64),
+        source_row=particles.source_image,
+        height_a=None if heights is None else torch.from_numpy(np.array(heights)),
+        stage=_stage(particles),
+        extraction=_of_images(particles.extraction, of_image),
+        shrinkage=box / small,
+    )
+    return sample, facts
+
+
+def _load_images(
+    particles: ParticleSet, reader: Reader, small: int, progress: Callable[[int, int], None]
+) -> tuple[Tensor, PixelFacts]:
+    """(M, P) coefficients of all images in a box of ``small`` px, and what their pixels are."""
+    box = particles.box_size_px
     crop = half_plane_disc(box, 0.5 * small / box)
     pixels = _Pixels(box, small, crop)
     per_block = max(1, _BLOCK_BYTES // (4 * box * box))
@@ -158,29 +188,16 @@ def load_sample(
         images = reader.load_images(particles.source_image[rows])
         coefficients[torch.from_numpy(rows)] = pixels.look_at(images, particles.source_image[rows])
         progress(min(start + per_block, particles.n_images), particles.n_images)
-    images_table = particles.images.convert(lambda column: torch.from_numpy(np.array(column)))
-    groups = tuple(
-        replace(group, box_size_px=small, pixel_size_a=group.pixel_size_a * box / small)
+    return coefficients, pixels.facts()
+
+
+def _cropped_optics(particles: ParticleSet, small: int) -> tuple[OpticsGroup, ...]:
+    """The groups with the pixel size of a box of ``small`` px."""
+    scale = particles.box_size_px / small
+    return tuple(
+        replace(group, box_size_px=small, pixel_size_a=group.pixel_size_a * scale)
         for group in particles.optics
     )
-    rank = _rank_by_identity(particles)
-    of_image, heights = particles.particle_of_image, particles.height_defocus_a
-    sample = Sample(
-        coefficients=coefficients,
-        images=replace(images_table, shift_px=images_table.shift_px * (small / box)),
-        optics=groups,
-        disc=half_plane_disc(small),
-        window=circular_window(small, inner=_WINDOW[0], outer=_WINDOW[1]),
-        particle=torch.from_numpy(of_image),
-        half=torch.from_numpy(rank[of_image] % 2),
-        group=torch.from_numpy((rank[of_image] // 2) % n_groups),
-        tomogram=np.unique(particles.tomogram, return_inverse=True)[1].astype(np.int64),
-        source_row=particles.source_image,
-        height_a=None if heights is None else torch.from_numpy(np.array(heights)),
-        stage=_stage(particles),
-        shrinkage=box / small,
-    )
-    return sample, pixels.facts()
 
 
 def heights_from_defocus(particles: ParticleSet) -> NDArray[np.float32] | None:
@@ -267,3 +284,8 @@ def _stage(particles: ParticleSet) -> Tensor | None:
         return None
     orientation = particles.orientation[particles.particle_of_image]
     return torch.from_numpy(particles.images.rotation @ np.swapaxes(orientation, -1, -2))
+
+
+def _of_images(rotations: NDArray[np.float64] | None, particle: NDArray[np.int64]) -> Tensor | None:
+    """(M, 3, 3) what is known of the particles (B, 3, 3), for each of their images."""
+    return None if rotations is None else torch.from_numpy(rotations[particle])

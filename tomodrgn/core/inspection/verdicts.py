@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+import torch
 
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.likelihood import Fit, blind_likelihood, fit
+from tomodrgn.core.inspection.presence import central_excess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
     from tomodrgn.core.inspection.alternatives import Alternative
+    from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.sample import Sample
 
 Decision = Literal["supported", "contradicted", "undecided"]
@@ -34,7 +37,11 @@ _TINY: Final = 1e-9
 _NOTABLE: Final = 0.01
 """Least gain, in units of what is explained, of alternatives that change the
 shape of transfer functions: no model of the contrast or the damage is exact."""
-_NOTABLE_OPPOSITE: Final = {tried.HEIGHT: 2e-4, tried.TILT: 2e-4, tried.DOSE_ORDER: 2e-3}
+_NOTABLE_OPPOSITE: Final[dict[str, float]] = {
+    tried.HEIGHT: 2e-4,
+    tried.TILT: 2e-4,
+    tried.DOSE_ORDER: 2e-3,
+}
 """The same where the alternative is the mirror image of the metadata: no better by itself."""
 
 
@@ -48,6 +55,7 @@ class Comparison:
             alternative is better.
         difference: mean difference of log likelihoods, per particle.
         gain: the same, in units of what the better of both explains.
+        halves: z of either half of the particles alone, which are judged by other maps.
         decision: about the metadata.
     """
 
@@ -55,6 +63,7 @@ class Comparison:
     z: float
     difference: float
     gain: float
+    halves: tuple[float, float]
     decision: Decision
 
 
@@ -72,6 +81,11 @@ class Verdict:
     decision: Decision
     comparisons: tuple[Comparison, ...]
 
+    @property
+    def fault(self) -> FaultId | None:
+        """What the metadata suffer from, if anything."""
+        return self.comparisons[0].alternative.fault if self.decision == "contradicted" else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -83,6 +97,8 @@ class Judgement:
         corrected: the fit with every fault corrected; ``given`` where there is none.
         best: the sample with every fault corrected.
         gain: (B,) what the prediction adds to the log likelihood, after correction.
+        scrambled: the metadata against images in no order.
+        excess: (B,) how much more images vary in their middle than at their edge.
         signal_z: how clearly maps of one half predict images of the other, after correction.
     """
 
@@ -91,6 +107,8 @@ class Judgement:
     corrected: Fit
     best: Sample
     gain: Tensor
+    scrambled: tuple[Comparison, ...]
+    excess: Tensor
     signal_z: float
 
 
@@ -102,7 +120,7 @@ def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
         progress: told how many alternatives of all are tried; faults add to them.
     """
     given = base = fit(sample)
-    gain = base.likelihood - blind_likelihood(sample)
+    gain = base.likelihood - blind_likelihood(sample, base.noise)
     faults: dict[str, list[Comparison]] = {}
     while True:
         open_ones = [a for a in tried.alternatives() if a.assumption not in faults]
@@ -119,7 +137,7 @@ def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
         changed = worst.alternative.change(sample)
         assert changed is not None  # noqa: S101  it was compared
         sample, base = changed, fit(changed)
-        gain = base.likelihood - blind_likelihood(sample)
+        gain = base.likelihood - blind_likelihood(sample, base.noise)
     found = [*comparisons, *(each for fault in faults.values() for each in fault)]
     return Judgement(
         verdicts=tuple(_verdict(name, found) for name in tried.ASSUMPTIONS),
@@ -127,6 +145,8 @@ def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
         corrected=base,
         best=sample,
         gain=gain,
+        scrambled=tuple(_against_chance(sample, base, float(gain.mean()))),
+        excess=central_excess(sample),
         signal_z=paired_z(gain),
     )
 
@@ -156,7 +176,7 @@ def _compare(
     changed = alternative.change(sample)
     if changed is None:
         return None
-    other = fit(changed)
+    other = fit(changed, base.noise)
     differences = other.likelihood - base.likelihood
     z, difference, n = paired_z(differences), float(differences.mean()), len(differences)
     gain = difference / max(worth, worth + difference, _TINY)
@@ -166,9 +186,29 @@ def _compare(
         decision = "contradicted"
     elif z < -student_limit(CLEARLY_WORSE_Z, n):
         decision = "supported"
+    half = sample.half[_first_images(sample)]
     return Comparison(
-        alternative=alternative, z=z, difference=difference, gain=gain, decision=decision
+        alternative=alternative,
+        z=z,
+        difference=difference,
+        gain=gain,
+        halves=(paired_z(differences[half == 0]), paired_z(differences[half == 1])),
+        decision=decision,
     )
+
+
+def _first_images(sample: Sample) -> Tensor:
+    """(B,) the first image of each particle."""
+    counts = torch.bincount(sample.particle)
+    return torch.cumsum(counts, 0) - counts
+
+
+def _against_chance(sample: Sample, base: Fit, worth: float) -> Iterator[Comparison]:
+    """Images in no order against a fit."""
+    for alternative in tried.scrambles():
+        comparison = _compare(sample, base, worth, alternative)
+        if comparison is not None:
+            yield comparison
 
 
 def _worst(comparisons: Sequence[Comparison]) -> Comparison | None:

@@ -1,0 +1,40 @@
+"""What faults are called: short names for scripts, which stay as they are, and words for people."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+FaultId = Literal[
+    "contrast", "stack_row_mismatch", "transposed", "mirrored", "euler_inverse", "euler_exchanged",
+    "hand", "defocus_hand", "shift_sign", "shift_units", "shifts_applied", "premultiplied",
+    "ctf_sign", "phase_shift", "pixel_size", "dose_weighted", "dose_order", "tilt_scale",
+    "duplicated", "pixels", "doses", "ctf", "shifts", "images", "tomograms",
+]  # fmt: skip
+
+FAULT_NAMES: Final[dict[FaultId, str]] = {
+    "contrast": "contrast",
+    "stack_row_mismatch": "stack/row mismatch",
+    "transposed": "transposed images",
+    "mirrored": "mirrored images",
+    "euler_inverse": "inverse Euler angles",
+    "euler_exchanged": "exchanged Euler angles",
+    "hand": "wrong hand (tilt angles)",
+    "defocus_hand": "wrong hand (defocus)",
+    "shift_sign": "shift sign",
+    "shift_units": "shift units (px/Å)",
+    "shifts_applied": "shifts applied already",
+    "premultiplied": "premultiplied flag",
+    "ctf_sign": "defocus sign",
+    "phase_shift": "phase shift",
+    "pixel_size": "pixel size",
+    "dose_weighted": "dose-weighted flag",
+    "dose_order": "dose order",
+    "tilt_scale": "tilt scale",
+    "duplicated": "duplicated particles",
+    "pixels": "pixels",
+    "doses": "doses",
+    "ctf": "CTF",
+    "shifts": "shifts",
+    "images": "images",
+    "tomograms": "tomograms",
+}
