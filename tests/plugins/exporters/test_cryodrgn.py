@@ -120,6 +120,7 @@ def test_config_is_plain_and_describes_the_model(
     assert set(files) == {
         "particles.star", "poses.pkl", "ctf.pkl", "z.5.pkl", "config.yaml", "weights.5.pkl",
     }  # fmt: skip
+    assert {"seed", "version", "time", "cmd"} < set(config)
     assert config["dataset_args"]["norm"] == [0.0, 2.5]
     assert config["lattice_args"] == {"D": BOX_SIZE_PX + 1, "extent": 0.5, "ignore_DC": True}
     model = config["model_args"]

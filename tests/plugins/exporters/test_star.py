@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,6 @@ from tomodrgn.plugins.exporters.star import StarExporter
 from tomodrgn.testing import ExporterContract
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from tomodrgn.core.interfaces import RunResults
@@ -63,7 +62,7 @@ def test_columns_of_the_input_keep_their_bytes(results: RunResults, tmp_path: Pa
     written = export(results, tmp_path / "out", StarSpec()).read_bytes().splitlines()
     rows = [line for line in source if b"@" in line]
     found = [line for line in written if b"@" in line]
-    assert [new.startswith(old + b"\t") for new, old in zip(found, rows, strict=True)]
+    assert all(new.startswith(old + b"\t") for new, old in zip(found, rows, strict=True))
     assert written[: source.index(rows[0])] == source[: source.index(rows[0])]
 
 
@@ -80,6 +79,11 @@ def test_labels_become_a_column(results: RunResults, tmp_path: Path) -> None:
     expected = np.repeat(["ribosome", "free", "ribosome large"], COUNTS)
     assert list(table.mineLabel) == list(expected)
     assert "mineLatentSd1" not in table
+
+
+def test_one_file_of_labels_needs_no_list() -> None:
+    spec = StarSpec.model_validate({"labels": "labels.txt"})
+    assert spec == StarSpec(labels=(Path("labels.txt"),))
 
 
 def test_labels_of_other_particles_are_refused(results: RunResults, tmp_path: Path) -> None:

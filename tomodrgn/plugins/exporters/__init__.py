@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from tomodrgn.core.components import Component
 from tomodrgn.core.hookspecs import hookimpl
@@ -25,6 +25,11 @@ class StarSpec(Spec):
     """Beginning of the names of the new columns."""
     uncertainty: bool = True
     """Write the standard deviation of each latent too."""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: object) -> object:
+        return (value,) if isinstance(value, (str, Path)) else value
 
 
 class CryodrgnSpec(Spec):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,7 +104,7 @@ def _image_table(particles: ParticleSet, images: NDArray[np.int64]) -> pd.DataFr
     table = {
         "rlnImageName": particles.image_name[images],
         "rlnGroupName": name if is_unique else tomogram + "/" + name,
-        "rlnCtfBfactor": [f"{-4 * dose:.6g}" for dose in particles.images.dose_e_per_a2[images]],
+        "rlnCtfBfactor": [f"{0 - 4 * dose:.6g}" for dose in particles.images.dose_e_per_a2[images]],
         "rlnCtfScalefactor": [f"{cosine:.7f}" for cosine in np.cos(tilt_rad)],
     }
     if particles.tomogram.all():
@@ -162,6 +163,7 @@ def _config(
         "model_args": _model(spec, particles.box_size_px, n_tilts),
         "seed": spec["seed"],
         "version": VERSION,
+        "time": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
         "cmd": ["tomodrgn", "export"],
     }
 
