@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -27,6 +28,7 @@ def test_batches_follow_each_other(dtype: str, tmp_path: Path) -> None:
     header = read_mrc_header(path)
     assert (header.shape, header.dtype) == ((7, 6, 6), np.dtype(dtype))
     assert header.pixel_size_a == pytest.approx(2.5)
+    assert mrcfile.open(path, header_only=True).voxel_size.tolist() == (2.5, 2.5, 2.5)
     np.testing.assert_array_equal(read_mrc_slices(path, np.arange(7)), IMAGES)
 
 

@@ -39,7 +39,8 @@ def open_stack(
     shape = (n_images, box_size_px, box_size_px)
     with writing(path), mrcfile.new_mmap(path, shape, mrc_mode=_MODE[dtype]) as mrc:
         mrc.set_image_stack()
-        _finish_header(mrc.header, pixel_size_a, shape)
+        mrc.voxel_size = pixel_size_a
+        _finish_header(mrc.header)
         done = 0
 
         def append(images: NDArray[np.float32]) -> None:
@@ -60,8 +61,7 @@ def open_stack(
             raise OutputError(f"{path}: got {done} of {n_images} images")
 
 
-def _finish_header(header: Any, pixel_size_a: float, shape: tuple[int, int, int]) -> None:
-    """Pixel size, no statistics, and no time, so that equal pixels make equal files."""
-    header.cella = tuple(n * pixel_size_a for n in reversed(shape))
+def _finish_header(header: Any) -> None:
+    """No statistics, and no time, so that equal pixels make equal files."""
     header.dmin, header.dmax, header.dmean, header.rms = 0, -1, -2, -1  # MRC2014: not known
     header.label[0] = "written by tomodrgn"
