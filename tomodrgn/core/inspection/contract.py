@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tomodrgn.core.particles.image_state import describe_state
 from tomodrgn.core.particles.selection import rank_within_particle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 _MOST_STACKS: Final = 200
 """Stacks whose headers are read; those of a set were written by one program."""
 _STACK_SUFFIXES: Final = (".mrcs", ".mrc", ".st")
+
+
+@runtime_checkable
+class StackOwner(Protocol):
+    """A reader whose stacks are too many for its fingerprint to name each."""
+
+    @property
+    def stack_paths(self) -> Sequence[Path]:
+        """The stacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,8 +250,11 @@ def _half_sets(particles: ParticleSet) -> tuple[int, int, int] | None:
 
 def _stacks(reader: Reader) -> StackFacts:
     """What the headers of the stacks behind a reader say."""
-    files = [Path(str(file["path"])) for file in reader.fingerprint().get("files", ())]
-    stacks = [path for path in files if path.suffix.lower() in _STACK_SUFFIXES]
+    if isinstance(reader, StackOwner):
+        stacks = list(reader.stack_paths)
+    else:
+        files = [Path(str(file["path"])) for file in reader.fingerprint().get("files", ())]
+        stacks = [path for path in files if path.suffix.lower() in _STACK_SUFFIXES]
     headers = [_header(path) for path in stacks[:_MOST_STACKS]]
     known = [header for header in headers if header is not None]
     return StackFacts(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LABEL_WIDTH: Final = 11
 _PAGE_WIDTH: Final = 100
 _MOST_TOMOGRAMS: Final = 8
+_MOST_FOLDERS: Final = 3
 _MARKS: Final = {"supported": "ok", "contradicted": "WRONG", "undecided": "?"}
 
 
@@ -112,8 +113,12 @@ def _tomograms(contract: Contract) -> str:
 
 def _stacks(stacks: StackFacts) -> str:
     stated = [f"{a:g}" for a in stacks.pixel_size_a if a > 0]
+    more = len(stacks.folders) - _MOST_FOLDERS
+    folders = ", ".join(stacks.folders[:_MOST_FOLDERS]) + (
+        f" and {more:,} more" if more > 0 else ""
+    )
     parts = [
-        f"{stacks.n_stacks:,} in {', '.join(stacks.folders)}",
+        f"{stacks.n_stacks:,} in {', '.join(stacks.folders[:_MOST_FOLDERS])}{others}",
         ", ".join(stacks.dtypes),
         f"headers state {', '.join(stated)} Å/px" if stated else "headers state no pixel size",
     ]

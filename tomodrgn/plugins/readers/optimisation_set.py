@@ -101,6 +101,11 @@ class OptimisationSet:
         """(n, D, D) pixels of places in the lists of frames, in that order."""
         return self._located().load(np.asarray(rows, dtype=np.int64))
 
+    @property
+    def stack_paths(self) -> tuple[Path, ...]:
+        """The stack of every particle."""
+        return tuple(stack.path for stack in self._located().stacks)
+
     def source_rows(self) -> SourceRows:
         """The particle of every place in the lists of frames, visible or not."""
         return self._selectable.rows
