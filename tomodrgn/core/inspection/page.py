@@ -114,9 +114,7 @@ def _tomograms(contract: Contract) -> str:
 def _stacks(stacks: StackFacts) -> str:
     stated = [f"{a:g}" for a in stacks.pixel_size_a if a > 0]
     more = len(stacks.folders) - _MOST_FOLDERS
-    folders = ", ".join(stacks.folders[:_MOST_FOLDERS]) + (
-        f" and {more:,} more" if more > 0 else ""
-    )
+    others = f" and {more:,} more" if more > 0 else ""
     parts = [
         f"{stacks.n_stacks:,} in {', '.join(stacks.folders[:_MOST_FOLDERS])}{others}",
         ", ".join(stacks.dtypes),
