@@ -141,6 +141,16 @@ def test_trajectories_come_along(tmp_path: Path) -> None:
     assert_same_particles(found, take_images(everyone, chosen, "not chosen"))
 
 
+def test_trajectories_of_particles_without_names_all_stay(tmp_path: Path) -> None:
+    made = warptools_set()
+    frames = pd.DataFrame({f"rlnOrigin{axis}Angst": texts(np.arange(5)) for axis in "XYZ"})
+    made.trajectories = dict.fromkeys(made.particles.rlnTomoParticleName, frames)
+    made.particles = made.particles.drop(columns="rlnTomoParticleName")
+    reader = reader_of(made.write(tmp_path))
+    written = reader.write_selection(rows_of(reader, 2), tmp_path / "sub.star")
+    assert len(read_star(written[3]).tables) == 5
+
+
 def test_particles_given_without_their_set_are_one_file(tmp_path: Path) -> None:
     warptools_set().write(tmp_path)
     reader = reader_of(tmp_path / "particles.star")

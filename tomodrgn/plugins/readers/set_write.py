@@ -201,9 +201,12 @@ class SelectableSet:
         yield from selected(star, [of_tomograms], set(table[columns.TOMOGRAM][~is_used]))
 
     def _trajectory_parts(self, star: StarFile, keeps: NDArray[np.bool_]) -> Iterator[bytes]:
-        """The trajectories of kept particles, which name the tables, and how many they are."""
-        names = self._table[columns.PARTICLE]
-        gone = set(names[~keeps]) - set(names[keeps])
+        """The trajectories of kept particles, which name the tables, and how many they are.
+
+        All of them where particles have no names.
+        """
+        names = self._table.get(columns.PARTICLE)
+        gone = set() if names is None else set(names[~keeps]) - set(names[keeps])
         kept = replace(star, content=b"".join(selected(star, [], gone)))
         n_kept = sum(block.name not in gone for block in star.tables)
         yield with_values(kept, {_TRAJECTORY_COUNT: str(n_kept)})
