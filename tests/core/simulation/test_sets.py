@@ -87,7 +87,7 @@ def test_positions_are_coordinates_less_origins(spec: SimulationSpec) -> None:
 def _stated_treatment(
     frame: Frame, spec: SimulationSpec, freqs_per_a: torch.Tensor
 ) -> torch.Tensor:
-    """(P,) contrast transfer times dose weight, by what the files say of a frame."""
+    """(P,) contrast transfer times weights of dose and tilt, by what the files say of a frame."""
     values = {
         "defocus_u_a": frame.defocus_a[0],
         "defocus_v_a": frame.defocus_a[1],
@@ -100,7 +100,7 @@ def _stated_treatment(
     ctf = CtfTable(**{name: torch.tensor([value]) for name, value in values.items()})
     voltage_kv, dose = ctf.voltage_kv, torch.tensor([frame.dose])
     weights = dose_attenuation(dose, freqs_per_a.norm(dim=1), voltage_kv)
-    return (contrast_transfer(ctf, freqs_per_a) * weights)[0]
+    return (contrast_transfer(ctf, freqs_per_a) * weights)[0] * frame.cosine
 
 
 def test_pixels_are_weighted_by_what_the_files_state(spec: SimulationSpec) -> None:

@@ -150,7 +150,7 @@ def test_what_files_cannot_say_is_told_in_options(
 
 def test_phase_flipped_sets_are_not_premultiplied_as_well(altered: Alter) -> None:
     state = written_state(altered(format="warptools", phase_flipped=True))
-    assert state == ImageState(phase_flipped=True, dose_weighted=True)
+    assert state == ImageState(phase_flipped=True, dose_weighted=True, tilt_weighted=True)
 
 
 def test_only_warp_counts_the_exposure_of_a_frame_itself(altered: Alter) -> None:

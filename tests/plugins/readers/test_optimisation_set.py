@@ -316,7 +316,7 @@ def test_half_sets_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make_set", "premultiplied", "dose_weighted", "inverted"),
+    ("make_set", "premultiplied", "weighted", "inverted"),
     [
         (warptools_set, "1", True, False),
         (warptools_set, "0", True, False),
@@ -325,7 +325,7 @@ def test_half_sets_are_kept(tmp_path: Path) -> None:
     ],
 )
 def test_the_state_of_images_follows_group_and_program(
-    make_set: Make, premultiplied: str, dose_weighted: bool, inverted: bool, tmp_path: Path
+    make_set: Make, premultiplied: str, weighted: bool, inverted: bool, tmp_path: Path
 ) -> None:
     written = make_set()
     written.optics["rlnCtfDataAreCtfPremultiplied"] = ["1", premultiplied]
@@ -333,9 +333,17 @@ def test_the_state_of_images_follows_group_and_program(
     assert (first.name, second.name) == ("first", "second")
     assert first.state.ctf_premultiplied
     assert second.state.ctf_premultiplied == (premultiplied == "1")
-    assert second.state.dose_weighted == dose_weighted
+    assert second.state.dose_weighted == second.state.tilt_weighted == weighted
     assert second.state.inverted == inverted
     assert not first.state.inverted
+
+
+def test_images_without_scale_factors_are_not_weighted_by_tilt(tmp_path: Path) -> None:
+    written = warptools_set()
+    for table in written.tilts.values():
+        del table["rlnCtfScalefactor"]
+    state = _read(written.write(tmp_path)).optics[0].state
+    assert (state.dose_weighted, state.tilt_weighted) == (True, False)
 
 
 def test_tilt_series_without_defocus_make_images_without_ctf(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.core.simulation.set_files import WrittenSet
 from tests.core.simulation.test_sets import DETAILS, FLAVOURS
 from tomodrgn.core.files.mrc import read_mrc_slices
 from tomodrgn.core.files.star import read_star
+from tomodrgn.core.fourier.disc import half_plane_disc, images_to_disc
 from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.physics.transfer import noise_transfer
+from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 from tomodrgn.plugins.readers import OptimisationSetSpec, tomodrgn_identify_reader
@@ -58,7 +63,8 @@ def test_simulated_sets_are_read_as_written(flavour: dict[str, Any], tmp_path: P
             assert math.cos(math.radians(images.tilt_deg[row])) == pytest.approx(frame.cosine)
             np.testing.assert_array_equal(pixels[row], frame.pixels)
     state = particles.optics[0].state
-    assert (state.ctf_premultiplied, state.dose_weighted, state.inverted) == (True, True, False)
+    assert (state.ctf_premultiplied, state.inverted) == (True, False)
+    assert (state.dose_weighted, state.tilt_weighted) == (True, True)
     np.testing.assert_allclose(particles.position_a, np.load(tmp_path / "positions.npy"), atol=1e-3)
     assert (images.tilt_deg < -1).any()
     assert (images.tilt_deg > 1).any()
@@ -100,3 +106,25 @@ def test_every_visible_frame_of_the_warptools_set_has_its_own_dose_tilt_and_pixe
                 seen += 1
             entry_of_image += 1
     assert (seen, entry_of_image) == (1430, 1480)
+
+
+@needs_test_data
+def test_noise_of_the_warptools_set_falls_with_the_cosine_of_tilt() -> None:
+    folder = Path(os.environ["TOMODRGN_TEST_DATA"]) / "warptools"
+    stem = "warptools_test_4-tomos_10-ptcls_box-32_angpix-12"
+    reader = _reader(folder / f"{stem}_optimisation_set.star")
+    particles = reader.read()
+    disc = half_plane_disc(particles.box_size_px)
+    band = np.flatnonzero(disc.radius_px > 0.35 * particles.box_size_px)
+    around = 1 - circular_window(particles.box_size_px, inner=0.7, outer=0.8)  # no particle there
+    pixels = torch.from_numpy(reader.load_images(particles.source_image)) * around
+    coefficients = torch.view_as_complex(images_to_disc(pixels, disc))[:, band]
+    images = particles.images.convert(torch.from_numpy)
+    freqs = torch.from_numpy(disc.freqs()[band] / np.float32(particles.pixel_size_a))
+    untilted = [replace(g, state=replace(g.state, tilt_weighted=False)) for g in particles.optics]
+    known = noise_transfer(images, freqs, untilted)
+    assert known is not None
+    noise = coefficients.abs().square().mean(1) / known.square().mean(1)
+    cosine = np.log(np.cos(np.deg2rad(particles.images.tilt_deg)))
+    exponent, _ = np.polyfit(cosine, 0.5 * np.log(noise.numpy()), 1)
+    assert exponent == pytest.approx(1, abs=0.1)

@@ -29,13 +29,13 @@ def written_state(spec: SimulationSpec) -> ImageState:
     """What is done to the images of a simulation: as the spec says, else as the program does."""
     multiplies = spec.writes_set and spec.ctf and not spec.phase_flipped
     premultiplied = multiplies if spec.ctf_premultiplied is None else spec.ctf_premultiplied
-    weights = _weights_by_dose(spec, premultiplied=premultiplied)
+    weights = _weights_images(spec, premultiplied=premultiplied)
     inverts = _inverts_contrast(spec, premultiplied=premultiplied)
     return ImageState(
         ctf_premultiplied=premultiplied,
         phase_flipped=spec.phase_flipped,
         dose_weighted=weights if spec.dose_weighted is None else spec.dose_weighted,
-        tilt_weighted=spec.tilt_weighted,
+        tilt_weighted=weights if spec.tilt_weighted is None else spec.tilt_weighted,
         inverted=inverts if spec.inverted is None else spec.inverted,
     )
 
@@ -47,7 +47,8 @@ def reading_options(spec: SimulationSpec) -> list[str]:
     premultiplied = written.ctf_premultiplied and states_transfer
     assumed = ImageState(
         ctf_premultiplied=premultiplied,
-        dose_weighted=_weights_by_dose(spec, premultiplied=premultiplied),
+        dose_weighted=_weights_images(spec, premultiplied=premultiplied),
+        tilt_weighted=_weights_images(spec, premultiplied=premultiplied),
         inverted=_inverts_contrast(spec, premultiplied=premultiplied),
     )
     options = []
@@ -87,8 +88,8 @@ def treat(pixels: Tensor, images: ImageTable[Tensor], optics: OpticsGroup) -> Te
     return -pixels if optics.state.inverted else pixels
 
 
-def _weights_by_dose(spec: SimulationSpec, *, premultiplied: bool) -> bool:
-    """Whether the program of a format weights images by dose; RELION does so with the transfer."""
+def _weights_images(spec: SimulationSpec, *, premultiplied: bool) -> bool:
+    """Whether the program of a format weights images by dose and tilt; RELION with the transfer."""
     return spec.format == "warptools" or (spec.writes_set and premultiplied)
 
 

@@ -154,8 +154,9 @@ class WritingSpec(AcquisitionSpec):
     dose_weighted: bool | None = None
     """Multiply images by the amplitude that their dose leaves, the noise as well; by default as the
     program does it, which is yes for sets."""
-    tilt_weighted: bool = False
-    """Multiply images by the cosine of their tilt, the noise as well."""
+    tilt_weighted: bool | None = None
+    """Multiply images by the cosine of their tilt, the noise as well; by default as the program
+    does it, which is yes for sets."""
     inverted: bool | None = None
     """Write contrast inverted; by default as the program does it: inverted for Warp and nextPYP,
     and for RELION where images are not CTF-premultiplied, otherwise as it is."""

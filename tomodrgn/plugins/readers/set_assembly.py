@@ -66,7 +66,7 @@ def set_with_images(
     return replace(
         everyone,
         counts=counts.astype(np.int64),
-        optics=_optics_groups(particles, box_size_px, is_warptools=tomograms.is_warptools),
+        optics=_optics_groups(particles, box_size_px, tomograms),
         rows_read=len(frames.visible),
         rejected=packed.rejected,
         **fields,
@@ -85,7 +85,7 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         counts=np.zeros(n_particles, dtype=np.int64),
         image_name=np.empty(0, dtype=object),
         source_image=np.empty(0, dtype=np.int64),
-        optics=_optics_groups(particles, None, is_warptools=False),
+        optics=_optics_groups(particles, None, None),
         rows_read=n_particles,
         particles_read=n_particles,
         position_a=particles.places.position_a,
@@ -117,14 +117,17 @@ def _height_factors(
 
 
 def _optics_groups(
-    particles: SetParticles, box_size_px: int | None, *, is_warptools: bool
+    particles: SetParticles, box_size_px: int | None, tomograms: Tomograms | None
 ) -> tuple[OpticsGroup, ...]:
     """The optics groups and what upstream did to their images.
 
-    WarpTools always weights images by their dose, RELION where it multiplies them by their CTF.
-    RELION makes particles bright, which shows only where it does not: its CTF changes sign too.
+    WarpTools always weights images by their dose, RELION where it multiplies them by their CTF. The
+    scale factor of a tilt image, the cosine of its tilt, is part of that CTF. RELION makes
+    particles bright, which shows where it does not multiply them: its CTF changes sign, too.
     """
     stated = particles.optics
+    is_warptools = tomograms is not None and tomograms.is_warptools
+    is_scaled = tomograms is not None and not np.isnan(tomograms.frames.cosine).any()
     return tuple(
         OpticsGroup(
             name=name,
@@ -133,6 +136,7 @@ def _optics_groups(
             state=ImageState(
                 ctf_premultiplied=bool(is_premultiplied),
                 dose_weighted=bool(is_premultiplied) or is_warptools,
+                tilt_weighted=(bool(is_premultiplied) or is_warptools) and is_scaled,
                 inverted=not is_premultiplied and not is_warptools,
             ),
         )

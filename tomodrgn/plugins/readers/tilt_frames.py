@@ -45,6 +45,8 @@ class TiltFrames:
     Attributes:
         rotation: (F, 3, 3) tomogram to image coordinates.
         is_dark: (F,) whether upstream switched the image off.
+        cosine: (F,) of the nominal tilt, by which programs scale the transfer of an image; NaN
+            where the file has none.
         dose_e_per_a2: (F,) dose before the exposure; NaN where the file has none.
         tilt_deg: (F,) stage tilt, with its sign.
         defocus: (F, 3) columns of ``set_columns.DEFOCUS`` at the tomogram centre; NaN for none.
@@ -54,6 +56,7 @@ class TiltFrames:
 
     rotation: NDArray[np.float64]
     is_dark: NDArray[np.bool_]
+    cosine: NDArray[np.float64]
     dose_e_per_a2: NDArray[np.float64]
     tilt_deg: NDArray[np.float64]
     defocus: NDArray[np.float64]
@@ -104,6 +107,7 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
     return TiltFrames(
         rotation=rotation,
         is_dark=is_dark,
+        cosine=cosine,
         dose_e_per_a2=_dose_e_per_a2(table, path),
         tilt_deg=_tilt_deg(table, path, cosine, rotation),
         defocus=_defocus(table, path),
