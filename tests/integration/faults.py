@@ -96,6 +96,37 @@ def images_one_row_off(data: SimulatedSet) -> None:
     data.change_pixels(lambda images: np.roll(images, 1, axis=0))
 
 
+def reversed_stacks(data: SimulatedSet) -> None:
+    data.change_pixels(lambda images: images[::-1])
+
+
+def images_in_any_order(data: SimulatedSet) -> None:
+    random = np.random.default_rng(7)
+    data.change_pixels(random.permutation)
+
+
+def stacks_of_next_particles(data: SimulatedSet) -> None:
+    """Each particle shows another one, tilt by tilt."""
+    if not data.is_series:
+        paths = data.stacks
+        pixels = [path.read_bytes() for path in paths]
+        for path, others in zip(paths, pixels[1:] + pixels[:1], strict=True):
+            path.write_bytes(others)
+        return
+
+    def roll(columns: Columns) -> Columns:
+        owner = columns[_particle_column(columns)].astype(str)
+        names = list(dict.fromkeys(owner))
+        rows = [np.flatnonzero(owner == name) for name in names]
+        changed = columns["rlnImageName"].copy()
+        for own, other in zip(rows, rows[1:] + rows[:1], strict=True):
+            n = min(len(own), len(other))
+            changed[own[:n]] = columns["rlnImageName"][other[:n]]
+        return columns | {"rlnImageName": changed}
+
+    data.change_tables((*EULER, "rlnImageName"), roll)
+
+
 def inverted_tilts(data: SimulatedSet) -> None:
     if data.is_series:
         orientation = np.load(data.folder / "orientations.npy")
@@ -115,11 +146,14 @@ def inverted_tilts(data: SimulatedSet) -> None:
 
     def invert(columns: Columns) -> Columns:
         rows = [np.array([_vector(text) for text in columns[name]]) for name in PROJECTION]
-        stage = _inverted(np.stack(rows, axis=1)[:, :, :3])
+        old = np.stack(rows, axis=1)
+        stage = _inverted(old[:, :, :3])
+        shift = old[:, :, 3] + (old[:, :, :3] - stage) @ _centre(old)
         return columns | {
-            name: [f"[{x:.9f},{y:.9f},{z:.9f},0]" for x, y, z in stage[:, place]]
+            name: [f"[{x:.9f},{y:.9f},{z:.9f},{t:.6f}]"
+                   for (x, y, z), t in zip(stage[:, place], shift[:, place], strict=True)]
             for place, name in enumerate(PROJECTION)
-        }
+        }  # fmt: skip
 
     data.change_tables(PROJECTION, invert)
 
@@ -265,6 +299,14 @@ def _inverted(stage: NDArray[np.float64]) -> NDArray[np.float64]:
     return rotations_from_stage_angles(angles[:, 0], -angles[:, 1], angles[:, 2])
 
 
+def _centre(projection: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point that projection matrices (T, 3, 4) turn about: P c + t is the same in all."""
+    turned = projection[:, :, :3] - projection[:, :, :3].mean(0)
+    moved = projection[:, :, 3] - projection[:, :, 3].mean(0)
+    centre, *_ = np.linalg.lstsq(-turned.reshape(-1, 3), moved.ravel(), rcond=1e-6)
+    return centre
+
+
 def _pixel_size_a(data: SimulatedSet) -> float:
     with mrcfile.open(data.stacks[0], header_only=True) as stack:
         return float(stack.voxel_size.x)
@@ -300,6 +342,7 @@ FAULTS = (
     Fault("shift sign", "shift_sign", opposite_shifts),
     Fault("shift units", "shift_units", shifts_in_other_units),
     Fault("pixel size", "pixel_size", options=("--Apix", "x1.25")),
+    Fault("pixel size, less", "pixel_size", options=("--Apix", "x0.9")),
     Fault("read as premultiplied", "premultiplied", options=("--ctf-premultiplied",),
           states=frozenset({"raw"})),
     Fault("read as raw", "premultiplied", options=("--not-ctf-premultiplied",),
@@ -308,5 +351,8 @@ FAULTS = (
     Fault("no tilt angles", "tilt_scale", no_tilt_angles),
     Fault("Euler inverse", "euler_inverse", inverse_euler_angles),
     Fault("images off by one", "stack_row_mismatch", images_one_row_off),
+    Fault("stacks reversed", "stack_row_mismatch", reversed_stacks),
+    Fault("stacks of next particles", "stack_row_mismatch", stacks_of_next_particles),
+    Fault("images in any order", "stack_row_mismatch", images_in_any_order),
     Fault("duplicates", "duplicated", duplicated_particles),
 )  # fmt: skip

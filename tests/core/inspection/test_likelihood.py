@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 
 from tests.core.inspection.conftest import N_GROUPS
+from tomodrgn.core.inspection.comparison import paired_z
 from tomodrgn.core.inspection.contrast import density_skewness
 from tomodrgn.core.inspection.likelihood import blind_likelihood, fit
 from tomodrgn.core.inspection.sample import Sample
-from tomodrgn.core.inspection.verdicts import paired_z
 
 MIRROR = torch.diag(torch.tensor([1.0, 1.0, -1.0]))
 

@@ -7,8 +7,9 @@ import torch
 
 from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.comparison import paired_z, student_limit
 from tomodrgn.core.inspection.sample import Sample
-from tomodrgn.core.inspection.verdicts import judge, paired_z, student_limit
+from tomodrgn.core.inspection.verdicts import judge
 
 
 def decisions(sample: Sample) -> dict[str, str]:

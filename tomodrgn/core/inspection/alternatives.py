@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.sample import Change
 
+MATCH: Final = "images and rows belong together"
 STACK: Final = "stack/row order"
 AXES: Final = "image axes (transposed)"
 EULER: Final = "Euler angles (inverse)"
@@ -66,7 +67,11 @@ ASSUMPTIONS: Final = (
 )  # fmt: skip
 """What is tried, from the coarsest to the finest."""
 
+GEOMETRY: Final = frozenset({STACK, AXES, EULER, SHIFT_SIGN, SHIFT_UNITS})
+"""Assumptions that say nothing of how images are transferred."""
+
 PIXEL_SCALES: Final = (0.5, 0.67, 0.8, 0.9, 1.1, 1.25, 1.5, 2.0)
+_FINER_STEPS: Final = (0.93, 0.95, 0.97, 0.98, 0.99, 1.01, 1.02, 1.03, 1.05, 1.07)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +108,28 @@ def scrambles() -> Iterator[Alternative]:
     """Images in no order: metadata that say nothing of the images are as good."""
     remedy = "extract the particles again, or find the poses that belong to these images"
     for name, change in (
-        ("images are in any order", scrambled_images),
+        ("images of each tomogram are in any order", scrambled_images),
         ("images of each particle are in any order", scrambled_tilts),
         ("images of each exposure are of any particle", scrambled_particles),
     ):
-        yield Alternative(STACK, "stack_row_mismatch", name, remedy, change)
+        yield Alternative(MATCH, "stack_row_mismatch", name, remedy, change)
+
+
+def finer(alternative: Alternative) -> Iterator[Alternative]:
+    """Others between an alternative and its neighbours, where it is one of a scale."""
+    for scale in PIXEL_SCALES:
+        if alternative.name == _other_pixel_size(scale).name:
+            yield from (_other_pixel_size(scale * step) for step in _FINER_STEPS)
+
+
+def _other_pixel_size(scale: float) -> Alternative:
+    return Alternative(
+        PIXEL_SIZE,
+        "pixel_size",
+        f"pixel size is {scale:.3g} times as large",
+        "correct the pixel size (--Apix), or the defocus, which looks alike",
+        scaled_pixels(scale),
+    )
 
 
 def _of_stacks() -> Iterator[Alternative]:
@@ -204,10 +226,7 @@ def _of_transfer() -> Iterator[Alternative]:
         "correct rlnPhaseShift: 0 without a phase plate, near 90 with one, in degrees",
         other_phase_shift,
     )
-    remedy = "correct the pixel size (--Apix), or the defocus, which looks alike"
-    for scale in PIXEL_SCALES:
-        name = f"pixel size is {scale:g} times as large"
-        yield Alternative(PIXEL_SIZE, "pixel_size", name, remedy, scaled_pixels(scale))
+    yield from (_other_pixel_size(scale) for scale in PIXEL_SCALES)
     yield Alternative(
         HEIGHT,
         "defocus_hand",

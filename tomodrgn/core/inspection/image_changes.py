@@ -11,6 +11,7 @@ import torch
 from tomodrgn.core.inspection.sample import reversed_within
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.inspection.sample import Change, Sample
@@ -110,37 +111,32 @@ def _images_of_particles(sample: Sample, partner: Tensor) -> Sample | None:
 
 
 def scrambled_images(sample: Sample) -> Sample:
-    """Each row shows an image of any row."""
-    return _take_images(sample, torch.from_numpy(_random().permutation(len(sample.source_row))))
+    """Each row shows an image of any row of its tomogram."""
+    return _scrambled(sample, np.zeros(len(sample.source_row), dtype=np.int64))
 
 
 def scrambled_tilts(sample: Sample) -> Sample:
     """The images of each particle are in any order."""
-    anyhow = _random().permutation(len(sample.source_row))
-    order = np.lexsort((anyhow, sample.particle.numpy()))
-    source = torch.empty(len(order), dtype=torch.int64)
-    source[torch.from_numpy(np.argsort(sample.particle.numpy(), kind="stable"))] = torch.from_numpy(
-        order
-    )
-    return _take_images(sample, source)
+    return _scrambled(sample, sample.particle.numpy())
 
 
 def scrambled_particles(sample: Sample) -> Sample:
-    """Each image is that of any particle with as many exposures before it."""
+    """Each image is that of any particle of its tomogram with as many exposures before it."""
     particle, dose = sample.particle.numpy(), sample.images.dose_e_per_a2.numpy()
     order = np.lexsort((dose, particle))
     counts = np.bincount(particle)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    anyhow = np.lexsort((_random().permutation(len(order)), rank))
-    source = torch.empty(len(order), dtype=torch.int64)
-    source[torch.from_numpy(np.argsort(rank, kind="stable"))] = torch.from_numpy(anyhow)
-    return _take_images(sample, source)
+    return _scrambled(sample, rank)
 
 
-def _random() -> np.random.Generator:
-    """The same choice in every check."""
-    return np.random.default_rng(_SEED)
+def _scrambled(sample: Sample, group: NDArray[np.int64]) -> Sample:
+    """Images in any order within the groups (M,) of each tomogram; the same in every check."""
+    tomogram = sample.tomogram[sample.particle.numpy()]
+    anyhow = np.random.default_rng(_SEED).permutation(len(group))
+    source = np.empty(len(group), dtype=np.int64)
+    source[np.lexsort((group, tomogram))] = np.lexsort((anyhow, group, tomogram))
+    return _take_images(sample, torch.from_numpy(source))
 
 
 def turned_images(matrix: list[list[int]]) -> Change:

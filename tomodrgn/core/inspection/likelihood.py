@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 _ROUNDS: Final = 3
 _SMALLEST_VARIANCE: Final = 0.03
-"""Part of the mean power of a shell that is always noise; keeps data without noise finite."""
+"""Part of the mean power of a shell of an image that is always noise, whatever is assumed; it keeps
+data without noise finite, and forgives where a transfer of nearly zero is nearly right."""
 _INDEPENDENT: Final = 1e-4
 """Least determinant of two normalised columns at which both are fitted."""
 _TINY: Final = 1e-30
@@ -115,9 +116,8 @@ class NoiseModel:
     def likelihood(self, observed: Tensor, predicted: Tensor | None) -> Tensor:
         """(M,) log likelihood of images, given a prediction or none."""
         left = _squared(observed)
-        mean_power = self._means(left)[self._shell]
-        floor = _SMALLEST_VARIANCE * mean_power
-        variance = mean_power * self._noise_power + floor
+        floor = _SMALLEST_VARIANCE * self._means(left)[:, self._shell]
+        variance = self._means(left).mean(0)[self._shell] * self._noise_power + floor
         scale = torch.ones_like(left[:, :1])
         for _ in range(_ROUNDS):
             if predicted is not None:
@@ -132,9 +132,8 @@ class NoiseModel:
 
     def _amplitude(self, observed: Tensor, predicted: Tensor, variance: Tensor) -> Tensor:
         """(shells,) factor between 0 and 2 that fits a prediction best."""
-        agreement = self._sums(
-            (torch.view_as_real(observed) * torch.view_as_real(predicted)).sum(-1) / variance
-        )
+        product = observed.real * predicted.real + observed.imag * predicted.imag
+        agreement = self._sums(product / variance)
         strength = self._sums(_squared(predicted) / variance)
         return (agreement / strength.clamp_min(_TINY)).clamp(0, 2)
 
@@ -161,8 +160,10 @@ class NoiseModel:
         return sums.index_add_(0, self._shell, values.sum(0).double()).to(values.dtype)
 
     def _means(self, values: Tensor) -> Tensor:
+        """(M, shells) means over the coefficients of each image."""
         counts = torch.bincount(self._shell, minlength=self._n_shells)
-        return self._sums(values) / (counts * len(values))
+        sums = values.new_zeros(len(values), self._n_shells)
+        return sums.index_add_(1, self._shell, values) / counts
 
 
 def _what_transfers(sample: Sample) -> tuple[object, ...]:
@@ -172,7 +173,7 @@ def _what_transfers(sample: Sample) -> tuple[object, ...]:
 
 def _squared(values: Tensor) -> Tensor:
     """Squared magnitude of complex values."""
-    return torch.view_as_real(values).square().sum(-1)
+    return values.real * values.real + values.imag * values.imag
 
 
 def _per_particle(values: Tensor, sample: Sample) -> Tensor:

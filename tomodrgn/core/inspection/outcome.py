@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.inspection.alternatives import Alternative
-from tomodrgn.core.inspection.contrast import density_skewness
-from tomodrgn.core.inspection.fault_names import FAULT_NAMES
-from tomodrgn.core.inspection.findings import Finding
-from tomodrgn.core.inspection.verdicts import (
+from tomodrgn.core.inspection.alternatives import MATCH, Alternative
+from tomodrgn.core.inspection.comparison import (
     CLEARLY_BETTER_Z,
     CLEARLY_WORSE_Z,
     Comparison,
     Decision,
-    Judgement,
-    Verdict,
     paired_z,
     student_limit,
 )
+from tomodrgn.core.inspection.contrast import density_skewness
+from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+from tomodrgn.core.inspection.findings import Finding
+from tomodrgn.core.inspection.verdicts import Judgement, Verdict, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.sample import Sample
 
 CONTRAST: Final = "contrast"
-MATCH: Final = "images and rows belong together"
 N_GROUPS: Final = 8
 """Groups of particles that the error of the contrast comes from."""
 
@@ -80,7 +78,7 @@ class Outcome:
     @property
     def has_signal(self) -> bool:
         """Whether anything could be decided."""
-        return self.signal_z is not None and self.signal_z > CLEARLY_BETTER_Z
+        return any(v.assumption == MATCH and v.decision == "supported" for v in self.verdicts)
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as JSON values."""
@@ -125,12 +123,8 @@ def judge_contrast(sample: Sample, judgement: Judgement) -> Verdict:
         halves=(-z, -z),
         decision=decision,
     )
-    return Verdict(assumption=CONTRAST, decision=decision, comparisons=(comparison,))
-
-
-def judge_match(judgement: Judgement) -> Verdict:
-    """Whether images and rows belong together."""
-    return Verdict(assumption=MATCH, decision="undecided", comparisons=judgement.scrambled)
+    verdict = Verdict(assumption=CONTRAST, decision=decision, comparisons=(comparison,))
+    return set_aside(verdict) if judgement.verdicts[0].fault else verdict
 
 
 def tomogram_findings(

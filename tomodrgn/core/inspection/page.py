@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from tomodrgn.core.inspection.alternatives import MATCH
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,8 @@ _LABEL_WIDTH: Final = 11
 _PAGE_WIDTH: Final = 100
 _MOST_TOMOGRAMS: Final = 8
 _MOST_FOLDERS: Final = 3
-_MARKS: Final = {"supported": "ok", "contradicted": "WRONG", "undecided": "?"}
+_MARKS: Final = {"supported": "ok", "contradicted": "WRONG", "doubtful": "warning",
+          "undecided": "?"}  # fmt: skip
 
 
 def page(outcome: Outcome) -> str:
@@ -200,9 +203,13 @@ def _sentence(verdict: Verdict) -> str:
     best = verdict.comparisons[0]
     what, z = best.alternative.name, f"z\u00a0=\u00a0{best.z:+.1f}"
     match verdict.decision:
+        case "contradicted" if verdict.assumption == MATCH:
+            return f"no; it is as likely that {what} ({z}); or the poses are wrong"
         case "contradicted":
             return f"{what} ({z})"
         case "supported":
             return f"as given; not: {what} ({z})"
+        case "doubtful":
+            return f"perhaps {what} ({z})"
         case _:
             return f"cannot be decided; perhaps {what} ({z})"

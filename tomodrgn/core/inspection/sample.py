@@ -91,6 +91,28 @@ class Sample:
         return replace(self, images=replace(self.images, **columns))
 
 
+def part_of(sample: Sample, wanted: NDArray[np.bool_]) -> Sample:
+    """The sample of some of its particles, ``wanted`` (B,)."""
+    rows = torch.from_numpy(np.flatnonzero(wanted[sample.particle.numpy()]))
+
+    def of_rows(column: Tensor | None) -> Tensor | None:
+        return None if column is None else column[rows]
+
+    return replace(
+        sample,
+        coefficients=sample.coefficients[rows],
+        images=sample.images.convert(lambda column: column[rows]),
+        particle=torch.from_numpy(np.cumsum(wanted) - 1)[sample.particle[rows]],
+        half=sample.half[rows],
+        group=sample.group[rows],
+        tomogram=sample.tomogram[wanted],
+        source_row=sample.source_row[rows.numpy()],
+        height_a=of_rows(sample.height_a),
+        stage=of_rows(sample.stage),
+        extraction=of_rows(sample.extraction),
+    )
+
+
 Change: TypeAlias = "Callable[[Sample], Sample | None]"
 """From a sample to what it would be under another reading; None where nothing would be seen."""
 

@@ -18,12 +18,11 @@ from tomodrgn.core.inspection.outcome import (
     N_GROUPS,
     Outcome,
     judge_contrast,
-    judge_match,
     tomogram_findings,
 )
 from tomodrgn.core.inspection.page import page
 from tomodrgn.core.inspection.sample import draw_particles, heights_from_defocus, load_sample
-from tomodrgn.core.inspection.verdicts import judge, paired_z
+from tomodrgn.core.inspection.verdicts import judge
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state
 from tomodrgn.core.particles.selection import select
@@ -106,14 +105,13 @@ def _try(
         findings=findings,
         verdicts=(
             judge_contrast(sample, judgement),
-            judge_match(judgement),
             *judgement.verdicts,
         ),
         n_particles=sample.n_particles,
         n_images=len(sample.images),
         resolution_a=2 * sample.pixel_size_a,
         signal_z=judgement.signal_z,
-        excess_z=paired_z(judgement.excess),
+        excess_z=judgement.excess_z,
     ), _Trial(sample, judgement)
 
 

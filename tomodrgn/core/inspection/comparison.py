@@ -1,0 +1,134 @@
+"""An alternative against the metadata, on the same particles.
+
+The mean difference of their log likelihoods over its standard error is z. Both halves of the
+particles have to agree, because each is judged by a map of the other, whose noise they share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import torch
+
+from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.likelihood import Fit, blind_likelihood, fit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tomodrgn.core.inspection.alternatives import Alternative
+    from tomodrgn.core.inspection.sample import Sample
+
+Decision = Literal["supported", "contradicted", "doubtful", "undecided"]
+
+CLEARLY_BETTER_Z: Final = 4.5
+"""About one false alarm in three hundred thousand comparisons, of which a check makes some 50."""
+CLEARLY_WORSE_Z: Final = 3.0
+_BETTER_IN_HALF_Z: Final = 1.6
+"""Least z in either half of the particles: what one map gained by chance, the other does not."""
+FEWEST_PARTICLES: Final = 8
+_TINY: Final = 1e-9
+_NOTABLE: Final = 0.01
+"""Least gain, in units of what is explained, of alternatives that change the
+shape of transfer functions: no model of the contrast or the damage is exact."""
+_NOTABLE_OF: Final[dict[str, float]] = {
+    tried.PIXEL_SIZE: 4e-3, tried.DOSE_ORDER: 2e-3, tried.HEIGHT: 2e-4, tried.TILT: 2e-4,
+}  # fmt: skip
+"""The same where alternatives are scans of a number, or mirror images of the metadata."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """An alternative against the metadata.
+
+    Attributes:
+        alternative: what was tried.
+        z: mean difference of log likelihoods over its standard error; positive where the
+            alternative is better.
+        difference: mean difference of log likelihoods, per particle.
+        gain: the same, in units of what the better of both explains.
+        halves: z of either half of the particles alone, which are judged by other maps.
+        decision: about the metadata.
+    """
+
+    alternative: Alternative
+    z: float
+    difference: float
+    gain: float
+    halves: tuple[float, float]
+    decision: Decision
+
+
+class Ground:
+    """A reading of a sample, which alternatives are compared with.
+
+    Attributes:
+        sample: images and metadata.
+        base: their fit.
+        gain: (B,) what the prediction adds to the log likelihood.
+    """
+
+    def __init__(self, sample: Sample, base: Fit | None = None) -> None:
+        self.sample, self.base = sample, base or fit(sample)
+        self.gain = self.base.likelihood - blind_likelihood(sample, self.base.noise)
+
+    def is_clearly_worse(self, other: Fit) -> bool:
+        """Whether another fit of the same particles is clearly worse."""
+        differences = other.likelihood - self.base.likelihood
+        return paired_z(differences) < -student_limit(CLEARLY_WORSE_Z, len(differences))
+
+    def compare(self, alternative: Alternative) -> Comparison | None:
+        """An alternative against this reading; None where it would not be seen."""
+        changed = alternative.change(self.sample)
+        if changed is None:
+            return None
+        differences = fit(changed, self.base.noise).likelihood - self.base.likelihood
+        z, difference = paired_z(differences), float(differences.mean())
+        worth = float(self.gain.mean())
+        gain = difference / max(worth, worth + difference, _TINY)
+        halves = self._z_of_halves(differences)
+        return Comparison(
+            alternative=alternative,
+            z=z,
+            difference=difference,
+            gain=gain,
+            halves=halves,
+            decision=_decide(alternative, z, halves, gain, len(differences)),
+        )
+
+    def _z_of_halves(self, differences: Tensor) -> tuple[float, float]:
+        counts = torch.bincount(self.sample.particle)
+        half = self.sample.half[torch.cumsum(counts, 0) - counts]
+        return paired_z(differences[half == 0]), paired_z(differences[half == 1])
+
+
+def _decide(
+    alternative: Alternative, z: float, halves: tuple[float, float], gain: float, n: int
+) -> Decision:
+    notable = gain > _NOTABLE_OF.get(alternative.assumption, _NOTABLE)
+    is_better = z > student_limit(CLEARLY_BETTER_Z, n) and min(halves) > _BETTER_IN_HALF_Z
+    if is_better and notable:
+        return "contradicted"
+    if z > student_limit(CLEARLY_WORSE_Z, n):
+        return "doubtful"
+    return "supported" if z < -student_limit(CLEARLY_WORSE_Z, n) else "undecided"
+
+
+def paired_z(differences: Tensor) -> float:
+    """Mean over its standard error; 0 where all are equal or there are too few."""
+    n = len(differences)
+    if n < FEWEST_PARTICLES:
+        return 0.0
+    spread = float(differences.std())
+    return float(differences.mean()) / (spread / np.sqrt(n)) if spread > 0 else 0.0
+
+
+def student_limit(z: float, n: int) -> float:
+    """The value that a mean of n over its estimated error passes as rarely as a normal number z.
+
+    Source:
+        First term of the Cornish-Fisher expansion, Abramowitz & Stegun 26.7.5.
+    """
+    return z + (z**3 + z) / (4 * max(n - 1, 1))
