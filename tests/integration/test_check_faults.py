@@ -14,6 +14,8 @@ from tomodrgn.core.cli.main import cli
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 
+pytestmark = pytest.mark.slow
+
 SIZE: dict[str, Any] = {
     "n_particles": 64, "n_tomograms": 2, "n_classes": 1, "n_tilts": 11, "tilt_step_deg": 10.0,
     "box_size_px": 32, "pixel_size_a": 9.0, "snr": 0.5, "origin_shift_px": 2.5,
