@@ -25,6 +25,8 @@ Decision = Literal["supported", "contradicted", "doubtful", "undecided"]
 
 CLEARLY_BETTER_Z: Final = 4.5
 """About one false alarm in three hundred thousand comparisons, of which a check makes some 50."""
+DOUBTFUL_Z: Final = 3.5
+"""A warning: about one in a hundred clean sets would carry one."""
 CLEARLY_WORSE_Z: Final = 3.0
 _BETTER_IN_HALF_Z: Final = 1.6
 """Least z in either half of the particles: what one map gained by chance, the other does not."""
@@ -111,7 +113,7 @@ def _decide(
     is_better = z > student_limit(CLEARLY_BETTER_Z, n) and min(halves) > _BETTER_IN_HALF_Z
     if is_better and notable:
         return "contradicted"
-    if z > student_limit(CLEARLY_WORSE_Z, n):
+    if z > student_limit(DOUBTFUL_Z, n):
         return "doubtful"
     return "supported" if z < -student_limit(CLEARLY_WORSE_Z, n) else "undecided"
 
