@@ -40,7 +40,7 @@ def _closed_form(simulation: Simulation) -> torch.Tensor:
         simulation.disc.k / (structure.box_size_px * structure.pixel_size_a)
     )
     blobs = structure.phantom.conform(
-        torch.from_numpy(experiment.labels), torch.from_numpy(experiment.motion_deg)
+        torch.from_numpy(experiment.labels), torch.from_numpy(experiment.motion[:, 0])
     )
     exact = torch.stack(
         [

@@ -48,7 +48,7 @@ def test_slices_agree_with_the_closed_form(
     coarse = PhantomStructure(
         phantom=phantom.phantom, n_classes=2, box_size_px=box, pixel_size_a=pixel_size_a
     )
-    labels, still = torch.arange(8) % 2, torch.zeros(8, dtype=torch.float64)
+    labels, still = torch.arange(8) % 2, torch.zeros(8, 0)
     rotation = torch.from_numpy(random_rotations(8, np.random.default_rng(1)))
     disc = half_plane_disc(box)
     inside = torch.from_numpy(disc.radius_px < box / 2 - 1)  # the map ends at its own Nyquist limit

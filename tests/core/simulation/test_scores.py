@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def _perfect_run(truth_folder: Path, run: Path) -> ScoreSpec:
     truth = read_truth(truth_folder)
-    latents = np.column_stack([np.eye(3)[truth.labels] * 100, truth.motion_deg])
+    latents = np.column_stack([np.eye(3)[truth.labels] * 100, truth.motion])
     write_latents(run / "z.pkl", latents, np.zeros_like(latents))
     for i, volume in enumerate(truth.maps):
         write_volume(run / f"volumes/vol_{i:03d}.mrc", volume, 12.0)

@@ -86,7 +86,7 @@ def test_the_truth_can_be_read_back(altered: Alter) -> None:
     drawn = draw_experiment(spec, 12.0)
     assert truth.spec == spec
     np.testing.assert_array_equal(truth.labels, drawn.labels)
-    np.testing.assert_allclose(truth.motion_deg, drawn.motion_deg, atol=1e-6)
+    np.testing.assert_allclose(truth.motion, drawn.motion, atol=1e-6)
     assert len(truth.maps) == spec.n_classes
     with (spec.outdir / "labels.pkl").open("rb") as file:
         np.testing.assert_array_equal(pickle.load(file), truth.labels)  # noqa: S301  our own

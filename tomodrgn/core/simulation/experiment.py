@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from tomodrgn.core.geometry.projections import shifts_a
 from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.core.simulation.acquisition import Acquisition, draw_acquisition
+from tomodrgn.core.simulation.motions import draw_coordinates
+from tomodrgn.core.simulation.poses import Poses, with_errors
 from tomodrgn.core.simulation.streams import random_stream
 
 if TYPE_CHECKING:
@@ -18,14 +20,17 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.specs.simulation import SimulationSpec
 
+JUNK: Final = -1
+"""Label of particles that are none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """B particles and their M tilt images, packed by particle in the order of acquisition.
 
     Attributes:
-        labels: (B,) int64 class of each particle, numbered as the maps are.
-        motion_deg: (B,) float64 hinge angle of each particle.
+        labels: (B,) int64 class of each particle, numbered as the maps are; -1 for junk.
+        motion: (B, C) float64 coordinates of the motion of each particle.
         orientation: (B, 3, 3) float64, reference to tomogram coordinates.
         tomogram: (B,) int64, ascending.
         place_a: (B, 3) float64 centre of each particle, from the centre of its tomogram.
@@ -33,13 +38,14 @@ class Experiment:
         drift_a: (B, 3) float64 movement of each particle from the first frame to the last.
         acquisition: the tilt series.
         counts: (B,) int64 images of each particle.
-        images: M rows, float64.
+        images: M rows, float64, with the true poses.
+        stated: the poses that files state.
         tilt: (M,) int64 rank of acquisition within the tilt series.
         seen_a: (M, 3) float64 centre of the particle in the frame of each image, likewise.
     """
 
     labels: NDArray[np.int64]
-    motion_deg: NDArray[np.float64]
+    motion: NDArray[np.float64]
     orientation: NDArray[np.float64]
     tomogram: NDArray[np.int64]
     place_a: NDArray[np.float64]
@@ -48,6 +54,7 @@ class Experiment:
     acquisition: Acquisition
     counts: NDArray[np.int64]
     images: ImageTable[NDArray[Any]]
+    stated: Poses
     tilt: NDArray[np.int64]
     seen_a: NDArray[np.float64]
 
@@ -84,8 +91,15 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
         shift_px = shifts_a(frames, origin_a[particle] - moved_a) / pixel_size_a
     else:
         shift_px = _shifts(spec, len(tilt))
-    images = ImageTable(
+    labels = _labels(spec)
+    poses = Poses(
+        orientation=orientation,
+        origin_a=origin_a,
         rotation=frames @ orientation[particle],
+        shift_px=shift_px,
+    )
+    images = ImageTable(
+        rotation=_scrambled(spec, poses.rotation, labels[particle]),
         shift_px=shift_px,
         dose_e_per_a2=spec.dose_per_tilt_e_per_a2 * (tilt + 1.0),
         tilt_deg=acquisition.tilt_deg[tilt],
@@ -94,8 +108,8 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
         ctf=_transfer(spec, acquisition, tomogram[particle], tilt, seen_a) if spec.ctf else None,
     )
     return Experiment(
-        labels=_labels(spec),
-        motion_deg=_motion(spec),
+        labels=labels,
+        motion=draw_coordinates(spec),
         orientation=orientation,
         tomogram=tomogram,
         place_a=place_a,
@@ -104,25 +118,32 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
         acquisition=acquisition,
         counts=np.bincount(particle, minlength=n),
         images=images,
+        stated=with_errors(
+            spec, poses, frames=frames, particle=particle, pixel_size_a=pixel_size_a
+        ),
         tilt=tilt,
         seen_a=seen_a,
     )
 
 
 def _labels(spec: SimulationSpec) -> NDArray[np.int64]:
-    """(B,) classes in proportion to their weights, in random order."""
+    """(B,) classes in proportion to their weights, and junk, in random order."""
+    n_real = spec.n_particles - round(spec.junk_fraction * spec.n_particles)
     weights = np.array(spec.class_weights or [1.0] * spec.class_count)
-    edges = np.cumsum(weights / weights.sum()) * spec.n_particles
-    ordered = np.searchsorted(np.rint(edges), np.arange(spec.n_particles), side="right")
+    edges = np.cumsum(weights / weights.sum()) * n_real
+    ordered = np.full(spec.n_particles, JUNK)
+    ordered[:n_real] = np.searchsorted(np.rint(edges), np.arange(n_real), side="right")
     return random_stream(spec.seed, "labels").permutation(ordered).astype(np.int64)
 
 
-def _motion(spec: SimulationSpec) -> NDArray[np.float64]:
-    """(B,) hinge angles."""
-    if spec.motion == "none":
-        return np.zeros(spec.n_particles)
-    low, high = spec.motion_range_deg
-    return random_stream(spec.seed, "motion").uniform(low, high, spec.n_particles)
+def _scrambled(
+    spec: SimulationSpec, rotation: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(M, 3, 3) rotations, unrelated to one another in images of scrambled junk."""
+    if spec.junk != "scrambled":
+        return rotation
+    unrelated = random_rotations(len(rotation), random_stream(spec.seed, "scramble"))
+    return np.where((labels == JUNK)[:, None, None], unrelated, rotation)
 
 
 def _presence(spec: SimulationSpec, n_frames: NDArray[np.int64]) -> NDArray[np.bool_]:

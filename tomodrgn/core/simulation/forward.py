@@ -19,7 +19,7 @@ from tomodrgn.core.fourier.disc import HalfPlaneDisc, disc_to_images, half_plane
 from tomodrgn.core.particles.tables import OpticsGroup
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
-from tomodrgn.core.simulation.experiment import Experiment, draw_experiment
+from tomodrgn.core.simulation.experiment import JUNK, Experiment, draw_experiment
 from tomodrgn.core.simulation.streams import random_stream
 from tomodrgn.core.simulation.treatment import stated_dose_e_per_a2, treat, written_state
 
@@ -50,12 +50,15 @@ class Structure(Protocol):
         """Pixel size of images and maps."""
 
     def slices(
-        self, labels: Tensor, motion_deg: Tensor, rotation: Tensor, disc: HalfPlaneDisc
+        self, labels: Tensor, motion: Tensor, rotation: Tensor, disc: HalfPlaneDisc
     ) -> Tensor:
-        """(M, P) complex128 central slices of M particles of a class and a hinge angle each."""
+        """(M, P) complex128 central slices of M particles of (M,) classes and (M, C) motions."""
 
     def volumes(self) -> Tensor:
         """(classes, D, D, D) maps at rest."""
+
+    def states(self, labels: Tensor, motion: Tensor) -> Tensor:
+        """(B, D, D, D) maps of B particles of (B,) classes and (B, C) motions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,11 @@ class Simulation:
             rows: (m,) rows of images.
             labels: (m,) classes to pretend, instead of the true ones.
         """
-        return self.scale * _centred_coefficients(self.structure, self.experiment, rows, labels)
+        found = self.scale * _centred_coefficients(self.structure, self.experiment, rows, labels)
+        if self.spec.junk == "noise":
+            particle = self.experiment.particle_of_image[rows]
+            found[torch.from_numpy(self.experiment.labels[particle] == JUNK)] = 0
+        return found
 
     @property
     def optics(self) -> OpticsGroup:
@@ -122,6 +129,12 @@ class Simulation:
     def true_maps(self) -> NDArray[np.float32]:
         """(classes, D, D, D) maps on the scale of the images."""
         return (self.scale * self.structure.volumes()).to(torch.float32).numpy()
+
+    def true_volumes(self, particles: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(b, D, D, D) maps of particles that are no junk, likewise."""
+        labels = torch.from_numpy(self.experiment.labels[particles])
+        motion = torch.from_numpy(self.experiment.motion[particles])
+        return (self.scale * self.structure.states(labels, motion)).to(torch.float32).numpy()
 
     def _signal(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, D, D) recorded images without noise."""
@@ -157,8 +170,10 @@ def design(spec: SimulationSpec, structure: Structure) -> Simulation:
 
 def _signal_variance(structure: Structure, experiment: Experiment) -> float:
     """Mean square of the noiseless images, by Parseval's theorem on half planes."""
-    n = len(experiment.counts)
-    sample = np.unique(np.linspace(0, n - 1, min(n, _CALIBRATION_PARTICLES)).astype(np.int64))
+    real = np.flatnonzero(experiment.labels != JUNK)
+    n = len(real)
+    places = np.unique(np.linspace(0, n - 1, min(n, _CALIBRATION_PARTICLES)).astype(np.int64))
+    sample = real[places]
     rows = np.flatnonzero(np.isin(experiment.particle_of_image, sample))
     disc = half_plane_disc(structure.box_size_px)
     total = sum(
@@ -178,8 +193,8 @@ def _centred_coefficients(
     disc = half_plane_disc(structure.box_size_px)
     images = experiment.images.convert(lambda column: torch.from_numpy(column[rows]))
     particle = experiment.particle_of_image[rows]
-    true_labels = torch.from_numpy(experiment.labels[particle])
-    motion = torch.from_numpy(experiment.motion_deg[particle])
+    true_labels = torch.from_numpy(experiment.labels[particle].clip(0))
+    motion = torch.from_numpy(experiment.motion[particle])
     slices = structure.slices(
         true_labels if labels is None else labels, motion, images.rotation, disc
     )

@@ -42,13 +42,13 @@ def warp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
         "rlnImageName": list(image_names),
         "rlnMicrographName": _tomograms(simulation),
         **axis_columns("rlnCoordinate*", _place_px(simulation), 3),
-        **angle_columns(euler_from_matrices(images.rotation)),
+        **angle_columns(euler_from_matrices(experiment.stated.rotation)),
         **_weight_columns(simulation),
         "rlnRandomSubset": numbers(experiment.half_set[particle], 0),
         "rlnGroupName": [groups[p] for p in particle.tolist()],
     }
-    if simulation.spec.origin_shift_px:
-        columns |= axis_columns("rlnOrigin*", images.shift_px, 6)
+    if experiment.stated.shift_px.any():
+        columns |= axis_columns("rlnOrigin*", experiment.stated.shift_px, 6)
     return table_block(columns)
 
 
@@ -57,8 +57,8 @@ def nextpyp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
     experiment, images = simulation.experiment, simulation.experiment.images
     particle = experiment.particle_of_image
     groups = particle_names(simulation)
-    shifts_a = images.shift_px * simulation.structure.pixel_size_a
-    euler = angle_columns(euler_from_matrices(images.rotation))
+    shifts_a = experiment.stated.shift_px * simulation.structure.pixel_size_a
+    euler = angle_columns(euler_from_matrices(experiment.stated.rotation))
     columns = {
         "rlnImageName": list(image_names),
         "rlnMicrographName": _tomograms(simulation),

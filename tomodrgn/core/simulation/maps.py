@@ -51,7 +51,7 @@ class MapStructure:
     def slices(
         self,
         labels: Tensor,
-        motion_deg: Tensor,
+        motion: Tensor,
         rotation: Tensor,
         disc: HalfPlaneDisc,
     ) -> Tensor:
@@ -78,6 +78,10 @@ class MapStructure:
         kx, ky, kz = torch.from_numpy(ball.k).T + half
         mean = lattice[:, half, half, half].real / self.box_size_px**3
         return half_ball_to_volumes(lattice[:, kz, ky, kx], ball) + mean[:, None, None, None]
+
+    def states(self, labels: Tensor, motion: Tensor) -> Tensor:
+        """(B, D, D, D) maps of particles; maps do not move."""
+        return self.volumes()[labels]
 
     def _sample(self, spectrum: Tensor, freqs: Tensor) -> Tensor:
         """(M, P) values of a spectrum at (M, P, 3) cycles per image pixel."""

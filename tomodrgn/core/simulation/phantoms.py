@@ -1,4 +1,4 @@
-"""Built-in molecules: chiral, without symmetry, with removable domains and a hinged arm.
+"""Built-in molecules: chiral, without symmetry, with domains that go and twist, and a hinged arm.
 
 Lengths are in units of the radius of the molecule until :func:`build_phantom` gives it a size.
 """
@@ -25,7 +25,7 @@ _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phantom:
-    """A molecule of K blobs that can lack domains and swing its arm.
+    """A molecule of K blobs that can lack domains, twist them about z, and swing its arm.
 
     Attributes:
         position_a: (K, 3) rest positions in angstrom.
@@ -50,19 +50,25 @@ class Phantom:
         absent = [lost for n in range(len(domains) + 1) for lost in combinations(domains, n)]
         return np.stack([~np.isin(self.part, lost) for lost in absent])
 
-    def conform(self, labels: Tensor, motion_deg: Tensor) -> Blobs:
+    def conform(self, labels: Tensor, hinge_deg: Tensor, twist_deg: Tensor | None = None) -> Blobs:
         """Blobs of B particles.
 
         Args:
             labels: (B,) int64 classes.
-            motion_deg: (B,) float64 hinge angles.
+            hinge_deg: (B,) float64 angles of the arm.
+            twist_deg: (B,) float64 angles of the domains about z; None where they rest.
         """
         rest = torch.from_numpy(self.position_a)
         hinge, axis = torch.from_numpy(self.hinge_a), torch.from_numpy(self.hinge_axis)
-        turned = hinge + _turn(rest - hinge, axis, torch.deg2rad(motion_deg))
+        turned = hinge + _turn(rest - hinge, axis, torch.deg2rad(hinge_deg))
         on_arm = torch.from_numpy(self.part == _ARM)[:, None]
+        position_a = torch.where(on_arm, turned, rest)
+        if twist_deg is not None:
+            twisted = _turn(rest, torch.tensor([0.0, 0.0, 1.0]).double(), torch.deg2rad(twist_deg))
+            in_domain = torch.from_numpy(self.part >= _FIRST_DOMAIN)[:, None]
+            position_a = torch.where(in_domain, twisted, position_a)
         return Blobs(
-            position_a=torch.where(on_arm, turned, rest),
+            position_a=position_a,
             mass=torch.from_numpy(self.presence() * self.mass)[labels],
             sigma_a=torch.from_numpy(self.sigma_a),
         )

@@ -128,7 +128,7 @@ def _score_latents(mean: NDArray[np.float32], truth: Truth, out: Path) -> dict[s
     write_text_atomic(out / CLASS_LATENTS_NAME, "".join(f"{row}\n" for row in rows))
     if truth.spec.motion != "none":
         scores["motion rank correlation"] = _rounded(
-            motion_rank_correlation(mean, truth.motion_deg)
+            motion_rank_correlation(mean, truth.motion[:, 0])
         )
     return scores
 

@@ -105,17 +105,17 @@ def _coordinate_columns(simulation: Simulation) -> dict[str, list[str]]:
 
 def _pose_columns(simulation: Simulation) -> dict[str, list[str]]:
     """Angles and origins, in the frame in which the particle was extracted."""
-    experiment = simulation.experiment
+    stated = simulation.experiment.stated
     if not simulation.spec.subtomogram_priors:
-        return _poses(experiment.orientation, experiment.origin_a)
+        return _poses(stated.orientation, stated.origin_a)
     rng = random_stream(simulation.spec.seed, "prior")
-    priors = random_rotations(len(experiment.counts), rng)
+    priors = random_rotations(len(stated.orientation), rng)
     inverse = np.swapaxes(priors, -1, -2)
     return {
         **angle_columns(euler_from_matrices(priors), "rlnTomoSubtomogram*"),
         **_poses(
-            inverse @ experiment.orientation,
-            np.einsum("bij,bj->bi", inverse, experiment.origin_a),
+            inverse @ stated.orientation,
+            np.einsum("bij,bj->bi", inverse, stated.origin_a),
         ),
     }
 

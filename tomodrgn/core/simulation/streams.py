@@ -9,7 +9,8 @@ import numpy as np
 
 _STREAMS = (
     "labels", "motion", "orientation", "position", "shift", "defocus", "counts", "missing", "noise",
-    "origin", "drift", "prior", "alignment", "invisible",
+    "origin", "drift", "prior", "alignment", "invisible", "twist", "linear", "scramble",
+    "orientation_error", "place_error",
 )  # fmt: skip
 """New names come last, because the number of a stream is part of its seed."""
 

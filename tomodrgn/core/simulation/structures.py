@@ -9,6 +9,7 @@ import torch
 
 from tomodrgn.core.simulation import gaussians
 from tomodrgn.core.simulation.maps import MapStructure, read_maps
+from tomodrgn.core.simulation.motions import conform, coordinate_names
 from tomodrgn.core.simulation.phantoms import Phantom, build_phantom
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.fourier.disc import HalfPlaneDisc
     from tomodrgn.core.simulation.forward import Structure
+    from tomodrgn.core.simulation.gaussians import Blobs
     from tomodrgn.core.specs.simulation import SimulationSpec
 
 _BOX_SIZE_PX = 48
@@ -31,19 +33,27 @@ class PhantomStructure:
     n_classes: int
     box_size_px: int
     pixel_size_a: float
+    motion: str = "none"
+    n_coordinates: int = 0
 
     def slices(
-        self, labels: Tensor, motion_deg: Tensor, rotation: Tensor, disc: HalfPlaneDisc
+        self, labels: Tensor, motion: Tensor, rotation: Tensor, disc: HalfPlaneDisc
     ) -> Tensor:
         """(M, P) complex128 central slices."""
-        blobs = self.phantom.conform(labels, motion_deg)
-        return gaussians.slices(blobs, rotation, disc, self.pixel_size_a)
+        return gaussians.slices(self._blobs(labels, motion), rotation, disc, self.pixel_size_a)
 
     def volumes(self) -> Tensor:
         """(classes, D, D, D) maps at rest."""
-        labels = torch.arange(self.n_classes)
-        blobs = self.phantom.conform(labels, torch.zeros(self.n_classes, dtype=torch.float64))
+        rest = torch.zeros((self.n_classes, self.n_coordinates), dtype=torch.float64)
+        return self.states(torch.arange(self.n_classes), rest)
+
+    def states(self, labels: Tensor, motion: Tensor) -> Tensor:
+        """(B, D, D, D) maps of particles."""
+        blobs = self._blobs(labels, motion)
         return gaussians.volumes(blobs, self.box_size_px, self.pixel_size_a)
+
+    def _blobs(self, labels: Tensor, motion: Tensor) -> Blobs:
+        return conform(self.phantom, self.motion, labels, motion)
 
 
 def build_structure(spec: SimulationSpec) -> Structure:
@@ -68,4 +78,6 @@ def build_structure(spec: SimulationSpec) -> Structure:
         n_classes=spec.n_classes,
         box_size_px=box_size_px,
         pixel_size_a=pixel_size_a,
+        motion=spec.motion,
+        n_coordinates=len(coordinate_names(spec)),
     )

@@ -3,9 +3,10 @@
 The folder holds the set as the program of the format writes it, ``volumes.star`` (where particles
 lie), and the truth: ``truth.yaml`` (spec, scale, list of files, and how to read the set),
 ``labels.pkl`` and ``labels.txt`` (class of each particle, in order of first appearance),
-``motion.txt`` (hinge angles in degrees), ``orientations.npy`` (reference to tomogram),
-``positions.npy`` (angstrom from the first voxel of the tomogram) and ``maps/class_*.mrc`` (at rest,
-on the scale of recorded images). The STAR file to give to other commands comes last.
+``motion.txt`` (coordinates of the motion, where anything moves), ``orientations.npy`` (reference
+to tomogram), ``positions.npy`` (angstrom from the first voxel of the tomogram) and
+``maps/class_*.mrc`` (at rest, on the scale of recorded images). The STAR file to give to other
+commands comes last.
 """
 
 from __future__ import annotations
@@ -73,13 +74,15 @@ def _write_known(simulation: Simulation) -> TruthFiles:
     maps = simulation.true_maps()
     files = TruthFiles(
         star=entry_name(simulation.spec),
+        motion="motion.txt" if experiment.motion.shape[1] else None,
         maps=tuple(f"maps/class_{i}.mrc" for i in range(len(maps))),
     )
     for name, volume in zip(files.maps, maps, strict=True):
         write_volume(outdir / name, volume, simulation.structure.pixel_size_a)
     write_bytes_atomic(outdir / files.labels, pickle.dumps(experiment.labels, protocol=4))
-    write_text_atomic(outdir / files.labels_text, _lines(experiment.labels, "d"))
-    write_text_atomic(outdir / files.motion, _lines(experiment.motion_deg, ".6f"))
+    write_text_atomic(outdir / files.labels_text, _lines(experiment.labels[:, None], "d"))
+    if files.motion is not None:
+        write_text_atomic(outdir / files.motion, _lines(experiment.motion, ".6f"))
     _write_array(outdir / files.orientations, experiment.orientation)
     _write_array(outdir / files.positions, positions_a(simulation))
     write_text_atomic(outdir / files.volumes, volume_series_star(simulation))
@@ -92,5 +95,5 @@ def _write_array(path: Path, values: NDArray[np.float64]) -> None:
 
 
 def _lines(values: NDArray[np.generic], form: str) -> str:
-    """One value per line."""
-    return "".join(f"{value:{form}}\n" for value in values.tolist())
+    """One row per line."""
+    return "".join(" ".join(f"{v:{form}}" for v in row) + "\n" for row in values.tolist())

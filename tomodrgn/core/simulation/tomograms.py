@@ -57,6 +57,14 @@ def positions_a(simulation: Simulation) -> NDArray[np.float64]:
     return positions
 
 
+def stated_positions_a(simulation: Simulation) -> NDArray[np.float64]:
+    """(B, 3) where files say that they are, likewise."""
+    experiment = simulation.experiment
+    moved_a = experiment.origin_a - experiment.stated.origin_a
+    positions: NDArray[np.float64] = positions_a(simulation) + moved_a
+    return positions
+
+
 def coordinates_a(simulation: Simulation) -> NDArray[np.float64]:
     """(B, 3) where the images of particles of a set are centred, likewise."""
     coordinates: NDArray[np.float64] = positions_a(simulation) + simulation.experiment.origin_a

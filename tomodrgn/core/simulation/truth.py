@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.simulation.motions import coordinate_names
+from tomodrgn.core.simulation.spread import variance_outside
 from tomodrgn.core.simulation.treatment import reading_options
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.simulation import SimulationSpec
@@ -32,11 +34,11 @@ class TruthFiles(Spec):
     star: str
     """What is given to the commands that read particles."""
     labels: str = "labels.pkl"
-    """Class of each particle, a pickled array."""
+    """Class of each particle, -1 for junk, a pickled array."""
     labels_text: str = "labels.txt"
     """The same, one per line."""
-    motion: str = "motion.txt"
-    """Hinge angle of each particle in degrees, one per line."""
+    motion: str | None = None
+    """Coordinates of the motion of each particle, one row per line."""
     orientations: str = "orientations.npy"
     """(B, 3, 3) rotations, reference to tomogram coordinates."""
     positions: str = "positions.npy"
@@ -53,15 +55,19 @@ class Truth:
 
     Attributes:
         spec: what was simulated; maps that were given are named where simulate wrote them.
-        labels: (B,) int64 classes.
-        motion_deg: (B,) float64 hinge angles.
+        labels: (B,) int64 classes, -1 for junk.
+        motion: (B, C) float64 coordinates of the motion.
         maps: (classes, D, D, D) float32.
     """
 
     spec: SimulationSpec
     labels: NDArray[np.int64]
-    motion_deg: NDArray[np.float64]
+    motion: NDArray[np.float64]
     maps: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.int64]) -> Truth:
+        """The particles of the rows given."""
+        return replace(self, labels=self.labels[rows], motion=self.motion[rows])
 
 
 def write_truth(simulation: Simulation, files: TruthFiles) -> None:
@@ -73,6 +79,10 @@ def write_truth(simulation: Simulation, files: TruthFiles) -> None:
         "noise_std": simulation.noise_std,
         "image_state": asdict(simulation.optics.state),
         "reading_options": reading_options(simulation.spec),
+        "motion_coordinates": list(coordinate_names(simulation.spec)),
+        "variance_outside_subspace_of_dim": {
+            dim: round(fraction, 4) for dim, fraction in variance_outside(simulation).items()
+        },
         "files": files.model_dump(mode="json"),
     }
     text = yaml.safe_dump(facts, sort_keys=False)
@@ -99,6 +109,14 @@ def read_truth(folder: Path) -> Truth:
     return Truth(
         spec=spec,
         labels=np.loadtxt(folder / files.labels_text, dtype=np.int64, ndmin=1),
-        motion_deg=np.loadtxt(folder / files.motion, dtype=np.float64, ndmin=1),
+        motion=_read_motion(folder, files, spec),
         maps=np.stack([read_volume(folder / name)[0] for name in files.maps]),
     )
+
+
+def _read_motion(folder: Path, files: TruthFiles, spec: SimulationSpec) -> NDArray[np.float64]:
+    """(B, C) coordinates of the motion."""
+    n_coordinates = len(coordinate_names(spec))
+    if files.motion is None or not n_coordinates:
+        return np.zeros((spec.n_particles, n_coordinates))
+    return np.loadtxt(folder / files.motion, dtype=np.float64, ndmin=2)

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.geometry.rotations import euler_from_matrices
 from tomodrgn.core.simulation.image_series import NOMINAL_MAGNIFICATION
 from tomodrgn.core.simulation.star_text import angle_columns, axis_columns, table_block
-from tomodrgn.core.simulation.tomograms import particle_names, positions_a, stated_tomogram_name
+from tomodrgn.core.simulation.tomograms import (
+    particle_names,
+    stated_positions_a,
+    stated_tomogram_name,
+)
 
 if TYPE_CHECKING:
     from tomodrgn.core.simulation.forward import Simulation
@@ -22,8 +26,8 @@ def volume_series_star(simulation: Simulation) -> str:
         "rlnMagnification": [NOMINAL_MAGNIFICATION] * n,
         "rlnDetectorPixelSize": [f"{pixel_size_a:.6f}"] * n,
         "rlnMicrographName": tomograms,
-        **axis_columns("rlnCoordinate*", positions_a(simulation) / pixel_size_a, 4),
-        **angle_columns(euler_from_matrices(experiment.orientation)),
+        **axis_columns("rlnCoordinate*", stated_positions_a(simulation) / pixel_size_a, 4),
+        **angle_columns(euler_from_matrices(experiment.stated.orientation)),
         "rlnGroupName": particle_names(simulation),
     }
     return table_block(columns)

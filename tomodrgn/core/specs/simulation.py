@@ -37,10 +37,19 @@ class StructureSpec(Spec):
     """Number of classes of the phantom; class 0 has every domain (maps bring their own number)."""
     class_weights: tuple[PositiveFloat, ...] | None = None
     """Relative size of each class; all equal by default."""
-    motion: Literal["none", "hinge"] = "none"
-    """Continuous motion of the phantom on top of its class: none, or the arm about its hinge."""
+    motion: Literal["none", "hinge", "hinge_twist", "linear"] = "none"
+    """Continuous motion of the phantom on top of its class: none, the arm about its hinge, that and
+    a twist of the domains about the body, or a linear model: map + sum of z_k times fixed maps."""
     motion_range_deg: tuple[Degrees, Degrees] = (-30.0, 30.0)
     """Range of hinge angles in degrees, drawn uniformly."""
+    twist_range_deg: tuple[Degrees, Degrees] = (-25.0, 25.0)
+    """Range of twist angles in degrees, drawn uniformly, for motion hinge_twist."""
+    linear_dim: Annotated[int, Field(ge=1, le=8)] = 2
+    """Number of coordinates z of motion linear; each is normal, of mean 0 and variance 1."""
+    junk_fraction: Fraction = 0.0
+    """Fraction of particles that are none: their label is -1; classes share the rest."""
+    junk: Literal["noise", "scrambled"] = "noise"
+    """What images of junk show: noise alone, or class 0, in every image turned another way."""
 
     @property
     def class_count(self) -> int:
@@ -62,9 +71,10 @@ class StructureSpec(Spec):
 
     @model_validator(mode="after")
     def _motion_range_ascends(self) -> Self:
-        low, high = self.motion_range_deg
-        if low > high:
-            raise ValueError(f"motion_range_deg {low} to {high} descends; give the smaller first")
+        for name in ("motion_range_deg", "twist_range_deg"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} {low} to {high} descends; give the smaller first")
         return self
 
 
@@ -165,6 +175,11 @@ class WritingSpec(AcquisitionSpec):
     images, or in sets from its coordinate in the tomogram."""
     trajectories_a: NonNegativeFloat = 0.0
     """Largest drift of a particle of a set along each axis during its tilt series, in angstrom."""
+    pose_error_deg: NonNegativeFloat = 0.0
+    """Standard deviation about each axis, in degrees, of the error of the orientation that the
+    files state of a particle."""
+    shift_error_px: NonNegativeFloat = 0.0
+    """Standard deviation along each axis, in px, of the error of the place that they state."""
     subtomogram_priors: bool = False
     """State poses of a RELION set relative to random orientations in which it was extracted."""
 

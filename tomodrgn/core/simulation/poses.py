@@ -1,0 +1,72 @@
+"""Poses as files state them: the true ones, or wrong ones where errors are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.geometry.projections import shifts_a
+from tomodrgn.core.simulation.streams import random_stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.specs.simulation import SimulationSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poses:
+    """Where particles are, how they are turned, and how their images show them.
+
+    Attributes:
+        orientation: (B, 3, 3) float64, reference to tomogram coordinates.
+        origin_a: (B, 3) float64, what is to be subtracted from the coordinate that a set states.
+        rotation: (M, 3, 3) float64, reference to image coordinates.
+        shift_px: (M, 2) float64 that centres the particle in its image.
+    """
+
+    orientation: NDArray[np.float64]
+    origin_a: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    shift_px: NDArray[np.float64]
+
+
+def with_errors(
+    spec: SimulationSpec,
+    poses: Poses,
+    *,
+    frames: NDArray[np.float64],
+    particle: NDArray[np.int64],
+    pixel_size_a: float,
+) -> Poses:
+    """The poses with the errors of a spec; errors of a particle are the same in all its images.
+
+    Args:
+        spec: how large the errors are.
+        poses: the true ones.
+        frames: (M, 3, 3) rotation of the frame of each image, tomogram to image coordinates.
+        particle: (M,) row of the particle that each image shows.
+        pixel_size_a: pixel size of the images.
+    """
+    orientation, rotation = poses.orientation, poses.rotation
+    if spec.pose_error_deg:
+        orientation = orientation @ _small_rotations(spec)
+        rotation = frames @ orientation[particle]
+    origin_a, shift_px = poses.origin_a, poses.shift_px
+    if spec.shift_error_px:
+        rng = random_stream(spec.seed, "place_error")
+        error_a = pixel_size_a * rng.normal(0, spec.shift_error_px, (spec.n_particles, 3))
+        origin_a = origin_a + error_a
+        shift_px = shift_px + shifts_a(frames, error_a[particle]) / pixel_size_a
+    return Poses(orientation=orientation, origin_a=origin_a, rotation=rotation, shift_px=shift_px)
+
+
+def _small_rotations(spec: SimulationSpec) -> NDArray[np.float64]:
+    """(B, 3, 3) rotations about a normal vector of angles."""
+    from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
+
+    rng = random_stream(spec.seed, "orientation_error")
+    vectors_deg = rng.normal(0, spec.pose_error_deg, (spec.n_particles, 3))
+    return np.asarray(Rotation.from_rotvec(vectors_deg, degrees=True).as_matrix())
