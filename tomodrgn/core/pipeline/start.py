@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from tomodrgn.core.errors import RunError
+from tomodrgn.core.pipeline.checkups import CHECKUPS
 from tomodrgn.core.pipeline.pictures import PICTURES
 from tomodrgn.core.run_directory import RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.devices import Devices
 
 METRICS = "metrics.jsonl"
-RESULTS = ("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, METRICS)
+RESULTS = ("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, METRICS, *CHECKUPS)
 
 
 class SavedState(NamedTuple):

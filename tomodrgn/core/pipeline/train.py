@@ -7,14 +7,12 @@ import logging
 import shlex
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from tomodrgn.core.cache.residency import plan
-from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.files.atomic import make_folder, writing
 from tomodrgn.core.files.mrc import write_volume
@@ -22,8 +20,8 @@ from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.identity import particles_digest
-from tomodrgn.core.particles.image_state import contrast_sign
 from tomodrgn.core.particles.splits import train_mask
+from tomodrgn.core.pipeline.checkups import Checkups
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.parts import (
     build_model,
@@ -32,8 +30,9 @@ from tomodrgn.core.pipeline.parts import (
     tilts_per_particle,
 )
 from tomodrgn.core.pipeline.pictures import draw_training_curves, draw_weighting_schemes
-from tomodrgn.core.pipeline.prepare import open_or_build, read_particles
+from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.pipeline.run_images import RunImages, open_run_images
 from tomodrgn.core.pipeline.start import (
     METRICS,
     SavedState,
@@ -55,6 +54,7 @@ from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_chec
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
 from tomodrgn.core.training.embedding import embed_particles
+from tomodrgn.core.training.held_out import HeldOutTilts
 from tomodrgn.core.training.loop import EpochReport, TrainingLoop
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
-    from tomodrgn.core.training.embedding import CoefficientSource
 
 logger = logging.getLogger(__name__)
 
@@ -117,19 +116,11 @@ def _require_sound(run: RunSpecBase) -> None:
         raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
 
 
-@dataclass(frozen=True)
-class _Images:
-    """The data of a run, ready to be drawn from."""
-
-    cache_rows: NDArray[np.int64]
-    source: CoefficientSource
-    norm: tuple[float, float]
-
-
 class _Training:
     """One run: its parts, and what happens after epochs. It writes nothing before :meth:`run`."""
 
-    images: _Images
+    images: RunImages
+    checkups: Checkups
 
     def __init__(
         self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices
@@ -144,7 +135,7 @@ class _Training:
         particles = self.particles
         train_images = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         self.facts = _facts(particles, train_images)
-        disc = run_disc(run, self.facts.box_size_px)
+        self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
         kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
         self.builder = TiltBatchBuilder(
@@ -169,7 +160,10 @@ class _Training:
     def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
         training = self.run_spec.training
-        self.images = self._open_images()
+        self.images = open_run_images(
+            self.run_spec, self.reader, self.particles, self.outdir, self.devices
+        )
+        self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=training.lr, weight_decay=training.wd, fused=True
         )
@@ -198,30 +192,20 @@ class _Training:
         self._finish(stepper, time.perf_counter() - began, start)
         return None
 
-    def _open_images(self) -> _Images:
-        """Coefficients with sign and scale of the run."""
-        run, reader, particles = self.run_spec, self.reader, self.particles
-        self.devices.on_main(lambda: open_or_build(run, reader, particles, self.outdir))
-        again = run.cache.model_copy(update={"rebuild": False})
-        cache = open_or_build(
-            run.model_copy(update={"cache": again}), reader, particles, self.outdir
-        )
-        residency = plan(
-            cache.n_bytes, run.cache, self.devices.device, processes=self.devices.n_ranks
-        )
-        logger.info(residency.reason)
-        norm = run.contrast.norm or (0.0, cache.rms)
-        logger.info("images are shifted by %g and scaled by %g", *norm)
-        source = open_images(
-            cache,
-            residency,
-            self.devices.device,
-            shift=contrast_sign(particles) * norm[0] if norm[0] else 0.0,
-            scale=norm[1],
-            readers=run.cache.readers,
-            prefetch=run.cache.prefetch,
-        )
-        return _Images(cache.rows(particles), source, norm)
+    def _prepare_checkups(self) -> Checkups:
+        """What is measured at checkpoints."""
+        held_out = None
+        if self.held_out is not None:
+            images = self.images
+            held_out = HeldOutTilts(
+                self.sampler,
+                self.held_out,
+                self.builder,
+                self.disc,
+                source=images.source,
+                cache_rows=images.cache_rows,
+            )
+        return Checkups(self.outdir, self.run_spec, self.facts, self.model, self.devices, held_out)
 
     def _begin_directory(self, *, is_new: bool) -> None:
         """Remove what an earlier run left, if this one is new, and describe the run."""
@@ -325,12 +309,15 @@ class _Training:
         if self.model.encoder is None:
             self._write_volume(self.outdir / f"reconstruct{label}.mrc")
         else:
-            self._write_latents(self.sampler, self.outdir / f"z{label}.pkl")
+            latents = self._write_latents(self.sampler, self.outdir / f"z{label}.pkl")
             if self.held_out is not None:
                 self._write_latents(self.held_out, self.outdir / f"z{label}.test.pkl")
+            self.checkups.write(checkpoint.epoch, *latents)
         save_checkpoint(self.outdir / f"weights{label}.pkl", checkpoint)
 
-    def _write_latents(self, sampler: Sampler, path: Path) -> None:
+    def _write_latents(
+        self, sampler: Sampler, path: Path
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         mean, log_variance = embed_particles(
             self.model,
             sampler,
@@ -341,6 +328,7 @@ class _Training:
             autocast=self.devices.autocast,
         )
         write_latents(path, mean, log_variance)
+        return mean, log_variance
 
     def _write_volume(self, path: Path) -> None:
         (volume,) = decode_volumes(

@@ -92,11 +92,22 @@ class Sampler:
             share = np.array_split(np.arange(len(batch.particles)), n_ranks)[rank]
             yield batch if n_ranks == 1 else _share(batch, share)
 
-    def in_order(self, batch_size: int) -> Iterator[Batch]:
-        """All particles in their order, every usable image or the first by ascending dose."""
-        rows = np.arange(self.particles.n_particles)
+    def in_order(self, batch_size: int, rows: NDArray[np.int64] | None = None) -> Iterator[Batch]:
+        """Particles in their order, every usable image or the first by ascending dose.
+
+        Args:
+            batch_size: particles per batch.
+            rows: which particles; all by default.
+        """
+        rows = np.arange(self.particles.n_particles) if rows is None else rows
         for start in range(0, len(rows), batch_size):
             yield self._rows(rows[start : start + batch_size], None)
+
+    def with_all_tilts(self) -> Sampler:
+        """The same without a limit to the images of a particle."""
+        return Sampler(
+            self.particles, kept=self.kept, usable=self.usable, sample_ntilts=None, seed=self.seed
+        )
 
     def noise(self, batch: Batch, epoch: int, latent_dim: int) -> NDArray[np.float32]:
         """(B, Z) standard normal numbers of a batch."""

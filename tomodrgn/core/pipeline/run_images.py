@@ -1,0 +1,64 @@
+"""The images of a run, prepared, normalised and ready to be drawn from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tomodrgn.core.cache.residency import plan
+from tomodrgn.core.cache.stream import open_images
+from tomodrgn.core.particles.image_state import contrast_sign
+from tomodrgn.core.pipeline.prepare import open_or_build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.training.devices import Devices
+    from tomodrgn.core.training.embedding import CoefficientSource
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunImages:
+    """Coefficients with sign and scale of a run.
+
+    Attributes:
+        cache_rows: (M,) place of every image of the run in the cache.
+        source: gives coefficients by cache row.
+        norm: shift and scale.
+    """
+
+    cache_rows: NDArray[np.int64]
+    source: CoefficientSource
+    norm: tuple[float, float]
+
+
+def open_run_images(
+    run: RunSpecBase, reader: Reader, particles: ParticleSet, outdir: Path, devices: Devices
+) -> RunImages:
+    """The images of a run; the main process builds the cache where there is none."""
+    devices.on_main(lambda: open_or_build(run, reader, particles, outdir))
+    again = run.cache.model_copy(update={"rebuild": False})
+    cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
+    residency = plan(cache.n_bytes, run.cache, devices.device, processes=devices.n_ranks)
+    logger.info(residency.reason)
+    norm = run.contrast.norm or (0.0, cache.rms)
+    logger.info("images are shifted by %g and scaled by %g", *norm)
+    source = open_images(
+        cache,
+        residency,
+        devices.device,
+        shift=contrast_sign(particles) * norm[0] if norm[0] else 0.0,
+        scale=norm[1],
+        readers=run.cache.readers,
+        prefetch=run.cache.prefetch,
+    )
+    return RunImages(cache.rows(particles), source, norm)
