@@ -1,8 +1,7 @@
 """Central slices into volumes: sums of weighted coefficients on an oversampled Fourier grid.
 
-A coefficient is shared by the eight grid points around it, in proportion to their nearness along
-each axis (trilinear), and its conjugate at -k likewise. The grid is twice as fine as that of the
-volume and keeps the half with x >= 0, whose plane x = 0 is completed when the sums are used.
+The conjugate of a coefficient belongs at -k; the plane x = 0 of the half grids is completed when
+the sums are used.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from tomodrgn.core.reconstruction.grids import OVERSAMPLING, add_to_grid, corners, grid_shape
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.fourier.disc import HalfPlaneDisc
     from tomodrgn.core.reconstruction.weights import SliceWeights
-
-OVERSAMPLING: Final = 2
-"""Grid points per Fourier pixel along each axis."""
 
 _POINTS_AT_ONCE_CPU: Final = 2**18
 _POINTS_AT_ONCE_GPU: Final = 2**23
@@ -75,12 +73,6 @@ def empty_sums(n_volumes: int, box_size_px: int, *, like: Tensor) -> FourierSums
     return FourierSums(box_size_px, *grids)
 
 
-def grid_shape(box_size_px: int) -> tuple[int, int, int]:
-    """Points of the half grid of one volume, [z, y, x]."""
-    reach = OVERSAMPLING * box_size_px // 2
-    return 2 * reach + 1, 2 * reach + 1, reach + 1
-
-
 def insert(
     sums: FourierSums,
     coefficients: Tensor,
@@ -123,23 +115,12 @@ def _insert_points(
     volume_index: Tensor,
 ) -> None:
     """Add values at points (x, y, z) in grid steps to the eight grid points around each."""
-    x, y, z = points
+    where = corners(points, sums.box_size_px)
+    points_of_grid = sums.power[0].numel()
+    flat = where._replace(
+        index=tuple((index + volume_index * points_of_grid).reshape(-1) for index in where.index),
+        share=tuple(share.reshape(-1) for share in where.share),
+    )
     real, imag, power = values
-    fold = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
-    x, y, z, imag = x * fold, y * fold, z * fold, imag * fold
-    depth, height, width = grid_shape(sums.box_size_px)
-    floors = [part.floor() for part in (x, y, z)]
-    near_x, near_y, near_z = (part - low for part, low in zip((x, y, z), floors, strict=True))
-    i, j, k = (low.long() for low in floors)
-    reach = width - 1
-    corner = ((volume_index * depth + k + reach) * height + j + reach) * width + i
-    grids = [grid.view(-1) for grid in sums.grids]
-    for step_z, share_z in ((0, 1 - near_z), (1, near_z)):
-        for step_y, share_y in ((0, 1 - near_y), (1, near_y)):
-            plane = share_z * share_y
-            row = corner + (step_z * height + step_y) * width
-            for step_x, share_x in ((0, 1 - near_x), (1, near_x)):
-                share = plane * share_x
-                index = (row + step_x).reshape(-1)
-                for grid, value in zip(grids, (real, imag, power), strict=True):
-                    grid.scatter_add_(0, index, (value * share).reshape(-1))
+    for grid, value in zip(sums.grids, (real, imag * where.fold, power), strict=True):
+        add_to_grid(grid.view(-1), flat, value.reshape(-1))

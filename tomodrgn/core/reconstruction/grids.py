@@ -1,0 +1,178 @@
+"""Oversampled half grids: Fourier space twice as fine as that of a volume, with x >= 0.
+
+Grids are [z, y, x], in steps of half a Fourier pixel; y and z run from -D to D, x from 0 to D. A
+point is shared with the eight grid points around it in proportion to their nearness along each axis
+(trilinear), whether it is read or added to; points with x < 0 go by their conjugate.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+OVERSAMPLING: Final = 2
+"""Grid points per Fourier pixel along each axis."""
+
+
+def grid_shape(box_size_px: int) -> tuple[int, int, int]:
+    """Points of the half grid of one volume, [z, y, x]."""
+    reach = OVERSAMPLING * box_size_px // 2
+    return 2 * reach + 1, 2 * reach + 1, reach + 1
+
+
+class Corners(NamedTuple):
+    """The eight grid points around each of n points.
+
+    Attributes:
+        index: 8 tensors (n,) int64, into a flat half grid.
+        share: 8 tensors (n,), their nearness; they add up to 1.
+        fold: (n,) -1 where the point went by its conjugate, else 1.
+    """
+
+    index: tuple[Tensor, ...]
+    share: tuple[Tensor, ...]
+    fold: Tensor
+
+
+def corners(points: Sequence[Tensor], box_size_px: int) -> Corners:
+    """Where points lie on the half grid of a box.
+
+    Args:
+        points: x, y and z, each (n,), in grid steps.
+        box_size_px: D; points reach at most D grid steps from the centre.
+    """
+    x, y, z = points
+    _, height, width = grid_shape(box_size_px)
+    fold = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
+    folded = (x * fold, y * fold, z * fold)
+    floors = [part.floor() for part in folded]
+    near_x, near_y, near_z = (part - low for part, low in zip(folded, floors, strict=True))
+    i, j, k = (low.long() for low in floors)
+    reach = width - 1
+    corner = ((k + reach) * height + j + reach) * width + i
+    index, share = [], []
+    for step_z, share_z in ((0, 1 - near_z), (1, near_z)):
+        for step_y, share_y in ((0, 1 - near_y), (1, near_y)):
+            plane = share_z * share_y
+            row = corner + (step_z * height + step_y) * width
+            for step_x, share_x in ((0, 1 - near_x), (1, near_x)):
+                index.append(row + step_x)
+                share.append(plane * share_x)
+    return Corners(tuple(index), tuple(share), fold)
+
+
+def add_to_grid(grid: Tensor, where: Corners, values: Tensor) -> None:
+    """Add values (n,) to a flat grid, in place; imaginary parts have to be folded by the caller."""
+    for index, share in zip(where.index, where.share, strict=True):
+        grid.scatter_add_(0, index, values * share)
+
+
+def read_grid(grid: Tensor, where: Corners) -> Tensor:
+    """(n,) values of a flat grid; imaginary parts have to be folded by the caller."""
+    first, *others = zip(where.index, where.share, strict=True)
+    values = grid.index_select(0, first[0]) * first[1]
+    for index, share in others:
+        values.addcmul_(grid.index_select(0, index), share)
+    return values
+
+
+def complete_plane(grid: Tensor, parity: int) -> Tensor:
+    """A copy of half grids (..., z, y, x) whose plane x = 0 has what was added at -k, too.
+
+    ``parity`` is -1 for imaginary parts, else 1.
+    """
+    grid = grid.clone()
+    plane = grid[..., 0]
+    grid[..., 0] = plane + parity * plane.flip(-2, -1)
+    return grid
+
+
+def spectra_to_volumes(spectra: Tensor, box_size_px: int) -> Tensor:
+    """Volumes whose centred oversampled half spectra are given.
+
+    Args:
+        spectra: (..., z, y, x) complex half grids; they are used up.
+        box_size_px: D.
+
+    Returns:
+        (..., D, D, D) central boxes, corrected for the trilinear sharing.
+    """
+    edge = OVERSAMPLING * box_size_px
+    _centre(spectra)
+    spectra = torch.fft.ifftshift(spectra[..., :edge, :edge, :], dim=(-3, -2))
+    padded: Tensor = torch.fft.irfftn(spectra, s=(edge,) * 3, dim=(-3, -2, -1))
+    inner = _inner(box_size_px)
+    return padded[..., inner, inner, inner] / _gridding(box_size_px).to(padded)
+
+
+def volumes_to_spectra(volumes: Tensor) -> Tensor:
+    """Centred oversampled half spectra of volumes (..., D, D, D), to be read with `read_grid`.
+
+    The inverse of :func:`spectra_to_volumes` on volumes of the box: what trilinear reading takes
+    away is allowed for beforehand.
+    """
+    box_size_px = volumes.shape[-1]
+    edge = OVERSAMPLING * box_size_px
+    inner = _inner(box_size_px)
+    padded = volumes.new_zeros((*volumes.shape[:-3], edge, edge, edge))
+    padded[..., inner, inner, inner] = volumes / _gridding(box_size_px).to(volumes)
+    spectra = torch.fft.rfftn(padded, dim=(-3, -2, -1))
+    spectra = torch.fft.fftshift(spectra, dim=(-3, -2))
+    spectra = torch.cat([spectra, spectra[..., :1, :, :]], dim=-3)  # +D is where -D is
+    spectra = torch.cat([spectra, spectra[..., :1, :]], dim=-2)
+    _centre(spectra)
+    return spectra
+
+
+@lru_cache(maxsize=2)
+def grid_shells(box_size_px: int) -> Tensor:
+    """(points,) int32 shell of each point of a half grid; D/2 + 1 beyond the box."""
+    width = grid_shape(box_size_px)[-1]
+    centred = torch.arange(1 - width, width, dtype=torch.float32).square()
+    half = torch.arange(width, dtype=torch.float32).square()
+    radius = (centred[:, None, None] + centred[:, None] + half).sqrt_() / OVERSAMPLING
+    shells = radius.ceil().to(torch.int32)  # b - 1 < r <= b
+    shells[radius >= box_size_px // 2] = box_size_px // 2 + 1
+    return shells.reshape(-1)
+
+
+def mean_over_shells(grids: Tensor, box_size_px: int) -> Tensor:
+    """(C, D/2 + 1) float64 mean of flat grids (C, points) over the points of each shell."""
+    shells = grid_shells(box_size_px).to(grids.device)
+    n_shells = box_size_px // 2 + 1
+    n_points = torch.bincount(shells, minlength=n_shells + 1).clamp_min(1)
+    means = [
+        torch.bincount(shells, grid.double(), minlength=n_shells + 1) / n_points for grid in grids
+    ]
+    return torch.stack(means)[:, :n_shells]
+
+
+def _inner(box_size_px: int) -> slice:
+    """The central box along an axis of the padded volume."""
+    first = OVERSAMPLING * box_size_px // 2 - box_size_px // 2
+    return slice(first, first + box_size_px)
+
+
+def _centre(spectra: Tensor) -> None:
+    """Move the centre of volumes between index 0 and the middle, in place; index = k + D."""
+    for axis in (-3, -2, -1):
+        signs = 1 - 2 * (torch.arange(spectra.shape[axis], device=spectra.device) % 2)
+        spectra *= signs.view([-1 if axis == other else 1 for other in (-3, -2, -1)])
+
+
+def _gridding(box_size_px: int) -> Tensor:
+    """(D, D, D) what trilinear sharing leaves of a volume, sinc^2 along each axis.
+
+    Source:
+        The transform of a triangle of half width 1 / (2D) in cycles/px.
+    """
+    axis = (torch.arange(box_size_px, dtype=torch.float64) - box_size_px // 2) / box_size_px
+    left = torch.sinc(axis / OVERSAMPLING).square()
+    return left[:, None, None] * left[:, None] * left
