@@ -31,12 +31,12 @@ class Corners(NamedTuple):
     """The eight grid points around each of n points.
 
     Attributes:
-        index: 8 tensors (n,) int64, into a flat half grid.
+        places: 8 tensors (n,) int64, into a flat half grid.
         share: 8 tensors (n,), their nearness; they add up to 1.
         fold: (n,) -1 where the point went by its conjugate, else 1.
     """
 
-    index: tuple[Tensor, ...]
+    places: tuple[Tensor, ...]
     share: tuple[Tensor, ...]
     fold: Tensor
 
@@ -57,26 +57,26 @@ def corners(points: Sequence[Tensor], box_size_px: int) -> Corners:
     i, j, k = (low.long() for low in floors)
     reach = width - 1
     corner = ((k + reach) * height + j + reach) * width + i
-    index, share = [], []
+    places, share = [], []
     for step_z, share_z in ((0, 1 - near_z), (1, near_z)):
         for step_y, share_y in ((0, 1 - near_y), (1, near_y)):
             plane = share_z * share_y
             row = corner + (step_z * height + step_y) * width
             for step_x, share_x in ((0, 1 - near_x), (1, near_x)):
-                index.append(row + step_x)
+                places.append(row + step_x)
                 share.append(plane * share_x)
-    return Corners(tuple(index), tuple(share), fold)
+    return Corners(tuple(places), tuple(share), fold)
 
 
 def add_to_grid(grid: Tensor, where: Corners, values: Tensor) -> None:
     """Add values (n,) to a flat grid, in place; imaginary parts have to be folded by the caller."""
-    for index, share in zip(where.index, where.share, strict=True):
+    for index, share in zip(where.places, where.share, strict=True):
         grid.scatter_add_(0, index, values * share)
 
 
 def read_grid(grid: Tensor, where: Corners) -> Tensor:
     """(n,) values of a flat grid; imaginary parts have to be folded by the caller."""
-    first, *others = zip(where.index, where.share, strict=True)
+    first, *others = zip(where.places, where.share, strict=True)
     values = grid.index_select(0, first[0]) * first[1]
     for index, share in others:
         values.addcmul_(grid.index_select(0, index), share)

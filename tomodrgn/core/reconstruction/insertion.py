@@ -118,7 +118,7 @@ def _insert_points(
     where = corners(points, sums.box_size_px)
     points_of_grid = sums.power[0].numel()
     flat = where._replace(
-        index=tuple((index + volume_index * points_of_grid).reshape(-1) for index in where.index),
+        places=tuple((place + volume_index * points_of_grid).reshape(-1) for place in where.places),
         share=tuple(share.reshape(-1) for share in where.share),
     )
     real, imag, power = values
