@@ -16,8 +16,10 @@ from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import Layer, merge
 from tomodrgn.core.specs.filter import FilterSpec
 from tomodrgn.core.specs.mapback import MapbackSpec
+from tomodrgn.core.specs.nuisance import NuisanceSpec
 from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
 from tomodrgn.core.specs.steps import Step, read_steps
+from tomodrgn.core.specs.validate import ValidateSpec
 from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ _SPECS: dict[str, type[Spec]] = {
     "score": ScoreSpec,
     "simulate": SimulationSpec,
     "subtomo2chimerax": MapbackSpec,
+    "validate": ValidateSpec,
+    "nuisance": NuisanceSpec,
 }
+_LOOKS_AT_RUN = ("validate", "nuisance")
+"""Commands called like their verbs, which write into a folder of the run called likewise."""
 _OUTPUTS = ("out", "outdir", "cache.path")
 
 
@@ -82,6 +88,8 @@ def run_step(step: Step, registry: Registry) -> list[str]:
 
     spec = _spec(step, registry, pending=False)
     made: list[object] = []
+    if step.command in _LOOKS_AT_RUN:
+        return _look_at_run(step.command, spec, registry)
     match step.command:
         case "simulate":
             made = [simulate(spec)]
@@ -103,8 +111,16 @@ def run_step(step: Step, registry: Registry) -> list[str]:
         case "subtomo2chimerax":
             made = [*map_back(spec, registry)]
         case _:
-            score(spec)  # which logs its table
+            score(spec, registry)  # which logs its table
     return [str(item) for item in made]
+
+
+def _look_at_run(command: str, spec: Any, registry: Registry) -> list[str]:
+    """Run a command that looks at a finished run; the folder of what it found."""
+    from tomodrgn.core import pipeline
+
+    getattr(pipeline, command)(spec, registry)
+    return [str(spec.outdir or spec.run / command)]
 
 
 def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:

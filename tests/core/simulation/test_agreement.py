@@ -5,10 +5,12 @@ import pytest
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.simulation.agreement import (
+    axis_rank_correlation,
     cluster_latents,
     compare_classes,
     compare_maps,
-    motion_rank_correlation,
+    outlier_auc,
+    readout_rank_correlation,
 )
 
 
@@ -41,8 +43,36 @@ def test_separate_latents_fall_into_their_classes(rng: np.random.Generator) -> N
 def test_a_motion_is_read_from_latents_that_turn_with_it(rng: np.random.Generator) -> None:
     motion = rng.uniform(-30, 30, 100)
     latents = np.stack([rng.standard_normal(100), -motion, motion**2 / 50], 1).astype(np.float32)
-    assert motion_rank_correlation(latents, motion) > 0.99
-    assert abs(motion_rank_correlation(latents[:, :1], motion)) < 0.3
+    assert readout_rank_correlation(latents, motion) > 0.99
+    assert axis_rank_correlation(latents, motion) == pytest.approx(1)
+    assert abs(readout_rank_correlation(latents[:, :1], motion)) < 0.3
+    assert axis_rank_correlation(latents[:, :1], motion) < 0.3
+
+
+def test_a_readout_finds_what_no_axis_shows(rng: np.random.Generator) -> None:
+    motion = rng.uniform(-30, 30, 200)
+    other = rng.uniform(-60, 60, 200)
+    latents = np.stack([motion + other, motion - other], 1).astype(np.float32)
+    assert axis_rank_correlation(latents, motion) < 0.7
+    assert readout_rank_correlation(latents, motion) > 0.99
+
+
+def test_latents_that_collapsed_say_nothing_of_a_motion() -> None:
+    assert axis_rank_correlation(np.ones((20, 2), np.float32), np.arange(20.0)) == 0
+
+
+def test_f1_of_the_rarest_class_sees_what_accuracy_does_not() -> None:
+    true = np.repeat([0, 1], [95, 5])
+    blind = compare_classes(np.where(np.arange(100) == 99, 1, 0), true)
+    assert blind.accuracy == pytest.approx(0.96)
+    assert blind.rarest_f1 == pytest.approx(1 / 3)  # one of five found, none wrong
+
+
+def test_junk_far_out_is_told_and_junk_among_others_is_not(rng: np.random.Generator) -> None:
+    latents = rng.standard_normal((400, 3)).astype(np.float32)
+    is_junk = np.arange(400) < 100
+    assert outlier_auc(latents, is_junk) == pytest.approx(0.5, abs=0.1)
+    assert outlier_auc(latents * np.where(is_junk, 10, 1)[:, None], is_junk) > 0.9
 
 
 def test_volumes_find_their_maps_in_any_order(rng: np.random.Generator) -> None:

@@ -50,6 +50,14 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "eval_vol": LazyCommand(
         "tomodrgn.core.cli.cmd_eval_vol:eval_vol", "Decode volumes from a trained model."
     ),
+    "validate": LazyCommand(
+        "tomodrgn.core.cli.cmd_validate:validate",
+        "Hold classes against the raw tilt images: are the states real?",
+    ),
+    "nuisance": LazyCommand(
+        "tomodrgn.core.cli.cmd_nuisance:nuisance",
+        "Say what explains the latent besides structure.",
+    ),
     "filter_star": LazyCommand(
         "tomodrgn.core.cli.cmd_filter_star:filter_star",
         "Keep some particles or images of a STAR file.",
@@ -61,6 +69,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "export": LazyCommand(
         "tomodrgn.core.cli.cmd_export:export",
         "Write results of a finished run for another program.",
+    ),
+    "score": LazyCommand(
+        "tomodrgn.core.cli.cmd_score:score", "Compare a run on simulated series with the truth."
     ),
     "run": LazyCommand("tomodrgn.core.cli.cmd_run:run", "Run the steps of a pipeline file."),
     "plugins": LazyCommand("tomodrgn.core.cli.cmd_plugins:plugins", "Inspect installed plugins."),

@@ -252,6 +252,36 @@ FILTER_OPTIONS: Final = (
     Classic("--datadir", "datadir"),
 )
 
+VALIDATE_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("--labels", "labels", needed=True),
+    Classic("-o --outdir", "outdir"),
+    Classic("--recon-dose-weight", "recon_dose_weight", constant=True),
+    Classic("--recon-tilt-weight", "recon_tilt_weight", constant=True),
+    Classic("--mask-r", "mask_r"),
+    Classic("--most-images", "most_images"),
+    Classic("--no-decoder", "decoder", constant=False),
+    Classic("--json", "json_output"),
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--threads", "devices.threads"),
+)
+
+NUISANCE_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("-o --outdir", "outdir"),
+    Classic("--no-images", "images", constant=False),
+    Classic("--seed", "seed"),
+    Classic("--json", "json_output"),
+)
+
+SCORE_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("truth", "truth", needed=True),
+    Classic("-o --out", "out"),
+    Classic("--volumes", "volumes"),
+    Classic("--n-decoded", "n_decoded"),
+)
+
 EXPORT_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("kind", "kind", needed=True),

@@ -2,32 +2,170 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import torch
+
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.labels import read_labels
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.particles.identity import match_particles
+from tomodrgn.core.pipeline.decoding import decode_at
 from tomodrgn.core.pipeline.pictures import draw_recovery
-from tomodrgn.core.simulation.scores import compare_run
+from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.run_directory import LATENTS, RUN_SPEC
+from tomodrgn.core.simulation.forward import design
+from tomodrgn.core.simulation.scores import Comparison, Findings, compare
+from tomodrgn.core.simulation.structures import build_structure
+from tomodrgn.core.simulation.tomograms import names_of
+from tomodrgn.core.simulation.truth import read_truth
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.simulation.truth import Truth
     from tomodrgn.core.specs.simulation import ScoreSpec
 
 logger = logging.getLogger(__name__)
 
 RECOVERY: Final = "recovery.png"
+SCORES: Final = "scores.json"
+CLASS_LATENTS: Final = "class_latents.txt"
+
+_WEIGHTS: Final = "weights.pkl"
+_LABELS: Final = "labels.pkl"
+_COVARIANCE: Final = "z_covariance.npy"
+_CONSENSUS: Final = "reconstruct.mrc"
 
 
-def score(spec: ScoreSpec) -> dict[str, Any]:
+def score(spec: ScoreSpec, registry: Registry) -> dict[str, float]:
     """How well a run recovered what was simulated, by name.
 
-    Writes ``scores.json``, ``class_latents.txt`` and ``recovery.png``, and logs the scores.
+    Writes ``scores.json``, ``class_latents.txt`` (mean latent of the cluster of each true class,
+    for ``eval_vol --zfile``) and ``recovery.png``, and logs the scores.
 
     Raises:
         DataError: the truth is missing or does not fit the run.
-        RunError: the run has neither latents nor volumes yet.
+        RunError: the run has neither latents nor classes nor volumes yet.
     """
-    found = compare_run(spec)
-    draw_recovery((spec.out or spec.run) / RECOVERY, found)
+    truth = read_truth(spec.truth)
+    findings = _gather(spec, truth, registry)
+    simulation = design(truth.spec, build_structure(truth.spec))
+    found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
+    out = spec.out or spec.run
+    _write(out, found)
+    draw_recovery(out / RECOVERY, found)
     width = max(map(len, found.scores))
     for name, value in found.scores.items():
         logger.info("%-*s  %s", width, name, value)
     return found.scores
+
+
+def _gather(spec: ScoreSpec, truth: Truth, registry: Registry) -> Findings:
+    """What a run directory holds.
+
+    Raises:
+        DataError: it is about other particles, or in another box.
+        RunError: it holds nothing that could be scored.
+    """
+    run = spec.run
+    volumes, pixel_size_a = _read_volumes(_find_volumes(spec), truth)
+    has_latents, has_labels = (run / LATENTS).exists(), (run / _LABELS).exists()
+    if not (volumes or has_latents or has_labels):
+        raise RunError(
+            f"{run}: holds neither {LATENTS} nor {_LABELS} nor volumes; train there first, or name "
+            "the folder of volumes"
+        )
+    known: dict[str, Any] = {"rows": np.arange(truth.spec.n_particles)}
+    if (run / RUN_SPEC).exists() and (has_latents or has_labels):
+        known = {"rows": _rows_of_run(spec, truth, registry)}
+    if has_latents:
+        known |= _read_posteriors(run, len(known["rows"]))
+    if has_latents and (run / RUN_SPEC).exists() and (run / _WEIGHTS).exists():
+        known["decode"] = partial(_decode, run, registry)
+    if has_labels:
+        known["labels"] = _read_classes(run / _LABELS, len(known["rows"]))
+        logger.info("classes are those of %s", run / _LABELS)
+    return Findings(**known, volumes=volumes, pixel_size_a=pixel_size_a)
+
+
+def _rows_of_run(spec: ScoreSpec, truth: Truth, registry: Registry) -> NDArray[np.int64]:
+    """(B,) simulated particles of the latents or labels of a run, found by name."""
+    try:
+        return match_particles(names_of(truth.spec), open_results(spec.run, registry).particles)
+    except DataError as error:
+        error.add_note(f"{spec.run} is to be a run on particles that lie in {spec.truth}")
+        raise
+
+
+def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float32]]:
+    """Mean and covariance of the latents."""
+    mean, log_variance = read_latents(run / LATENTS)
+    _refuse_other_count(run / LATENTS, len(mean), n_particles)
+    found = {"mean": mean}
+    if (run / _COVARIANCE).exists():
+        found["covariance"] = np.load(run / _COVARIANCE, allow_pickle=False)
+        _refuse_other_count(run / _COVARIANCE, len(found["covariance"]), n_particles)
+    elif log_variance is not None:
+        found["covariance"] = np.exp(log_variance)[:, :, None] * np.eye(mean.shape[1], dtype="f4")
+    return found
+
+
+def _read_classes(path: Path, n_particles: int) -> NDArray[np.int64]:
+    labels = read_labels(path)
+    _refuse_other_count(path, len(labels), n_particles)
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _refuse_other_count(path: Path, n_found: int, n_particles: int) -> None:
+    if n_found != n_particles:
+        raise DataError(
+            f"{path}: is about {n_found} particles, the run or the simulation beside it has "
+            f"{n_particles}; without a {RUN_SPEC} beside it, all that were simulated are needed"
+        )
+
+
+def _decode(run: Path, registry: Registry, latents: NDArray[np.float32]) -> Any:
+    """(D, D, D) volumes of latents, one after the other."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return decode_at(run, run / _WEIGHTS, latents, registry, device)
+
+
+def _find_volumes(spec: ScoreSpec) -> list[Path]:
+    """Decoded volumes of a run, or maps of its classes, or its one reconstruction."""
+    folder = spec.volumes or spec.run / "volumes"
+    decoded = sorted(folder.glob("vol_*.mrc"))
+    classes = sorted((spec.volumes or spec.run).glob("class_[0-9][0-9][0-9].mrc"))
+    consensus = spec.run / _CONSENSUS
+    return decoded or classes or [path for path in [consensus] if path.exists()]
+
+
+def _read_volumes(
+    paths: list[Path], truth: Truth
+) -> tuple[dict[str, NDArray[np.float32]], float | None]:
+    """Volumes in the box of the true maps, and their pixel size."""
+    read = [read_volume(path) for path in paths]
+    for path, (volume, _) in zip(paths, read, strict=True):
+        if volume.shape != truth.maps[0].shape:
+            raise DataError(
+                f"{path}: box {volume.shape} differs from that of the maps, {truth.maps[0].shape}; "
+                "decode without downsampling"
+            )
+    named = {path.name: volume for path, (volume, _) in zip(paths, read, strict=True)}
+    return named, read[0][1] if read else None
+
+
+def _write(out: Path, found: Comparison) -> None:
+    write_text_atomic(out / SCORES, json.dumps(found.scores, indent=2) + "\n")
+    if found.class_latents is not None:
+        rows = (" ".join(f"{value:.6f}" for value in row) for row in found.class_latents.tolist())
+        write_text_atomic(out / CLASS_LATENTS, "".join(f"{row}\n" for row in rows))

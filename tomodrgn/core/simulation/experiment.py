@@ -14,6 +14,7 @@ from tomodrgn.core.simulation.acquisition import Acquisition, draw_acquisition
 from tomodrgn.core.simulation.motions import draw_coordinates
 from tomodrgn.core.simulation.poses import Poses, with_errors
 from tomodrgn.core.simulation.streams import random_stream
+from tomodrgn.core.simulation.tomograms import tomogram_of_particles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
     """Everything random about an experiment but its noise."""
     n = spec.n_particles
     acquisition = draw_acquisition(spec)
-    tomogram = np.arange(n) * spec.n_tomograms // n
+    tomogram = tomogram_of_particles(spec)
     orientation = random_rotations(n, random_stream(spec.seed, "orientation"))
     particle, tilt = np.nonzero(_presence(spec, acquisition.n_frames[tomogram]))
     place_a = (random_stream(spec.seed, "position").random((n, 3)) - 0.5) * np.array(spec.field_a)

@@ -32,7 +32,7 @@ def warp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
     """
     experiment, images = simulation.experiment, simulation.experiment.images
     particle = experiment.particle_of_image
-    groups = particle_names(simulation)
+    groups = particle_names(simulation.spec)
     columns = {
         "rlnMagnification": [NOMINAL_MAGNIFICATION] * len(particle),
         "rlnDetectorPixelSize": [f"{simulation.structure.pixel_size_a:.6f}"] * len(particle),
@@ -56,7 +56,7 @@ def nextpyp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
     """Optics, then the columns of nextPYP in its order; arguments as :func:`warp_star`."""
     experiment, images = simulation.experiment, simulation.experiment.images
     particle = experiment.particle_of_image
-    groups = particle_names(simulation)
+    groups = particle_names(simulation.spec)
     shifts_a = experiment.stated.shift_px * simulation.structure.pixel_size_a
     euler = angle_columns(euler_from_matrices(experiment.stated.rotation))
     columns = {
@@ -98,7 +98,7 @@ def _nextpyp_optics(simulation: Simulation) -> str:
 def _tomograms(simulation: Simulation) -> list[str]:
     """(M,) tomogram of each image."""
     tomogram = simulation.experiment.tomogram[simulation.experiment.particle_of_image]
-    return [stated_tomogram_name(simulation, t) for t in tomogram.tolist()]
+    return [stated_tomogram_name(simulation.spec, t) for t in tomogram.tolist()]
 
 
 def _place_px(simulation: Simulation) -> NDArray[np.float64]:

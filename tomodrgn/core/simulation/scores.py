@@ -1,43 +1,66 @@
-"""Scores of a run on simulated tilt series: classes, motion and volumes against the truth."""
+"""Scores of a run on simulated tilt series: classes, motion, volumes and posteriors."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import torch
 
-from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import write_text_atomic
-from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.fourier.cropping import crop_volumes
 from tomodrgn.core.simulation.agreement import (
+    axis_rank_correlation,
     cluster_latents,
     compare_classes,
     compare_maps,
-    motion_rank_correlation,
+    outlier_auc,
+    readout_rank_correlation,
 )
-from tomodrgn.core.simulation.forward import design
+from tomodrgn.core.simulation.calibration import coordinates_on, coverage, linear_basis
+from tomodrgn.core.simulation.experiment import JUNK
+from tomodrgn.core.simulation.image_fsc import area_under_fsc
 from tomodrgn.core.simulation.likelihood import most_likely_classes
-from tomodrgn.core.simulation.structures import build_structure
-from tomodrgn.core.simulation.truth import read_truth
+from tomodrgn.core.simulation.motions import coordinate_names
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from tomodrgn.core.simulation.agreement import MapAgreement
+    from tomodrgn.core.simulation.calibration import Decode
+    from tomodrgn.core.simulation.forward import Simulation
     from tomodrgn.core.simulation.truth import Truth
-    from tomodrgn.core.specs.simulation import ScoreSpec
 
-LATENTS_NAME = "z.pkl"
-CONSENSUS_NAME = "reconstruct.mrc"
-SCORES_NAME = "scores.json"
-CLASS_LATENTS_NAME = "class_latents.txt"
+_PARTICLES_OF_BOUND: Final = 500
+_PARTICLES_OF_CALIBRATION: Final = 500
+_VOLUMES_AT_ONCE: Final = 8
 
-_PARTICLES_OF_BOUND = 500
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a run found about B particles; None or nothing where it did not look.
+
+    Attributes:
+        rows: (B,) which simulated particles they are.
+        mean: (B, Z) latents.
+        covariance: (B, Z, Z) of their posteriors.
+        labels: (B,) classes.
+        decode: volumes of latents.
+        volumes: (D, D, D) volumes that were written, by name.
+        pixel_size_a: pixel size of these volumes.
+    """
+
+    rows: NDArray[np.int64]
+    mean: NDArray[np.float32] | None = None
+    covariance: NDArray[np.float32] | None = None
+    labels: NDArray[np.int64] | None = None
+    decode: Decode | None = None
+    volumes: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    pixel_size_a: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,124 +68,178 @@ class Comparison:
     """What a run found, beside what was simulated.
 
     Attributes:
-        truth: what was simulated.
-        scores: figures by name: numbers between 0 and 1 (a correlation may be negative).
+        truth: what was simulated, of the particles of the run.
+        scores: figures by name.
         mean: (B, Z) latents; None for a run without any.
-        volumes: (D, D, D) decoded volumes; none where nothing is decoded yet.
+        class_latents: (classes, Z) mean latent of each class; None likewise.
+        volumes: (D, D, D) volumes that were written; none where nothing is decoded yet.
         pairs: each true map with the volume that shows it.
         pixel_size_a: pixel size of the volumes; None without any.
     """
 
     truth: Truth
-    scores: dict[str, Any]
+    scores: Scores
     mean: NDArray[np.float32] | None
+    class_latents: NDArray[np.float32] | None
     volumes: list[NDArray[np.float32]]
     pairs: list[MapAgreement]
     pixel_size_a: float | None
 
 
-def compare_run(spec: ScoreSpec) -> Comparison:
-    """How well a run recovered what was simulated; the scores also go to ``scores.json``.
+def compare(
+    truth: Truth, simulation: Simulation, findings: Findings, *, n_decoded: int
+) -> Comparison:
+    """How well a run recovered what was simulated.
 
-    Latents are clustered into as many classes as there are. The mean latent of each cluster goes to
-    ``class_latents.txt``, one row per true class, for ``eval_vol --zfile``. Volumes that have been
-    decoded are compared with the true maps.
+    Args:
+        truth: all that was simulated.
+        simulation: the same, ready to be rendered.
+        findings: what the run found.
+        n_decoded: particles whose volumes are decoded and compared with their own true ones.
 
     Raises:
-        DataError: the truth is missing or does not fit the run.
-        RunError: the run has neither latents nor volumes yet.
+        DataError: volumes do not fit the true maps.
     """
-    truth = read_truth(spec.truth)
-    out = spec.out or spec.run
-    scores: dict[str, Any] = {}
-    mean = None
-    if (spec.run / LATENTS_NAME).exists():
-        mean = _read_latents(spec.run / LATENTS_NAME, truth)
-        scores |= _score_latents(mean, truth, out)
-    paths = _find_volumes(spec)
-    volumes, pixel_size_a = _read_volumes(paths, truth)
+    mine = truth.take(findings.rows)
+    scores: Scores = {}
+    clusters = _cluster(mine, findings.mean)
+    if mine.spec.class_count > 1:
+        scores |= _score_classes(mine, clusters if findings.labels is None else findings.labels)
+        if scores:
+            scores["accuracy with known maps"] = _likelihood_accuracy(truth, simulation)
+    if findings.mean is not None:
+        scores |= _score_latents(mine, findings.mean)
+        scores |= _score_decoded(mine, simulation, findings, n_decoded)
+    names, volumes = list(findings.volumes), list(findings.volumes.values())
     pairs = compare_maps(volumes, list(truth.maps)) if volumes else []
     for pair in pairs:
-        name = f"mean FSC of class {pair.label} with {paths[pair.volume].name}"
-        scores[name] = _rounded(pair.mean)
-    if not scores:
-        raise RunError(
-            f"{spec.run}: holds neither {LATENTS_NAME} nor volumes; train there first, or name the "
-            "folder of volumes"
-        )
-    write_text_atomic(out / SCORES_NAME, json.dumps(scores, indent=2) + "\n")
+        scores[f"mean FSC of class {pair.label} with {names[pair.volume]}"] = pair.mean
     return Comparison(
-        truth=truth,
-        scores=scores,
-        mean=mean,
+        truth=mine,
+        scores={name: round(value, 4) for name, value in scores.items()},
+        mean=findings.mean,
+        class_latents=_class_latents(mine, findings.mean, clusters),
         volumes=volumes,
         pairs=pairs,
-        pixel_size_a=pixel_size_a,
+        pixel_size_a=findings.pixel_size_a,
     )
 
 
-def _read_latents(path: Path, truth: Truth) -> NDArray[np.float32]:
-    """(B, Z) latents of the particles that were simulated."""
-    mean, _ = read_latents(path)
-    if len(mean) != len(truth.labels):
-        raise DataError(
-            f"{path}: holds latents of {len(mean)} particles, {len(truth.labels)} were simulated; "
-            "score a run on all of them"
-        )
-    return mean
+def _cluster(truth: Truth, mean: NDArray[np.float32] | None) -> NDArray[np.int64] | None:
+    """(B,) k-means classes of particles, and of junk class 0."""
+    if mean is None:
+        return None
+    clusters = np.zeros(len(mean), dtype=np.int64)
+    if truth.spec.class_count > 1:
+        is_real = truth.labels != JUNK
+        clusters[is_real] = cluster_latents(mean[is_real], truth.spec.class_count)
+    return clusters
 
 
-def _score_latents(mean: NDArray[np.float32], truth: Truth, out: Path) -> dict[str, Any]:
-    """Recovery of classes and motion."""
-    scores: dict[str, Any] = {}
-    n_classes = truth.spec.class_count
-    if n_classes > 1:
-        found = compare_classes(cluster_latents(mean, n_classes), truth.labels)
-        scores["class accuracy"] = _rounded(found.accuracy)
-        scores["adjusted Rand index"] = _rounded(found.adjusted_rand_index)
-        scores["accuracy with known maps"] = _rounded(_likelihood_accuracy(truth))
-        centres = np.stack([mean[found.renamed == label].mean(0) for label in range(n_classes)])
-    else:
-        centres = mean.mean(0, keepdims=True)
-    rows = (" ".join(f"{value:.6f}" for value in centre) for centre in centres.tolist())
-    write_text_atomic(out / CLASS_LATENTS_NAME, "".join(f"{row}\n" for row in rows))
-    if truth.spec.motion != "none":
-        scores["motion rank correlation"] = _rounded(
-            motion_rank_correlation(mean, truth.motion[:, 0])
-        )
+def _score_classes(truth: Truth, found: NDArray[np.int64] | None) -> Scores:
+    """Recovery of classes; junk is left out."""
+    if found is None:
+        return {}
+    is_real = truth.labels != JUNK
+    agreement = compare_classes(found[is_real], truth.labels[is_real])
+    return {
+        "class accuracy": agreement.accuracy,
+        "adjusted Rand index": agreement.adjusted_rand_index,
+        "F1 of the rarest class": agreement.rarest_f1,
+    }
+
+
+def _score_latents(truth: Truth, mean: NDArray[np.float32]) -> Scores:
+    """Recovery of motions, and whether junk stands apart."""
+    scores: Scores = {}
+    is_real = truth.labels != JUNK
+    for name, coordinate in zip(coordinate_names(truth.spec), truth.motion[is_real].T, strict=True):
+        of_axis = axis_rank_correlation(mean[is_real], coordinate)
+        scores[f"rank correlation of {name}, best axis"] = of_axis
+        readout = readout_rank_correlation(mean[is_real], coordinate)
+        scores[f"rank correlation of {name}, linear readout"] = readout
+    if 0 < is_real.sum() < len(mean):
+        scores["junk outside the latent cloud (AUC)"] = outlier_auc(mean, ~is_real)
     return scores
 
 
-def _likelihood_accuracy(truth: Truth) -> float:
+def _score_decoded(
+    truth: Truth, simulation: Simulation, findings: Findings, n_decoded: int
+) -> Scores:
+    """Volumes of single particles against their own true ones, and their posteriors."""
+    real = np.flatnonzero(truth.labels != JUNK)
+    n_decoded = min(n_decoded, len(real))
+    if findings.decode is None or findings.mean is None or not n_decoded:
+        return {}
+    rng = np.random.default_rng(0)
+    some = np.sort(rng.choice(real, n_decoded, replace=False))
+    decoded = findings.decode(findings.mean[some])
+    true = _true_volumes(simulation, findings.rows[some])
+    areas = [area_under_fsc(a, _cropped(b, len(a))) for a, b in zip(decoded, true, strict=True)]
+    average = np.mean(list(_true_volumes(simulation, findings.rows[some])), axis=0)
+    one_for_all = [
+        area_under_fsc(average, b) for b in _true_volumes(simulation, findings.rows[some])
+    ]
+    scores = {
+        "per-image AUC-FSC, mean": float(np.mean(areas)),
+        "per-image AUC-FSC, standard deviation": float(np.std(areas)),
+        "per-image AUC-FSC, one true map for all": float(np.mean(one_for_all)),
+    }
+    if findings.covariance is not None:
+        most = min(len(real), _PARTICLES_OF_CALIBRATION)
+        scores |= _score_posteriors(simulation, findings, rng.choice(real, most, replace=False))
+    return scores
+
+
+def _score_posteriors(
+    simulation: Simulation, findings: Findings, some: NDArray[np.int64]
+) -> Scores:
+    """Calibration of posteriors; nothing for a decoder that is not linear in the latents."""
+    if findings.decode is None or findings.mean is None or findings.covariance is None:
+        return {}
+    mean, covariance = findings.mean[some], findings.covariance[some]
+    typical = np.sqrt((mean.astype(np.float64) ** 2).mean(0)).astype(np.float32)
+    found = linear_basis(findings.decode, typical)
+    if found is None:
+        return {}
+    origin, basis = found
+    volumes = (_cropped(v, len(origin)) for v in _true_volumes(simulation, findings.rows[some]))
+    true = coordinates_on(basis, origin, volumes)
+    return {
+        f"true coordinates in {level:.0%} regions": fraction
+        for level, fraction in coverage(true, mean, covariance).items()
+    }
+
+
+def _class_latents(
+    truth: Truth, mean: NDArray[np.float32] | None, clusters: NDArray[np.int64] | None
+) -> NDArray[np.float32] | None:
+    """(classes, Z) mean latent of the cluster that shows each true class."""
+    if mean is None or clusters is None:
+        return None
+    is_real = truth.labels != JUNK
+    renamed = compare_classes(clusters[is_real], truth.labels[is_real]).renamed
+    members = [mean[is_real][renamed == label] for label in range(truth.spec.class_count)]
+    return np.stack([rows.mean(0) if len(rows) else mean.mean(0) for rows in members])
+
+
+def _likelihood_accuracy(truth: Truth, simulation: Simulation) -> float:
     """Accuracy of a classifier that knows all but the classes, on up to 500 particles."""
-    simulation = design(truth.spec, build_structure(truth.spec))
     n_particles = min(truth.spec.n_particles, _PARTICLES_OF_BOUND)
-    best = most_likely_classes(simulation, n_particles)
-    return float((best == truth.labels[:n_particles]).mean())
+    best, labels = most_likely_classes(simulation, n_particles), truth.labels[:n_particles]
+    return float((best == labels)[labels != JUNK].mean())
 
 
-def _find_volumes(spec: ScoreSpec) -> list[Path]:
-    """Decoded volumes of a run, or its one reconstruction."""
-    folder = spec.volumes or spec.run / "volumes"
-    consensus = spec.run / CONSENSUS_NAME
-    found = sorted(folder.glob("vol_*.mrc"))
-    return found or [path for path in [consensus] if path.exists()]
+def _true_volumes(
+    simulation: Simulation, particles: NDArray[np.int64]
+) -> Iterator[NDArray[np.float32]]:
+    """(D, D, D) volume of each particle, few in memory at a time."""
+    for first in range(0, len(particles), _VOLUMES_AT_ONCE):
+        yield from simulation.true_volumes(particles[first : first + _VOLUMES_AT_ONCE])
 
 
-def _read_volumes(
-    paths: list[Path], truth: Truth
-) -> tuple[list[NDArray[np.float32]], float | None]:
-    """Volumes in the box of the true maps, and their pixel size."""
-    read = [read_volume(path) for path in paths]
-    for path, (volume, _) in zip(paths, read, strict=True):
-        if volume.shape != truth.maps[0].shape:
-            raise DataError(
-                f"{path}: box {volume.shape} differs from that of the maps, {truth.maps[0].shape}; "
-                "decode without downsampling"
-            )
-    return [volume for volume, _ in read], read[0][1] if read else None
-
-
-def _rounded(value: float) -> float:
-    """Four digits."""
-    return round(value, 4)
+def _cropped(volume: NDArray[np.float32], box_size_px: int) -> NDArray[np.float32]:
+    """A true volume in the box of the run, which may be downsampled."""
+    if len(volume) == box_size_px:
+        return volume
+    return crop_volumes(torch.from_numpy(volume), box_size_px).numpy()

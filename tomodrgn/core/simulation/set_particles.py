@@ -42,11 +42,11 @@ def particles_star(simulation: Simulation, stacks: Sequence[str]) -> str:
     experiment = simulation.experiment
     tomograms = experiment.tomogram.tolist()
     columns = {
-        "rlnTomoName": [stated_tomogram_name(simulation, t) for t in tomograms],
+        "rlnTomoName": [stated_tomogram_name(simulation.spec, t) for t in tomograms],
         "rlnTomoParticleId": [str(p + 1) for p in range(len(tomograms))],
         **_coordinate_columns(simulation),
         **_pose_columns(simulation),
-        "rlnTomoParticleName": particle_names(simulation),
+        "rlnTomoParticleName": particle_names(simulation.spec),
         "rlnOpticsGroup": ["1"] * len(tomograms),
         "rlnImageName": list(stacks),
         "rlnRandomSubset": numbers(experiment.half_set, 0),
@@ -59,7 +59,7 @@ def particles_star(simulation: Simulation, stacks: Sequence[str]) -> str:
 def trajectories_star(simulation: Simulation) -> str:
     """Displacement of each particle in each frame of its tilt series, by ascending tilt."""
     experiment, acquisition = simulation.experiment, simulation.experiment.acquisition
-    names = particle_names(simulation)
+    names = particle_names(simulation.spec)
     blocks = [value_block({"rlnParticleNumber": str(len(names))}, "general")]
     for name, tomogram, drift_a in zip(
         names, experiment.tomogram.tolist(), experiment.drift_a, strict=True

@@ -36,7 +36,7 @@ def matrix_tomograms_star(simulation: Simulation) -> str:
     n_tomograms = simulation.spec.n_tomograms
     blocks = [table_block(_global_columns(simulation), "global")]
     for tomogram in range(n_tomograms):
-        name = stated_tomogram_name(simulation, tomogram)
+        name = stated_tomogram_name(simulation.spec, tomogram)
         frames = simulation.experiment.acquisition.by_tilt(tomogram)
         columns = _matrix_columns(simulation, frames) | _frame_columns(simulation, tomogram, frames)
         blocks.append(table_block(columns, name))
@@ -76,7 +76,7 @@ def _global_columns(simulation: Simulation) -> dict[str, list[str]]:
     is_binned = spec.size_convention == "binned"
     size_px = tomogram_size_px(simulation) * (1 if is_binned else BINNING)
     return {
-        "rlnTomoName": [stated_tomogram_name(simulation, t) for t in range(n)],
+        "rlnTomoName": [stated_tomogram_name(simulation.spec, t) for t in range(n)],
         "rlnTomoTiltSeriesName": [_series_name(simulation, t) for t in range(n)],
         "rlnTomoFrameCount": numbers(simulation.experiment.acquisition.n_frames, 0),
         **{f"rlnTomoSize{axis}": [str(size_px[i])] * n for i, axis in enumerate("XYZ")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.simulation.forward import Simulation
+    from tomodrgn.core.specs.simulation import SimulationSpec
 
 BINNING = 4
 """Pixel size of particles over that of the tilt series they come from."""
@@ -22,20 +24,47 @@ def tomogram_name(tomogram: int) -> str:
     return f"sim_{tomogram + 1:03d}"
 
 
-def stated_tomogram_name(simulation: Simulation, tomogram: int) -> str:
+def stated_tomogram_name(spec: SimulationSpec, tomogram: int) -> str:
     """The same as the program of the format writes it."""
-    ending = ".tomostar" if simulation.spec.format in _TOMOSTAR_FORMATS else ""
+    ending = ".tomostar" if spec.format in _TOMOSTAR_FORMATS else ""
     return tomogram_name(tomogram) + ending
 
 
-def particle_names(simulation: Simulation) -> list[str]:
+def tomogram_of_particles(spec: SimulationSpec) -> NDArray[np.int64]:
+    """(B,) number of the tomogram of each particle, ascending."""
+    return np.arange(spec.n_particles) * spec.n_tomograms // spec.n_particles
+
+
+def particle_names(spec: SimulationSpec) -> list[str]:
     """(B,) names of particles, as the program of the format makes them."""
-    numbered = enumerate(simulation.experiment.tomogram.tolist())
-    if simulation.spec.writes_set:
+    numbered = enumerate(tomogram_of_particles(spec).tolist())
+    if spec.writes_set:
         return [f"{tomogram_name(t)}/{p + 1}" for p, t in numbered]
-    if simulation.spec.format == "nextpyp":
+    if spec.format == "nextpyp":
         return [f"{t:02d}_{p:02d}" for p, t in numbered]
     return [f"{t + 1:03d}_{p:06d}" for p, t in numbered]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Particles as readers name them.
+
+    Attributes:
+        tomogram: (B,) str.
+        name: (B,) str.
+    """
+
+    tomogram: NDArray[np.object_]
+    name: NDArray[np.object_]
+
+
+def names_of(spec: SimulationSpec) -> Names:
+    """The names of all particles, in the order of their labels."""
+    tomograms = [stated_tomogram_name(spec, t) for t in tomogram_of_particles(spec).tolist()]
+    return Names(
+        tomogram=np.array(tomograms, dtype=object),
+        name=np.array(particle_names(spec), dtype=object),
+    )
 
 
 def tomogram_size_px(simulation: Simulation) -> NDArray[np.int64]:

@@ -21,13 +21,13 @@ def volume_series_star(simulation: Simulation) -> str:
     """Coordinates and orientations; particles are called as in the images of the same set."""
     experiment, pixel_size_a = simulation.experiment, simulation.structure.pixel_size_a
     n = len(experiment.counts)
-    tomograms = [stated_tomogram_name(simulation, t) for t in experiment.tomogram.tolist()]
+    tomograms = [stated_tomogram_name(simulation.spec, t) for t in experiment.tomogram.tolist()]
     columns = {
         "rlnMagnification": [NOMINAL_MAGNIFICATION] * n,
         "rlnDetectorPixelSize": [f"{pixel_size_a:.6f}"] * n,
         "rlnMicrographName": tomograms,
         **axis_columns("rlnCoordinate*", stated_positions_a(simulation) / pixel_size_a, 4),
         **angle_columns(euler_from_matrices(experiment.stated.orientation)),
-        "rlnGroupName": particle_names(simulation),
+        "rlnGroupName": particle_names(simulation.spec),
     }
     return table_block(columns)
