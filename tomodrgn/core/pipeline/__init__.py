@@ -9,10 +9,12 @@ from tomodrgn.core.pipeline.downsample import downsample
 from tomodrgn.core.pipeline.export import export
 from tomodrgn.core.pipeline.filter import filter_star
 from tomodrgn.core.pipeline.mapback import map_back
+from tomodrgn.core.pipeline.nuisance import nuisance
 from tomodrgn.core.pipeline.prepare import prepare
 from tomodrgn.core.pipeline.reconstruct import reconstruct
 from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.pipeline.train import train
+from tomodrgn.core.pipeline.validate import validate
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.simulation.tilt_series import simulate
 
@@ -22,9 +24,11 @@ __all__ = [
     "export",
     "filter_star",
     "map_back",
+    "nuisance",
     "prepare",
     "reconstruct",
     "score",
     "simulate",
     "train",
+    "validate",
 ]

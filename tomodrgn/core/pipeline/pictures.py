@@ -35,7 +35,7 @@ def draw_weighting_schemes(
     """Draw ``weighting_scheme_I.png`` for the most frequent schemes of a run that weights."""
     if not weightings:
         return
-    with _drawing("weighting_scheme_*.png"):
+    with drawing("weighting_scheme_*.png"):
         from tomodrgn.core.analysis.figures import weighting_scheme
         from tomodrgn.core.analysis.weighting import weighting_schemes
 
@@ -53,7 +53,7 @@ def draw_weighting_schemes(
 
 def draw_training_curves(outdir: Path, metrics: Path) -> None:
     """Draw ``training_curves.png`` from the metrics of a run, the last of each epoch."""
-    with _drawing("training_curves.png"):
+    with drawing("training_curves.png"):
         from tomodrgn.core.analysis.figures import training_curves
 
         epochs = pd.read_json(metrics, lines=True).drop_duplicates("epoch", keep="last")
@@ -62,7 +62,7 @@ def draw_training_curves(outdir: Path, metrics: Path) -> None:
 
 def draw_recovery(path: Path, found: Comparison) -> None:
     """Draw what a run found beside what was simulated."""
-    with _drawing(path.name):
+    with drawing(path.name):
         from tomodrgn.core.analysis.figures import RecoveredMap, recovery
 
         maps = [
@@ -91,14 +91,14 @@ def draw_half_map_fsc(
     threshold: float,
 ) -> None:
     """Draw how far half maps agree; arguments as in ``fsc_figures.half_map_fsc``."""
-    with _drawing(path.name):
+    with drawing(path.name):
         from tomodrgn.core.analysis.fsc_figures import half_map_fsc
 
         half_map_fsc(path, curves, pixel_size_a=pixel_size_a, threshold=threshold)
 
 
 @contextlib.contextmanager
-def _drawing(name: str) -> Iterator[None]:
+def drawing(name: str) -> Iterator[None]:
     """Warn of what goes wrong in the block, and go on."""
     try:
         yield

@@ -25,6 +25,8 @@ STEP_COMMANDS: Final = (
     "backproject_voxel",
     "score",
     "subtomo2chimerax",
+    "validate",
+    "nuisance",
 )
 
 

@@ -1,0 +1,227 @@
+"""What raw images say about classes: the findings, and the page that tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tomodrgn.core.analysis.chance import CHANCE, N_SHUFFLES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.analysis.coverage import Coverage
+    from tomodrgn.core.analysis.chance import Separation
+
+APART: Final = 0.05
+"""Largest corrected p value at which one class, or a pair of classes, is called apart."""
+_MOST_PAIRS_NAMED: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFinding:
+    """What is known of one class.
+
+    Attributes:
+        name: what the labels call it.
+        n_particles: its particles.
+        n_images: their images.
+        n_tomograms: tomograms that they come from.
+        resolution: at which its half maps agree, in words; None where it has no half maps.
+        resolution_a: the same in angstrom.
+        fsc: (D/2 + 1,) agreement of the half maps.
+        coverage: of Fourier space at that resolution.
+        decoder_fsc: (D/2 + 1,) agreement of its map with the decoded volume; None without decoder.
+        decoder_agreement: mean of that curve up to the resolution.
+        medoid: row of the particle at whose latent the volume was decoded.
+    """
+
+    name: str
+    n_particles: int
+    n_images: int
+    n_tomograms: int
+    resolution: str | None = None
+    resolution_a: float | None = None
+    fsc: NDArray[np.float64] | None = None
+    coverage: Coverage | None = None
+    decoder_fsc: NDArray[np.float64] | None = None
+    decoder_agreement: float | None = None
+    medoid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """All findings on a set of labels.
+
+    Attributes:
+        classes: each class.
+        compared: classes that were compared, in the order of ``separation``.
+        separation: how far the labels are from chance; None where fewer than two can be compared.
+        n_compared: particles that decided this.
+        is_held_out: whether they did so with tilts that the labels have never seen.
+        pixel_size_a: of the maps.
+    """
+
+    classes: tuple[ClassFinding, ...]
+    compared: tuple[int, ...]
+    separation: Separation | None
+    n_compared: int
+    is_held_out: bool
+    pixel_size_a: float
+
+    @property
+    def verdict(self) -> str:
+        """``differ``, ``no better than chance`` or ``too few particles``."""
+        if self.separation is None:
+            return "too few particles"
+        return "differ" if self.separation.is_real else "no better than chance"
+
+    @property
+    def class_verdicts(self) -> list[str]:
+        """One for each class."""
+        verdicts = ["too few particles"] * len(self.classes)
+        if self.separation is not None:
+            for place, row in enumerate(self.compared):
+                is_apart = self.separation.class_p_value[place] < APART
+                verdicts[row] = "real" if is_apart else "no better than chance"
+        return verdicts
+
+    @property
+    def alike(self) -> list[tuple[str, str]]:
+        """Pairs of classes that the images do not tell apart."""
+        if self.separation is None:
+            return []
+        p_values = self.separation.pair_p_value
+        names = [self.classes[row].name for row in self.compared]
+        return [
+            (names[a], names[b])
+            for a in range(len(names))
+            for b in range(a + 1, len(names))
+            if p_values[a, b] >= APART
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        found = self.separation
+        return {
+            "verdict": self.verdict,
+            "p_value": None if found is None else found.p_value,
+            "z": None if found is None else found.z,
+            "z_within_tomograms": None if found is None else found.z_within,
+            "n_particles_compared": self.n_compared,
+            "on_held_out_tilts": self.is_held_out,
+            "not_told_apart": [list(pair) for pair in self.alike],
+            "pixel_size_a": self.pixel_size_a,
+            "classes": [self._class_json(row) for row in range(len(self.classes))],
+        }
+
+    def _class_json(self, row: int) -> dict[str, Any]:
+        each, found = self.classes[row], self.separation
+        place = self.compared.index(row) if row in self.compared else None
+        return {
+            "name": each.name,
+            "verdict": self.class_verdicts[row],
+            "z": None if found is None or place is None else float(found.class_z[place]),
+            "p_value": None
+            if found is None or place is None
+            else float(found.class_p_value[place]),
+            "n_particles": each.n_particles,
+            "n_images": each.n_images,
+            "n_tomograms": each.n_tomograms,
+            "resolution_a": each.resolution_a,
+            "half_map_fsc": _numbers(each.fsc),
+            "covered": None if each.coverage is None else each.coverage.covered,
+            "evenness": None if each.coverage is None else each.coverage.evenness,
+            "decoder_agreement": each.decoder_agreement,
+            "decoder_fsc": _numbers(each.decoder_fsc),
+            "medoid": each.medoid,
+        }
+
+
+def validation_page(found: Validation) -> str:
+    """The findings in words and a table, as Markdown."""
+    rows = [
+        "| class | particles | images | tomograms | half maps agree to | views cover | evenly "
+        "| decoder agrees | z | verdict |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --- |",
+    ]
+    rows += [_table_row(found, row) for row in range(len(found.classes))]
+    return "\n".join(
+        ["# Are the states real?", "", *_sentences(found), "", *rows, "", *_LEGEND, ""]
+    )
+
+
+_LEGEND: Final = (
+    "Half maps agree to: resolution in Å where their FSC falls below 0.143. Views cover: part of "
+    "all directions",
+    "at that resolution that an image sees; evenly: 1 if all are seen equally often. Decoder "
+    "agrees: mean FSC of the",
+    "decoded volume with the map of the raw images, up to that resolution. z: how much better "
+    "particles fit their",
+    "class than particles drawn by lot, in standard deviations.",
+)
+
+
+def _sentences(found: Validation) -> list[str]:
+    if found.separation is None:
+        return ["**Too few particles**: fewer than two classes have particles in both halves."]
+    chance = f"z = {found.separation.z:.1f}, p {_p_text(found.separation.p_value)}"
+    lines = [_verdict_sentence(found, chance), ""]
+    if found.separation.is_real and found.alike:
+        pairs = [" and ".join(pair) for pair in found.alike]
+        more = f", and {len(pairs) - _MOST_PAIRS_NAMED} pairs more" * (
+            len(pairs) > _MOST_PAIRS_NAMED
+        )
+        lines.append(f"Not told apart: classes {', '.join(pairs[:_MOST_PAIRS_NAMED])}{more}.")
+    within = found.separation.z_within
+    if within is not None:
+        lines.append(f"Among particles of the same tomogram alone: z = {within:.1f}.")
+    lines.append(
+        f"Decided by {found.n_compared} particles, on tilts that the run has held out."
+        if found.is_held_out
+        else f"Decided by {found.n_compared} particles, on the images that made the labels, if the "
+        "labels come from these images: noise that made a label also fits it, so a clear verdict "
+        "is needed. A run with --fraction-train is judged on the tilts that it has not seen."
+    )
+    return lines
+
+
+def _verdict_sentence(found: Validation, chance: str) -> str:
+    if found.separation is not None and found.separation.is_real:
+        return (
+            "**The classes differ.** Particles fit the map of their class, made of other "
+            f"particles, better than labels drawn by lot would have it ({chance})."
+        )
+    return (
+        "**FLAGGED: the classes are no better than chance.** Particles fit the map of their class, "
+        "made of other particles, no better than labels drawn by lot would have it "
+        f"({chance}). Do not interpret their differences."
+    )
+
+
+def _p_text(p_value: float) -> str:
+    smallest = 2 / (N_SHUFFLES + 1)
+    return f"< {CHANCE / 20:g}" if p_value <= smallest + 1e-12 else f"= {p_value:.2g}"
+
+
+def _table_row(found: Validation, row: int) -> str:
+    each = found.classes[row]
+    z = found.as_json()["classes"][row]["z"]
+    cells = [
+        each.name,
+        str(each.n_particles),
+        str(each.n_images),
+        str(each.n_tomograms),
+        each.resolution or "",
+        "" if each.coverage is None else f"{each.coverage.covered:.0%}",
+        "" if each.coverage is None else f"{each.coverage.evenness:.2f}",
+        "" if each.decoder_agreement is None else f"{each.decoder_agreement:.2f}",
+        "" if z is None else f"{z:.1f}",
+        found.class_verdicts[row],
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _numbers(values: NDArray[np.float64] | None) -> list[float] | None:
+    return None if values is None else [round(float(value), 6) for value in values]

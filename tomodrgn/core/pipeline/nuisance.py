@@ -1,0 +1,111 @@
+"""Is the latent structure, or tomogram, defocus, dose, tilt count, view or contrast?"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
+from tomodrgn.core.analysis.nuisance import MOST_PARTICLES, NuisanceReport, nuisance_report
+from tomodrgn.core.analysis.nuisance_page import draw_nuisance, nuisance_page
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.pipeline.results import open_results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.nuisance import NuisanceSpec
+
+logger = logging.getLogger(__name__)
+
+REPORT: Final = "nuisance.json"
+PAGE: Final = "nuisance.md"
+PICTURE: Final = "nuisance.png"
+_IMAGES_AT_ONCE: Final = 256
+
+
+def nuisance(spec: NuisanceSpec, registry: Registry) -> NuisanceReport:
+    """Say what explains the latent of a run, in a table, a picture and words.
+
+    Raises:
+        RunError: there is no finished run, or it has no latents.
+        DataError: there are too few particles to tell.
+    """
+    results = open_results(spec.run, registry)
+    report = report_nuisance(results, registry, images=spec.images, seed=spec.seed)
+    outdir = spec.outdir or results.directory / "nuisance"
+    write_nuisance(outdir, report)
+    return report
+
+
+def report_nuisance(
+    results: RunResults, registry: Registry, *, images: bool, seed: int = 0
+) -> NuisanceReport:
+    """What explains the latent of a run.
+
+    Args:
+        results: the run.
+        registry: builds the reader that loads images.
+        images: read an image of each particle looked at; without it contrast is not looked at.
+        seed: of the particles looked at and of the shuffles.
+
+    Raises:
+        RunError: the run has no latents.
+        DataError: there are too few particles to tell.
+    """
+    if results.latents is None:
+        raise RunError(f"{results.directory}: is a model of one structure and has no latents")
+    covariates = particle_covariates(results.particles)
+    if images and results.particles.n_images:
+        contrast = _contrast(results, registry, seed)
+        if contrast is not None:
+            covariates[CONTRAST] = contrast
+    report = nuisance_report(results.latents, covariates, seed=seed)
+    if report is None:
+        raise DataError(
+            f"{results.directory}: {len(results.latents)} particles are too few to tell what "
+            "explains their latents; 20 are needed"
+        )
+    return report
+
+
+def write_nuisance(outdir: Path, report: NuisanceReport) -> None:
+    """Write the report as JSON, as a page and as a picture."""
+    make_folder(outdir)
+    write_text_atomic(outdir / REPORT, json.dumps(report.as_json(), indent=1) + "\n")
+    write_text_atomic(outdir / PAGE, nuisance_page(report))
+    if report.influences:
+        with drawing(PICTURE):
+            draw_nuisance(outdir / PICTURE, report)
+
+
+def _contrast(results: RunResults, registry: Registry, seed: int) -> NDArray[np.float64] | None:
+    """(B,) standard deviation of the least exposed image; NaN where it is not looked at."""
+    particles = results.particles
+    rows = np.arange(particles.n_particles)
+    if len(rows) > MOST_PARTICLES:  # the same particles as the report
+        generator = np.random.default_rng(seed)
+        rows = np.sort(generator.choice(len(rows), MOST_PARTICLES, replace=False))
+    contrast = np.full(particles.n_particles, np.nan)
+    parts: Any = registry.parse(results.spec, pending=True)
+    try:
+        reader: Reader = registry.build(parts.reader, ReaderContext())
+        reader.read()
+        for first in range(0, len(rows), _IMAGES_AT_ONCE):
+            block = rows[first : first + _IMAGES_AT_ONCE]
+            pixels = reader.load_images(particles.source_image[particles.starts[block]])
+            contrast[block] = pixels.reshape(len(block), -1).std(axis=1)
+    except DataError as error:
+        logger.warning("contrast is not looked at: %s", error)
+        return None
+    return contrast

@@ -1,0 +1,274 @@
+"""Are the states real? Classes held against the raw tilt images, without any network."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tomodrgn.core.analysis.coverage import angular_coverage
+from tomodrgn.core.analysis.validation import ClassFinding, Validation, validation_page
+from tomodrgn.core.cache.residency import free_memory_bytes
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.pipeline.class_labels import labels_of_run
+from tomodrgn.core.pipeline.class_separation import separate_classes
+from tomodrgn.core.pipeline.decoding import decode_at
+from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.pipeline.validation_files import draw_validation, write_class_maps
+from tomodrgn.core.reconstruction.halves import halves_by_particle
+from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
+from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
+from tomodrgn.core.reconstruction.stream import bytes_needed, sum_images
+from tomodrgn.core.reconstruction.weights import Attenuation
+from tomodrgn.core.run_directory import find_run_directory, read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.class_labels import ClassLabels
+    from tomodrgn.core.reconstruction.insertion import FourierSums
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.specs.validate import ValidateSpec
+
+logger = logging.getLogger(__name__)
+
+REPORT = "validate.json"
+PAGE = "validate.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawClasses:
+    """Classes of a run beside their raw images.
+
+    Attributes:
+        run: resolved run spec.
+        reader: loads pixels.
+        particles: the particles of the run.
+        labels: their classes.
+        halves: (M,) half of each image.
+        usable: classes with images in both halves.
+        attenuation: what reconstructions allow for.
+        mask: (D, D, D) where maps are compared.
+    """
+
+    run: RunSpecBase
+    reader: Reader
+    particles: ParticleSet
+    labels: ClassLabels
+    halves: NDArray[np.int64]
+    usable: tuple[int, ...]
+    attenuation: Attenuation
+    mask: NDArray[np.float32]
+
+    @property
+    def class_of_image(self) -> NDArray[np.int64]:
+        """(M,) class of each image."""
+        return self.labels.of_particle[self.particles.particle_of_image]
+
+
+def validate(spec: ValidateSpec, registry: Registry) -> Validation:
+    """Compare classes of a run with its raw tilt images, and write what is found.
+
+    Args:
+        spec: the run and its labels.
+        registry: offers the reader and the model.
+
+    Raises:
+        RunError: there is no finished run.
+        DataError: labels do not fit it, images are missing, or memory is short.
+    """
+    if spec.devices.threads:
+        torch.set_num_threads(spec.devices.threads)
+    device = _choose_device(spec)
+    results = open_results(spec.run, registry)
+    labels = labels_of_run(spec.labels, results, registry)
+    raw = _beside_images(spec, results, labels, registry)
+    _require_memory(raw, device)
+    sums = _sum(raw, device)
+    outdir = spec.outdir or results.directory / "validate"
+    make_folder(outdir)
+    separation, n_compared, is_held_out = separate_classes(raw, sums, most_images=spec.most_images)
+    maps: dict[int, HalvedMap] = {}
+    for row in raw.usable:
+        pair = (2 * row, 2 * row + 1)
+        pixel_size_a = raw.particles.pixel_size_a
+        maps[row] = finish_halves(sums, pair, pixel_size_a=pixel_size_a, mask=raw.mask)
+    del sums
+    decoded = _decode(spec, results, raw, registry, device)
+    found = Validation(
+        classes=tuple(_describe(raw, row, maps.get(row), decoded.get(row))
+                      for row in range(len(labels.names))),
+        compared=raw.usable,
+        separation=separation,
+        n_compared=n_compared,
+        is_held_out=is_held_out,
+        pixel_size_a=raw.particles.pixel_size_a,
+    )  # fmt: skip
+    write_class_maps(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()},
+                     raw.mask)  # fmt: skip
+    draw_validation(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()})
+    write_text_atomic(outdir / PAGE, validation_page(found))
+    write_text_atomic(outdir / REPORT, json.dumps(found.as_json(), indent=1) + "\n")
+    return found
+
+
+def _choose_device(spec: ValidateSpec) -> torch.device:
+    """A GPU where there is one, unless the user says otherwise."""
+    has_gpu = torch.cuda.is_available()
+    if spec.devices.accelerator == "gpu" and not has_gpu:
+        raise RunError("devices.accelerator: gpu is asked for but torch sees none; use cpu or auto")
+    return torch.device("cuda" if has_gpu and spec.devices.accelerator != "cpu" else "cpu")
+
+
+def _beside_images(
+    spec: ValidateSpec, results: RunResults, labels: ClassLabels, registry: Registry
+) -> RawClasses:
+    """The run with its images and the classes that can be halved."""
+    data, _ = read_run(find_run_directory(spec.run, spec.run))
+    data["preparation"]["downsample"] = _box_of_run(results)
+    run = registry.parse(data)
+    reader, particles = read_particles(run, registry)
+    halves, usable = _halve(particles, labels, run.seed or 0)
+    weightings: Any = run
+    kinds = {each.kind for each in weightings.loss_weightings}
+    dose, tilt = spec.recon_dose_weight, spec.recon_tilt_weight
+    return RawClasses(
+        run=run,
+        reader=reader,
+        particles=particles,
+        labels=labels,
+        halves=halves,
+        usable=usable,
+        attenuation=Attenuation(
+            dose="dose" in kinds if dose is None else dose,
+            tilt="tilt" in kinds if tilt is None else tilt,
+        ),
+        mask=spherical_mask(particles.box_size_px, spec.mask_r),
+    )
+
+
+def _halve(
+    particles: ParticleSet, labels: ClassLabels, seed: int
+) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+    """(M,) half of each image, and the classes that have images in both.
+
+    Half sets of refinement are kept, unless all of some class lies in one of them.
+    """
+    for source in (particles, replace(particles, half_set=None)):
+        halves = halves_by_particle(source, labels.of_particle, seed)
+        volume = 2 * labels.of_particle[particles.particle_of_image] + halves
+        n_images = np.bincount(volume, minlength=2 * len(labels.names)).reshape(-1, 2)
+        usable = (n_images > 0).all(axis=1).ravel()
+        if usable[labels.sizes > 1].all():
+            break
+        logger.info("a class lies in one half set of refinement; halves are drawn by lot")
+    return halves, tuple(np.flatnonzero(usable).tolist())
+
+
+def _box_of_run(results: RunResults) -> int | None:
+    """Box that the images are cropped to, as the run did; None where it did not."""
+    box: int | None = results.spec["preparation"]["downsample"]
+    return box
+
+
+def _require_memory(raw: RawClasses, device: torch.device) -> None:
+    n_volumes = 2 * len(raw.labels.names) + 2
+    needed = bytes_needed(n_volumes, raw.particles.box_size_px)
+    is_gpu = device.type == "cuda"
+    free = torch.cuda.mem_get_info(device)[0] if is_gpu else free_memory_bytes()
+    if needed > free:
+        raise DataError(
+            f"{n_volumes} half maps of {raw.particles.box_size_px} px need {needed / 1e9:.1f} GB "
+            f"of memory, {free / 1e9:.1f} GB are free; give labels with fewer classes, or "
+            "--accelerator cpu where that has more"
+        )
+
+
+def _sum(raw: RawClasses, device: torch.device) -> FourierSums:
+    """Sums of the images over the halves of all classes, in one pass."""
+    with show_progress("inserting images") as progress:
+        return sum_images(
+            raw.reader,
+            raw.particles,
+            2 * raw.class_of_image + raw.halves,
+            n_volumes=2 * len(raw.labels.names),
+            preparation=raw.run.preparation,
+            attenuation=raw.attenuation,
+            device=device,
+            progress=progress,
+        )
+
+
+def _describe(
+    raw: RawClasses,
+    row: int,
+    found: HalvedMap | None,
+    decoded: tuple[int, NDArray[np.float32]] | None,
+) -> ClassFinding:
+    """What is known of one class."""
+    members = raw.labels.of_particle == row
+    images = raw.class_of_image == row
+    finding = ClassFinding(
+        name=raw.labels.names[row],
+        n_particles=int(members.sum()),
+        n_images=int(images.sum()),
+        n_tomograms=len(np.unique(raw.particles.tomogram[members])),
+    )
+    if found is None:
+        return finding
+    resolution = found.resolution
+    shell = raw.particles.box_size_px * raw.particles.pixel_size_a / resolution.resolution_a
+    finding = replace(
+        finding,
+        resolution=str(resolution),
+        resolution_a=resolution.resolution_a,
+        fsc=found.fsc,
+        coverage=angular_coverage(raw.particles.images.rotation[images], shell),
+    )
+    if decoded is None:
+        return finding
+    medoid, volume = decoded
+    curve = masked_fsc(found.full, volume, raw.mask)
+    agreement = float(curve[1 : max(2, int(shell) + 1)].mean())
+    return replace(finding, decoder_fsc=curve, decoder_agreement=agreement, medoid=medoid)
+
+
+def _decode(
+    spec: ValidateSpec,
+    results: RunResults,
+    raw: RawClasses,
+    registry: Registry,
+    device: torch.device,
+) -> dict[int, tuple[int, NDArray[np.float32]]]:
+    """Medoid and decoded volume of each class with half maps, where the run has a decoder."""
+    weights = results.directory / "weights.pkl"
+    if not spec.decoder or results.latents is None or not raw.usable:
+        return {}
+    if not weights.exists():
+        logger.warning("%s: is missing; maps are not compared with decoded volumes", weights)
+        return {}
+    medoids = list(_medoids(results.latents, raw))
+    latents = results.latents[medoids]
+    volumes = decode_at(results.directory, weights, latents, registry, device)
+    return dict(zip(raw.usable, zip(medoids, volumes, strict=True), strict=True))
+
+
+def _medoids(latents: NDArray[np.float32], raw: RawClasses) -> Iterator[int]:
+    """Of each class with half maps, the particle whose latent is nearest to the mean."""
+    for row in raw.usable:
+        members = np.flatnonzero(raw.labels.of_particle == row)
+        own = latents[members]
+        distance = np.square(own - own.mean(axis=0)).sum(axis=1)
+        yield int(members[distance.argmin()])

@@ -1,0 +1,24 @@
+"""Which run to ask what its latent is explained by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import NonNegativeInt
+
+from tomodrgn.core.specs.base import Spec
+
+
+class NuisanceSpec(Spec):
+    """A report of what explains the latent besides structure."""
+
+    run: Path
+    """Run directory."""
+    outdir: Path | None = None
+    """Folder for the table and the picture; by default RUN/nuisance."""
+    images: bool = True
+    """Read an image of each particle looked at, for its contrast."""
+    seed: NonNegativeInt = 0
+    """Seed of the particles looked at and of the shuffles."""
+    json_output: bool = False
+    """Print the report as JSON."""
