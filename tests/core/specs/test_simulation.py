@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from tomodrgn.core.specs.files import read_spec
 from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
+
+ROOT = Path(__file__).parents[3]
+RECIPES = sorted((ROOT / "examples/benchmark").glob("*.yaml"))
+PAGE = ROOT / "docs/guide/benchmark-sets.md"
 
 
 @pytest.mark.parametrize("spec", [SimulationSpec, ScoreSpec])
@@ -22,6 +29,8 @@ def test_every_field_is_documented(spec: type[SimulationSpec] | type[ScoreSpec])
         ({"maps": ()}, "maps is empty"),
         ({"defocus_um": (3, 2)}, "descends"),
         ({"motion_range_deg": (30, -30)}, "descends"),
+        ({"twist_range_deg": (30, -30)}, "twist_range_deg 30.0 to -30.0 descends"),
+        ({"junk_fraction": 1.0}, "less than 1"),
         ({"snr": 0}, "greater than 0"),
         ({"trajectories_a": 5}, "trajectories_a has no place in files of warp"),
         ({"visible_frames_only": True}, "visible_frames_only has no place in files of warp"),
@@ -54,3 +63,10 @@ def test_stacks_hold_the_frames_that_their_program_writes() -> None:
     for changes, expected in formats:
         spec = SimulationSpec(outdir="out", **changes)
         assert spec.stacks_hold_visible_frames is expected
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_the_benchmark_is_a_simulation(recipe: Path) -> None:
+    spec = SimulationSpec(**{**read_spec(recipe), "outdir": "out"})
+    assert f"`{recipe.stem}`" in PAGE.read_text()
+    assert f"| {spec.n_particles} |" in PAGE.read_text()
