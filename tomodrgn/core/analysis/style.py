@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tomodrgn.core.files.atomic import atomic_path
 
@@ -60,10 +61,10 @@ SETTINGS: Final[dict[str, Any]] = {
 
 @contextmanager
 def picture(path: Path, *, width_in: float, height_in: float) -> Iterator[Figure]:
-    """A figure to draw on; it becomes the PNG file ``path`` when the block ends without an error.
+    """A figure to draw on; it becomes the file ``path`` when the block ends without an error.
 
     Args:
-        path: the file, replaced where there is one.
+        path: the file, replaced where there is one; its ending says the format, such as png.
         width_in: width in inch.
         height_in: height in inch.
     """
@@ -72,7 +73,7 @@ def picture(path: Path, *, width_in: float, height_in: float) -> Iterator[Figure
         FigureCanvasAgg(figure)
         yield figure
         with atomic_path(path) as partial:
-            figure.savefig(partial, format="png")
+            figure.savefig(partial, format=path.suffix.removeprefix("."))
 
 
 def colour(label: int) -> str:
@@ -86,3 +87,9 @@ def show_frequencies(axes: Axes, lowest_per_a: float, highest_per_a: float) -> N
     axes.set_xlim(lowest_per_a, highest_per_a)
     axes.set_xticks(ticks, [f"1/{1 / tick:.3g}" for tick in ticks])
     axes.set_xlabel("spatial frequency (1/Å)")
+
+
+def show_epochs(axes: Axes) -> None:
+    """Make the x axis one of epochs, with ticks at whole numbers."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

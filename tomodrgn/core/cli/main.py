@@ -47,8 +47,19 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "train_nn": LazyCommand(
         "tomodrgn.core.cli.cmd_train_nn:train_nn", "Train a model of one structure."
     ),
+    "convergence_nn": LazyCommand(
+        "tomodrgn.core.cli.cmd_convergence_nn:convergence_nn",
+        "Compare the epochs of a train_nn run with a known map.",
+    ),
+    "convergence_vae": LazyCommand(
+        "tomodrgn.core.cli.cmd_convergence_vae:convergence_vae",
+        "Compare the epochs of a train_vae run, and recommend one.",
+    ),
     "eval_vol": LazyCommand(
         "tomodrgn.core.cli.cmd_eval_vol:eval_vol", "Decode volumes from a trained model."
+    ),
+    "eval_images": LazyCommand(
+        "tomodrgn.core.cli.cmd_eval_images:eval_images", "Encode particles with a trained model."
     ),
     "validate": LazyCommand(
         "tomodrgn.core.cli.cmd_validate:validate",
@@ -72,6 +83,13 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     ),
     "score": LazyCommand(
         "tomodrgn.core.cli.cmd_score:score", "Compare a run on simulated series with the truth."
+    ),
+    "view_config": LazyCommand(
+        "tomodrgn.core.cli.cmd_view_config:view_config", "Show what a run was told."
+    ),
+    "cleanup": LazyCommand(
+        "tomodrgn.core.cli.cmd_cleanup:cleanup",
+        "Remove files of a run that are no longer needed.",
     ),
     "run": LazyCommand("tomodrgn.core.cli.cmd_run:run", "Run the steps of a pipeline file."),
     "plugins": LazyCommand("tomodrgn.core.cli.cmd_plugins:plugins", "Inspect installed plugins."),

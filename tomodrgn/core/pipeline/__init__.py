@@ -5,7 +5,11 @@ Commands and scripts call these; the work is done in the rooms below.
 
 from __future__ import annotations
 
+from tomodrgn.core.pipeline.convergence_nn import convergence_nn
+from tomodrgn.core.pipeline.convergence_vae import convergence_vae
+from tomodrgn.core.pipeline.cleanup import cleanup
 from tomodrgn.core.pipeline.downsample import downsample
+from tomodrgn.core.pipeline.eval_images import evaluate_images
 from tomodrgn.core.pipeline.export import export
 from tomodrgn.core.pipeline.filter import filter_star
 from tomodrgn.core.pipeline.mapback import map_back
@@ -15,11 +19,16 @@ from tomodrgn.core.pipeline.reconstruct import reconstruct
 from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.pipeline.validate import validate
+from tomodrgn.core.pipeline.view_config import view_config
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.simulation.tilt_series import simulate
 
 __all__ = [
+    "convergence_nn",
+    "convergence_vae",
+    "cleanup",
     "downsample",
+    "evaluate_images",
     "evaluate_volumes",
     "export",
     "filter_star",
@@ -31,4 +40,5 @@ __all__ = [
     "simulate",
     "train",
     "validate",
+    "view_config",
 ]

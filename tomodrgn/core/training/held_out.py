@@ -24,9 +24,9 @@ from tomodrgn.core.model.evaluation import rows_per_call
 from tomodrgn.core.particles.keyed_random import keyed_uniform
 from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.reconstruction.insertion import empty_sums, insert
+from tomodrgn.core.reconstruction.map_slices import MapSlices
 from tomodrgn.core.reconstruction.maps import finish_halves
 from tomodrgn.core.reconstruction.resolution import spherical_mask
-from tomodrgn.core.reconstruction.map_slices import MapSlices
 from tomodrgn.core.reconstruction.weights import SliceWeights
 from tomodrgn.core.training.embedding import with_coefficients
 

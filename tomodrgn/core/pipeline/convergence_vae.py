@@ -1,0 +1,176 @@
+"""The epochs of a run with latents, compared with each other and with held-out tilts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
+from tomodrgn.core.analysis.latent_shifts import latent_shifts
+from tomodrgn.core.analysis.sketching import Sketch, SketchRule, representatives, sketch
+from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.pipeline.checkups import read_activity, read_held_out
+from tomodrgn.core.pipeline.convergence_epochs import Epochs, find_epochs, read_metrics
+from tomodrgn.core.pipeline.convergence_maps import map_latents
+from tomodrgn.core.pipeline.convergence_pictures import ConvergencePictures
+from tomodrgn.core.pipeline.convergence_volumes import compare_volumes, decode_epoch, find_truth
+from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.masking import mask_rule
+from tomodrgn.core.run_directory import read_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.pipeline.convergence_volumes import VolumeAgreement
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
+
+logger = logging.getLogger(__name__)
+
+FINDINGS: Final = "convergence.json"
+SHIFTS: Final = "vector_metrics.pkl"
+_FEW_EPOCHS: Final = 3
+_NOTHING_HELD_OUT: Final = (
+    "no tilts were held out, so no epoch can be recommended; train with --fraction-train 0.8"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    """What a run recorded of its epochs, up to the last one that is looked at."""
+
+    metrics: pd.DataFrame
+    held_out: pd.DataFrame
+    activity: pd.DataFrame
+
+    @property
+    def training_error(self) -> pd.Series[float]:
+        """Reconstruction loss by epoch."""
+        return self.metrics.set_index("epoch")["generative"]
+
+
+def convergence_vae(spec: ConvergenceVaeSpec, registry: Registry) -> Path:
+    """Compare the epochs of a run with latents; the folder of the results.
+
+    Raises:
+        RunError: the run has too few epochs, or not the one that is asked for.
+        DataError: a known map or a mask cannot be used.
+    """
+    epochs = find_epochs(spec)
+    truth = find_truth(spec)
+    mask_rule(spec)
+    tables = _read_tables(spec.run, epochs.last)
+    outdir = spec.outdir or spec.run / f"convergence.{epochs.last}"
+    make_folder(outdir / "plots")
+    with logging_to(outdir / "convergence.log") as begin_log:
+        begin_log()
+        if len(epochs.saved) < _FEW_EPOCHS:
+            logger.warning("only %d epochs are there to be compared", len(epochs.saved))
+        pictures = ConvergencePictures(outdir / "plots", spec.plot_format)
+        shifts = latent_shifts(epochs.all_latents())
+        _pickle(outdir / SHIFTS, shifts)
+        maps = map_latents(spec, epochs, outdir, _seed(spec))
+        groups = sketch(maps.sketched, _sketch_rule(spec))
+        verdict = _judge(tables)
+        pictures.of_latents(epochs, tables.metrics, shifts, maps, groups)
+        pictures.of_checkups(tables.held_out, tables.activity, tables.training_error, verdict)
+        mapped = {epoch: epochs.latents(epoch)[maps.subset] for epoch in epochs.shown}
+        places = _decode(spec, registry, outdir, mapped, groups)
+        pictures.of_places(maps, places, groups)
+        found = compare_volumes(spec, outdir, epochs.shown, len(groups.names), truth)
+        if found is not None:
+            pictures.of_volumes(epochs.shown, found, groups.names)
+        _report(outdir, epochs, tables, verdict, found)
+    return outdir
+
+
+def _read_tables(run: Path, last: int) -> _Tables:
+    def table(rows: list[Any]) -> pd.DataFrame:
+        frame = pd.DataFrame([asdict(row) for row in rows])
+        return frame if frame.empty else frame[frame["epoch"] <= last]
+
+    metrics = read_metrics(run)
+    return _Tables(
+        metrics=metrics[metrics["epoch"] <= last],
+        held_out=table(read_held_out(run)),
+        activity=table(read_activity(run)),
+    )
+
+
+def _judge(tables: _Tables) -> Verdict | None:
+    if tables.held_out.empty:
+        return None
+    return judge(tables.held_out, tables.training_error)
+
+
+def _seed(spec: ConvergenceVaeSpec) -> int:
+    """Seed of the draw of particles."""
+    if spec.random_seed is not None:
+        return spec.random_seed
+    data, _ = read_run(spec.run)
+    return int(data.get("seed") or 0)
+
+
+def _sketch_rule(spec: ConvergenceVaeSpec) -> SketchRule:
+    return SketchRule(
+        n_bins=spec.n_bins,
+        smooth_width=spec.smooth_width if spec.smooth == "True" else None,
+        pruned_maxima=spec.pruned_maxima,
+        radius=spec.radius,
+        final_maxima=spec.final_maxima,
+    )
+
+
+def _decode(
+    spec: ConvergenceVaeSpec,
+    registry: Registry,
+    outdir: Path,
+    latents: dict[int, NDArray[np.float32]],
+    groups: Sketch,
+) -> dict[int, NDArray[np.int64]]:
+    """Decode the representatives of the groups at each epoch; their rows on the maps."""
+    chosen = {}
+    for epoch, mapped in latents.items():
+        chosen[epoch] = representatives(mapped, groups.supports)
+        decode_epoch(spec, registry, outdir, epoch, mapped[chosen[epoch]])
+    return chosen
+
+
+def _report(
+    outdir: Path,
+    epochs: Epochs,
+    tables: _Tables,
+    verdict: Verdict | None,
+    found: VolumeAgreement | None,
+) -> None:
+    """Write the findings, and say them."""
+    findings: dict[str, Any] = {"epochs": epochs.saved, "shown_epochs": epochs.shown}
+    if verdict is None:
+        findings |= {"recommended_epoch": None, "reason": _NOTHING_HELD_OUT, "warnings": {}}
+        logger.info(_NOTHING_HELD_OUT)
+    else:
+        findings |= asdict(verdict)
+        logger.info("recommended: %s", verdict.reason)
+        for name, words in verdict.warnings.items():
+            logger.warning("%s: %s", name, words)
+    findings["held_out"] = tables.held_out.to_dict("records")
+    findings["activity"] = tables.activity.to_dict("records")
+    if found is not None:
+        findings["last_correlation"] = found.correlations[:, -1].tolist()
+        if found.truth_fsc is not None:
+            findings["truth_fsc"] = dict(
+                zip(map(str, epochs.shown), found.truth_fsc.mean(1).tolist(), strict=True)
+            )
+    write_text_atomic(outdir / FINDINGS, json.dumps(findings, indent=1) + "\n")
+
+
+def _pickle(path: Path, values: object) -> None:
+    write_bytes_atomic(path, pickle.dumps(values, protocol=4))

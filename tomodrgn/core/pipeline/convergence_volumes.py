@@ -1,0 +1,213 @@
+"""Volumes of representative latents at several epochs, and how far they agree."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tomodrgn.core.analysis.agreement import (
+    correlation_matrix,
+    masked_correlation,
+    masked_fsc,
+    shell_freqs,
+)
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.pipeline.masking import mask_rule
+from tomodrgn.core.pipeline.volumes import evaluate_volumes
+from tomodrgn.core.specs.volumes import VolumesSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.analysis.masks import MaskRule
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
+
+logger = logging.getLogger(__name__)
+
+CORRELATIONS: Final = "cc_masked.pkl"
+CURVES: Final = "fsc_masked.pkl"
+FREQS: Final = "fsc_masked_frequencies.pkl"
+WITHIN: Final = "cc_masked_alltoall.pkl"
+WITH_TRUTH: Final = "cc_masked_alltogroundtruth.pkl"
+
+Volumes = list["NDArray[np.float32]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeAgreement:
+    """How far the volumes of L groups agree over E epochs.
+
+    Attributes:
+        pixel_size_a: of the volumes.
+        freqs: (F,) cycles/px.
+        correlations: (L, E - 1) of successive epochs.
+        curves: (L, E - 1, F) likewise.
+        within: (E, L, L) correlations of groups in each epoch.
+        with_truth: (E, T, L) correlations with known maps; None without.
+        truth_fsc: (E, T) mean over shells of the FSC of the best volume with each known map.
+        truth_names: of the known maps.
+    """
+
+    pixel_size_a: float
+    freqs: NDArray[np.float64]
+    correlations: NDArray[np.float64]
+    curves: NDArray[np.float64]
+    within: NDArray[np.float64]
+    with_truth: NDArray[np.float64] | None
+    truth_fsc: NDArray[np.float64] | None
+    truth_names: list[str]
+
+
+def find_truth(spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
+    """The known maps by file name, patterns spelt out.
+
+    Raises:
+        DataError: a pattern fits no file, or a file is no map.
+    """
+    paths: list[Path] = []
+    for pattern in spec.ground_truth or ():
+        found = sorted(Path(name) for name in glob.glob(pattern))  # noqa: PTH207  absolute, too
+        if not found:
+            raise DataError(f"ground_truth: no file fits {pattern}; give MRC files")
+        paths += found
+    return {path.stem: read_volume(path)[0] for path in dict.fromkeys(paths)}
+
+
+def decode_epoch(
+    spec: ConvergenceVaeSpec,
+    registry: Registry,
+    outdir: Path,
+    epoch: int,
+    latents: NDArray[np.float32],
+) -> None:
+    """Write ``repr_particles/latent_representative.E.txt`` and, if wanted, ``vols.E/``."""
+    table = outdir / "repr_particles" / f"latent_representative.{epoch}.txt"
+    rows = (" ".join(f"{value:.8g}" for value in row) for row in latents)
+    write_text_atomic(table, "\n".join(rows) + "\n")
+    if spec.skip_volgen:
+        return
+    folder = volume_folder(outdir, epoch)
+    for path in folder.glob("vol_*.mrc"):
+        path.unlink()  # of an earlier call with more groups
+    evaluate_volumes(
+        VolumesSpec(
+            weights=spec.run / f"weights.{epoch}.pkl",
+            config=spec.run,
+            out=folder,
+            zfile=table,
+            flip=spec.flip,
+            invert=spec.invert,
+            downsample=spec.downsample,
+            lowpass_a=spec.lowpass_a,
+            pixel_size_a=spec.pixel_size_a,
+            devices=spec.devices,
+        ),
+        registry,
+    )
+
+
+def volume_folder(outdir: Path, epoch: int) -> Path:
+    """Where the volumes of an epoch lie."""
+    return outdir / f"vols.{epoch}"
+
+
+def compare_volumes(
+    spec: ConvergenceVaeSpec,
+    outdir: Path,
+    epochs: Sequence[int],
+    n_groups: int,
+    truth: dict[str, NDArray[np.float32]],
+) -> VolumeAgreement | None:
+    """Compare volumes of successive epochs, within epochs and with the truth; write the numbers.
+
+    Returns:
+        What was found; None where volumes are not complete.
+    """
+    paths = [
+        [volume_folder(outdir, epoch) / f"vol_{group:03d}.mrc" for group in range(n_groups)]
+        for epoch in epochs
+    ]
+    if not all(path.exists() for row in paths for path in row):
+        logger.info("volumes are not complete, so they are not compared; leave out --skip-volgen")
+        return None
+    rule = mask_rule(spec)
+    with ThreadPoolExecutor(spec.max_threads) as pool:
+        pairs = list(pool.map(lambda pair: _successive(pair[0], pair[1], rule), pairwise(paths)))
+        inside = list(pool.map(lambda row: _within(row, truth, rule), paths))
+    first, pixel_size_a = read_volume(paths[0][0])
+    found = VolumeAgreement(
+        pixel_size_a=pixel_size_a,
+        freqs=shell_freqs(len(first)),
+        correlations=np.stack([correlations for correlations, _ in pairs], axis=1),
+        curves=np.stack([curves for _, curves in pairs], axis=1),
+        within=np.stack([each[0] for each in inside]),
+        with_truth=np.stack([each[1] for each in inside]) if truth else None,
+        truth_fsc=np.stack([each[2] for each in inside]) if truth else None,
+        truth_names=list(truth),
+    )
+    _write(outdir, found)
+    return found
+
+
+def _successive(
+    before: Sequence[Path], after: Sequence[Path], rule: MaskRule
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(L,) correlations and (L, F) curves of two epochs."""
+    correlations, curves = [], []
+    for earlier, later in zip(_read(before), _read(after), strict=True):
+        correlations.append(masked_correlation(earlier, later, rule(earlier, later)))
+        curves.append(masked_fsc(earlier, later, rule))
+    return np.array(correlations), np.array(curves)
+
+
+def _within(
+    paths: Sequence[Path], truth: dict[str, NDArray[np.float32]], rule: MaskRule
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(L, L) correlations of groups, (T, L) with the truth, and (T,) best FSC with it."""
+    volumes = _read(paths)
+    for name, known in truth.items():
+        if known.shape != volumes[0].shape:
+            raise DataError(
+                f"ground_truth: {name} has {known.shape} voxels, volumes have {volumes[0].shape}; "
+                "resample it, or give --downsample"
+            )
+    known_maps = list(truth.values())
+    best = [
+        max(float(masked_fsc(known, volume, rule)[1:].mean()) for volume in volumes)
+        for known in known_maps
+    ]
+    return (
+        correlation_matrix(volumes, volumes, rule),
+        correlation_matrix(known_maps, volumes, rule),
+        np.array(best),
+    )
+
+
+def _read(paths: Sequence[Path]) -> Volumes:
+    return [read_volume(path)[0] for path in paths]
+
+
+def _write(outdir: Path, found: VolumeAgreement) -> None:
+    tables = {
+        CORRELATIONS: found.correlations,
+        CURVES: found.curves,
+        FREQS: found.freqs,
+        WITHIN: found.within,
+        WITH_TRUTH: found.with_truth,
+    }
+    for name, values in tables.items():
+        if values is not None:
+            write_bytes_atomic(outdir / name, pickle.dumps(values, protocol=4))
