@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.coverage import Coverage
     from tomodrgn.core.analysis.chance import Separation
+    from tomodrgn.core.analysis.coverage import Coverage
 
 APART: Final = 0.05
 """Largest corrected p value at which one class, or a pair of classes, is called apart."""

@@ -1,0 +1,145 @@
+"""Encoding: latents of particles, also of such that a run has never seen."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import make_folder
+from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.interfaces import SelectionWriter
+from tomodrgn.core.pipeline.decoding import load_model
+from tomodrgn.core.pipeline.parts import build_weightings, run_disc
+from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.pipeline.run_images import open_run_images
+from tomodrgn.core.run_directory import DatasetFacts, find_run_directory, read_run
+from tomodrgn.core.specs.files import AUTO, merge
+from tomodrgn.core.training.devices import Devices
+from tomodrgn.core.training.dose_mask import kept_coefficients
+from tomodrgn.core.training.embedding import embed_particles
+from tomodrgn.core.training.sampling import Sampler
+from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.embedding import EmbeddingSpec
+    from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
+
+_OF_THE_DATA = ("reader", "dataset", "image_state", "cache")
+"""Sections of the trained run that say nothing about other particles."""
+
+
+def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Registry) -> list[Path]:
+    """Encode particles with a trained model; the files that were written, the latents first.
+
+    Args:
+        spec: model and output.
+        data: sections of a run spec that say which images to read and how; preparation and scale
+            are those of the trained run.
+        registry: offers the parts.
+
+    Raises:
+        RunError: the model has no encoder, or its weights are missing.
+        DataError: the images do not suit the model.
+    """
+    directory = find_run_directory(spec.config, spec.weights)
+    model, checkpoint, trained, facts = load_model(directory, spec.weights, registry)
+    if model.encoder is None:
+        raise RunError(f"{directory}: is a run without an encoder; train_vae makes one")
+    kept = {name: part for name, part in read_run(directory)[0].items() if name not in _OF_THE_DATA}
+    run = registry.parse(
+        merge(
+            kept,
+            {"reader": {"kind": AUTO}, "contrast": {"norm": list(checkpoint.norm)}},
+            {"preparation": {"downsample": trained.preparation.downsample}},
+            data,
+        )
+    )
+    reader, particles = read_particles(run, registry)
+    n_tilts = _require_suitable(particles, model, facts)
+    make_folder(spec.out_z.parent)
+    if run.cache.path is None:
+        cache = spec.out_z.with_name(f"{spec.out_z.stem}_cache.h5")
+        run = run.model_copy(update={"cache": run.cache.model_copy(update={"path": cache})})
+    devices = Devices(run.devices)
+    images = open_run_images(run, reader, particles, spec.out_z.parent, devices)
+    builder, sampler = _batching(run, registry, particles, n_tilts, devices)
+    mean, log_variance = embed_particles(
+        model.to(devices.device, devices.dtype),
+        sampler,
+        builder,
+        images.source,
+        images.cache_rows,
+        batch_size=spec.batch_size,
+        autocast=devices.autocast,
+    )
+    write_latents(spec.out_z, mean, log_variance)
+    written = [spec.out_z]
+    if isinstance(reader, SelectionWriter):
+        star = spec.out_z.with_suffix(particles.source.suffix)
+        written += reader.write_selection(np.sort(particles.source_image), star)
+    logger.info("%d latents of %d dimensions", *mean.shape)
+    return written
+
+
+def _require_suitable(
+    particles: ParticleSet, model: VolumeModel, facts: DatasetFacts
+) -> int | None:
+    """Images that the encoder takes of each particle; None for all."""
+    if particles.box_size_px != facts.box_size_px:
+        raise DataError(
+            f"{particles.source}: images have {particles.box_size_px} px, the model was trained on "
+            f"{facts.box_size_px} px; crop them with --downsample {facts.box_size_px}"
+        )
+    if not np.isclose(particles.pixel_size_a, facts.pixel_size_a, rtol=1e-3):
+        raise DataError(
+            f"{particles.source}: pixels are {particles.pixel_size_a:.4g} A, those of the run were "
+            f"{facts.pixel_size_a:.4g} A; extract the particles alike"
+        )
+    needed: int | None = getattr(model.encoder, "n_tilts", None)
+    if needed is not None and particles.counts.min() < needed:
+        raise DataError(
+            f"{particles.source}: a particle has {particles.counts.min()} tilt images, the encoder "
+            f"takes {needed} of each; leave out those with fewer by --use-first-ntilts {needed}"
+        )
+    return needed
+
+
+def _batching(
+    run: RunSpecBase,
+    registry: Registry,
+    particles: ParticleSet,
+    n_tilts: int | None,
+    devices: Devices,
+) -> tuple[TiltBatchBuilder, Sampler]:
+    """What makes batches of particles, and draws them."""
+    disc = run_disc(run, particles.box_size_px)
+    kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
+    facts = DatasetFacts(
+        box_size_px=particles.box_size_px,
+        pixel_size_a=particles.pixel_size_a,
+        n_particles=particles.n_particles,
+        n_images=particles.n_images,
+        min_tilts=int(particles.counts.min()),
+    )
+    builder = TiltBatchBuilder(
+        particles,
+        disc,
+        weightings=build_weightings(run, registry, facts),
+        kept=kept,
+        dtype=devices.dtype,
+        device=devices.device,
+    )
+    n_drawn = run.training.sample_ntilts or n_tilts
+    sampler = Sampler(particles, kept=kept, usable=None, sample_ntilts=n_drawn, seed=run.seed or 0)
+    return builder, sampler

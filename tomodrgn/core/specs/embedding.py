@@ -1,0 +1,29 @@
+"""Which trained encoder is to see which images, and where the latents go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import PositiveInt, field_validator
+
+from tomodrgn.core.specs.base import Spec
+
+
+class EmbeddingSpec(Spec):
+    """Latents of particles from a trained encoder."""
+
+    weights: Path
+    """Weights of the model (weights.pkl or weights.N.pkl)."""
+    config: Path | None = None
+    """Run directory, or its run.yaml or config.pkl; by default beside the weights."""
+    out_z: Path
+    """File of the latents, ending in .pkl: mean, then log variance."""
+    batch_size: PositiveInt = 64
+    """Particles encoded at once."""
+
+    @field_validator("out_z")
+    @classmethod
+    def _is_a_pickle(cls, path: Path) -> Path:
+        if path.suffix != ".pkl":
+            raise ValueError(f"is {path}; give a file name that ends in .pkl")
+        return path
