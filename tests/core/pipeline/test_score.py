@@ -108,3 +108,29 @@ def test_a_folder_that_simulate_did_not_write_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=r"truth\.yaml is missing"):
         score(ScoreSpec(run=tmp_path, truth=tmp_path), registry)
+
+
+def test_a_damaged_covariance_is_refused(truth: Path, tmp_path: Path, registry: Registry) -> None:
+    write_latents(tmp_path / "z.pkl", np.zeros((8, 2)), np.zeros((8, 2)))
+    spec = ScoreSpec(run=tmp_path, truth=truth)
+    np.save(tmp_path / "z_covariance.npy", np.zeros((8, 2, 2)))
+    with pytest.raises(DataError, match=r"positive definite matrices of shape \(8, 2, 2\)"):
+        score(spec, registry)
+    (tmp_path / "z_covariance.npy").write_bytes(b"no array")
+    with pytest.raises(DataError, match="cannot be read as an array"):
+        score(spec, registry)
+
+
+def test_latents_that_are_no_numbers_are_refused(
+    truth: Path, tmp_path: Path, registry: Registry
+) -> None:
+    write_latents(tmp_path / "z.pkl", np.full((8, 2), np.nan), np.zeros((8, 2)))
+    with pytest.raises(DataError, match="numbers that are not finite"):
+        score(ScoreSpec(run=tmp_path, truth=truth), registry)
+
+
+def test_too_few_particles_are_refused(tmp_path: Path, registry: Registry) -> None:
+    truth = _simulated(tmp_path / "truth", n_particles=4)
+    write_latents(tmp_path / "z.pkl", np.zeros((4, 2)), np.zeros((4, 2)))
+    with pytest.raises(DataError, match="score at least 5"):
+        score(ScoreSpec(run=tmp_path, truth=truth), registry)

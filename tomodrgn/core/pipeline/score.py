@@ -111,13 +111,31 @@ def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float3
     """Mean and covariance of the latents."""
     mean, log_variance = read_latents(run / LATENTS)
     _refuse_other_count(run / LATENTS, len(mean), n_particles)
+    if not np.isfinite(mean).all():
+        raise DataError(f"{run / LATENTS}: holds numbers that are not finite; train again")
     found = {"mean": mean}
     if (run / _COVARIANCE).exists():
-        found["covariance"] = np.load(run / _COVARIANCE, allow_pickle=False)
-        _refuse_other_count(run / _COVARIANCE, len(found["covariance"]), n_particles)
+        found["covariance"] = _read_covariance(run / _COVARIANCE, *mean.shape)
     elif log_variance is not None:
-        found["covariance"] = np.exp(log_variance)[:, :, None] * np.eye(mean.shape[1], dtype="f4")
+        variance = np.exp(log_variance).clip(np.finfo(np.float32).tiny)
+        found["covariance"] = variance[:, :, None] * np.eye(mean.shape[1], dtype=np.float32)
     return found
+
+
+def _read_covariance(path: Path, n_particles: int, latent_dim: int) -> NDArray[np.float32]:
+    """(B, Z, Z) covariances of posteriors."""
+    try:
+        with path.open("rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as an array: {error}; train again") from error
+    expected = (n_particles, latent_dim, latent_dim)
+    if found.shape != expected or not np.linalg.eigvalsh(found).min() > 0:
+        raise DataError(
+            f"{path}: is to hold positive definite matrices of shape {expected}, found an array of "
+            f"shape {found.shape}; remove it, and the variances in {LATENTS} are used"
+        )
+    return found.astype(np.float32)
 
 
 def _read_classes(path: Path, n_particles: int) -> NDArray[np.int64]:

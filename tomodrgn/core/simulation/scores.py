@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.cropping import crop_volumes
 from tomodrgn.core.simulation.agreement import (
     axis_rank_correlation,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _PARTICLES_OF_BOUND: Final = 500
 _PARTICLES_OF_CALIBRATION: Final = 500
+_FEWEST_PARTICLES: Final = 5
 _VOLUMES_AT_ONCE: Final = 8
 
 Scores = dict[str, float]
@@ -98,9 +100,14 @@ def compare(
         n_decoded: particles whose volumes are decoded and compared with their own true ones.
 
     Raises:
-        DataError: volumes do not fit the true maps.
+        DataError: volumes do not fit the true maps, or particles are too few.
     """
     mine = truth.take(findings.rows)
+    n_real = int((mine.labels != JUNK).sum())
+    if findings.mean is not None and n_real < _FEWEST_PARTICLES:
+        raise DataError(
+            f"the run is on {n_real} particles that are no junk; score at least {_FEWEST_PARTICLES}"
+        )
     scores: Scores = {}
     clusters = _cluster(mine, findings.mean)
     if mine.spec.class_count > 1:
@@ -132,7 +139,8 @@ def _cluster(truth: Truth, mean: NDArray[np.float32] | None) -> NDArray[np.int64
     clusters = np.zeros(len(mean), dtype=np.int64)
     if truth.spec.class_count > 1:
         is_real = truth.labels != JUNK
-        clusters[is_real] = cluster_latents(mean[is_real], truth.spec.class_count)
+        n_classes = min(truth.spec.class_count, int(is_real.sum()))
+        clusters[is_real] = cluster_latents(mean[is_real], n_classes)
     return clusters
 
 
@@ -173,13 +181,14 @@ def _score_decoded(
         return {}
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(real, n_decoded, replace=False))
-    decoded = findings.decode(findings.mean[some])
-    true = _true_volumes(simulation, findings.rows[some])
-    areas = [area_under_fsc(a, _cropped(b, len(a))) for a, b in zip(decoded, true, strict=True)]
-    average = np.mean(list(_true_volumes(simulation, findings.rows[some])), axis=0)
-    one_for_all = [
-        area_under_fsc(average, b) for b in _true_volumes(simulation, findings.rows[some])
-    ]
+    own = findings.rows[some]
+    areas, average = [], np.zeros_like(truth.maps[0])
+    for found, true in zip(
+        findings.decode(findings.mean[some]), _true_volumes(simulation, own), strict=True
+    ):
+        areas.append(area_under_fsc(found, _cropped(true, len(found))))
+        average += true / n_decoded
+    one_for_all = [area_under_fsc(average, true) for true in _true_volumes(simulation, own)]
     scores = {
         "per-image AUC-FSC, mean": float(np.mean(areas)),
         "per-image AUC-FSC, standard deviation": float(np.std(areas)),
