@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.pipeline.start import METRICS
-from tomodrgn.core.training.checkpoint import saved_epochs
+from tomodrgn.core.run_directory import LATENTS
+from tomodrgn.core.training.checkpoint import load_checkpoint, saved_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,44 +25,56 @@ if TYPE_CHECKING:
 FEWEST = 2
 
 
+class EpochFiles(NamedTuple):
+    """What an epoch left."""
+
+    weights: Path
+    latents: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epochs:
     """Epochs of a run, counted from 0, ascending.
 
     Attributes:
         run: its directory.
-        saved: those with weights and latents, up to the last one that is looked at.
+        files: of those with weights and latents, up to the last one that is looked at.
         shown: those that are drawn and decoded, the first and the last among them.
     """
 
     run: Path
-    saved: list[int]
+    files: dict[int, EpochFiles]
     shown: list[int]
+
+    @property
+    def saved(self) -> list[int]:
+        """Those with weights and latents."""
+        return list(self.files)
 
     @property
     def last(self) -> int:
         """The last of them."""
-        return self.saved[-1]
+        return max(self.files)
 
     def latents(self, epoch: int) -> NDArray[np.float32]:
-        """(B, Z) latents after an epoch.
-
-        Raises:
-            RunError: they have another shape than those of the last epoch.
-        """
-        return read_latents(self.run / f"z.{epoch}.pkl")[0]
+        """(B, Z) latents after an epoch."""
+        return read_latents(self.files[epoch].latents)[0]
 
     def all_latents(self) -> Iterator[NDArray[np.float32]]:
-        """(B, Z) of every saved epoch, one at a time."""
-        n_rows = None
-        for epoch in self.saved:
+        """(B, Z) of every saved epoch, one at a time.
+
+        Raises:
+            RunError: they differ in shape.
+        """
+        shape = None
+        for epoch, files in self.files.items():
             latents = self.latents(epoch)
-            if n_rows is not None and latents.shape != n_rows:
+            if shape is not None and latents.shape != shape:
                 raise RunError(
-                    f"{self.run}/z.{epoch}.pkl: shape {latents.shape}, epochs before have {n_rows};"
-                    " it belongs to another run"
+                    f"{files.latents}: shape {latents.shape}, epochs before have {shape}; it "
+                    "belongs to another run"
                 )
-            n_rows = latents.shape
+            shape = latents.shape
             yield latents
 
 
@@ -72,22 +85,34 @@ def find_epochs(spec: ConvergenceVaeSpec) -> Epochs:
         RunError: the run has fewer than two, or lacks the last that is asked for.
     """
     run = spec.run
-    saved = [epoch for epoch in saved_epochs(run) if (run / f"z.{epoch}.pkl").exists()]
-    if not saved:
+    files = _saved_files(run)
+    if not files:
         raise RunError(f"{run}: no weights.N.pkl with z.N.pkl; give the run directory of train_vae")
-    last = saved[-1] if spec.epoch == "latest" else spec.epoch
-    if last not in saved:
+    last = max(files) if spec.epoch == "latest" else spec.epoch
+    if last not in files:
         raise RunError(
             f"{run}: no weights and latents of epoch {last}; found epochs "
-            f"{_listed(saved)}; give one of them"
+            f"{_listed(list(files))}; give one of them"
         )
-    saved = [epoch for epoch in saved if epoch <= last]
-    if len(saved) < FEWEST:
+    files = {epoch: found for epoch, found in files.items() if epoch <= last}
+    if len(files) < FEWEST:
         raise RunError(
             f"{run}: epoch {last} is the only one with weights and latents; at least "
             f"{FEWEST} are needed, so train longer or lower --checkpoint"
         )
-    return Epochs(run=run, saved=saved, shown=_spaced(saved, spec.epoch_interval))
+    return Epochs(run=run, files=files, shown=_spaced(list(files), spec.epoch_interval))
+
+
+def _saved_files(run: Path) -> dict[int, EpochFiles]:
+    """Files by epoch, ascending; the end of a run counts as the epoch that it is."""
+    files = {
+        epoch: EpochFiles(run / f"weights.{epoch}.pkl", run / f"z.{epoch}.pkl")
+        for epoch in saved_epochs(run)
+    }
+    final = EpochFiles(run / "weights.pkl", run / LATENTS)
+    if final.weights.exists():
+        files.setdefault(load_checkpoint(final.weights).epoch, final)
+    return {epoch: found for epoch, found in files.items() if found.latents.exists()}
 
 
 def read_metrics(run: Path) -> pd.DataFrame:

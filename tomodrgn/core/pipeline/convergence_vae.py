@@ -12,7 +12,7 @@ import pandas as pd
 
 from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
 from tomodrgn.core.analysis.latent_shifts import latent_shifts
-from tomodrgn.core.analysis.sketching import Sketch, SketchRule, representatives, sketch
+from tomodrgn.core.analysis.sketching import SketchRule, representatives, sketch
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.pipeline.checkups import read_activity, read_held_out
 from tomodrgn.core.pipeline.convergence_epochs import Epochs, find_epochs, read_metrics
@@ -82,8 +82,18 @@ def convergence_vae(spec: ConvergenceVaeSpec, registry: Registry) -> Path:
         verdict = _judge(tables)
         pictures.of_latents(epochs, tables.metrics, shifts, maps, groups)
         pictures.of_checkups(tables.held_out, tables.activity, tables.training_error, verdict)
-        mapped = {epoch: epochs.latents(epoch)[maps.subset] for epoch in epochs.shown}
-        places = _decode(spec, registry, outdir, mapped, groups)
+        places: dict[int, NDArray[np.int64]] = {}
+        for epoch in epochs.shown:
+            latents = epochs.latents(epoch)[maps.subset]
+            places[epoch] = representatives(latents, groups.supports)
+            decode_epoch(
+                spec,
+                registry,
+                outdir,
+                epoch=epoch,
+                weights=epochs.files[epoch].weights,
+                latents=latents[places[epoch]],
+            )
         pictures.of_places(maps, places, groups)
         found = compare_volumes(spec, outdir, epochs.shown, len(groups.names), truth)
         if found is not None:
@@ -129,21 +139,6 @@ def _sketch_rule(spec: ConvergenceVaeSpec) -> SketchRule:
     )
 
 
-def _decode(
-    spec: ConvergenceVaeSpec,
-    registry: Registry,
-    outdir: Path,
-    latents: dict[int, NDArray[np.float32]],
-    groups: Sketch,
-) -> dict[int, NDArray[np.int64]]:
-    """Decode the representatives of the groups at each epoch; their rows on the maps."""
-    chosen = {}
-    for epoch, mapped in latents.items():
-        chosen[epoch] = representatives(mapped, groups.supports)
-        decode_epoch(spec, registry, outdir, epoch, mapped[chosen[epoch]])
-    return chosen
-
-
 def _report(
     outdir: Path,
     epochs: Epochs,
@@ -157,7 +152,8 @@ def _report(
         findings |= {"recommended_epoch": None, "reason": _NOTHING_HELD_OUT, "warnings": {}}
         logger.info(_NOTHING_HELD_OUT)
     else:
-        findings |= asdict(verdict)
+        weights = epochs.files.get(verdict.recommended_epoch)
+        findings |= asdict(verdict) | {"weights": weights and weights.weights.name}
         logger.info("recommended: %s", verdict.reason)
         for name, words in verdict.warnings.items():
             logger.warning("%s: %s", name, words)

@@ -90,7 +90,9 @@ def decode_epoch(
     spec: ConvergenceVaeSpec,
     registry: Registry,
     outdir: Path,
+    *,
     epoch: int,
+    weights: Path,
     latents: NDArray[np.float32],
 ) -> None:
     """Write ``repr_particles/latent_representative.E.txt`` and, if wanted, ``vols.E/``."""
@@ -104,7 +106,7 @@ def decode_epoch(
         path.unlink()  # of an earlier call with more groups
     evaluate_volumes(
         VolumesSpec(
-            weights=spec.run / f"weights.{epoch}.pkl",
+            weights=weights,
             config=spec.run,
             out=folder,
             zfile=table,
