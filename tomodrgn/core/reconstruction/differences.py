@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from tomodrgn.core.reconstruction.grids import complete_plane
+from tomodrgn.core.fourier.grids import complete_plane
 from tomodrgn.core.reconstruction.insertion import FourierSums
 from tomodrgn.core.reconstruction.wiener import reconstruct_volume
 

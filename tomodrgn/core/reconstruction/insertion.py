@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from tomodrgn.core.reconstruction.grids import OVERSAMPLING, add_to_grid, corners, grid_shape
+from tomodrgn.core.fourier.grids import OVERSAMPLING, add_to_grid, corners, grid_shape
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tomodrgn.core.reconstruction.grids import OVERSAMPLING, corners, volumes_to_spectra
+from tomodrgn.core.fourier.grids import OVERSAMPLING, corners, volumes_to_spectra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,8 @@ import torch
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc, shift_phases
+from tomodrgn.core.fourier.grids import grid_shape
 from tomodrgn.core.physics.windows import circular_window
-from tomodrgn.core.reconstruction.grids import grid_shape
 from tomodrgn.core.reconstruction.insertion import FourierSums, empty_sums
 from tomodrgn.core.reconstruction.maps import add_images
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.reconstruction.grids import (
+from tomodrgn.core.fourier.grids import (
     complete_plane,
     grid_shells,
     mean_over_shells,

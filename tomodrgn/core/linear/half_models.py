@@ -1,0 +1,236 @@
+"""Linear models of two independent halves of the particles, fitted side by side.
+
+Source:
+    Tipping & Bishop 1999, doi:10.1111/1467-9868.00196 (the model);
+    Scheres 2012, doi:10.1016/j.jmb.2011.11.010 (priors from half sets).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.linear.basis import BasisSums, resize_maps, solve_basis
+from tomodrgn.core.linear.halves import (
+    common_frame,
+    grams_of,
+    honest_fsc,
+    smooth_fsc,
+    wiener_prior,
+)
+from tomodrgn.core.linear.latents import LatentTerms, Posterior, log_evidence, standardising
+from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
+from tomodrgn.core.reconstruction.resolution import spherical_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.linear.observations import Observations
+
+_WEAK_PRIOR: Final = 0.01
+_STARTING_PRIOR: Final = 1.0
+_MASK_RADIUS, _MASK_EDGE = 0.85, 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfModels:
+    """Models of two halves of the particles, in one frame.
+
+    Attributes:
+        maps: (2, 1 + K, D, D, D).
+        precision: (shells,) of the noise.
+        fsc: (1 + K, shells) agreement of their maps.
+        prior: (1 + K, shells) that the last maps were solved with.
+        latents: (B, K) posterior means, each under the model of its own half.
+        evidence: mean log evidence per particle.
+    """
+
+    maps: Tensor
+    precision: Tensor
+    fsc: Tensor
+    prior: Tensor
+    latents: Tensor
+    evidence: float
+
+    def first(self, n_latents: int) -> HalfModels:
+        """With the leading latents alone."""
+        n_maps = 1 + n_latents
+        return replace(
+            self,
+            maps=self.maps[:, :n_maps],
+            fsc=self.fsc[:n_maps],
+            prior=self.prior[:n_maps],
+            latents=self.latents[:, :n_latents],
+        )
+
+    def with_maps(self, maps: Tensor, precision: Tensor) -> HalfModels:
+        """With other maps and noise."""
+        return replace(self, maps=maps, precision=precision)
+
+
+class Halves:
+    """Fits both halves at once, each on a core of its own."""
+
+    def __init__(
+        self,
+        images: Observations,
+        rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+        window_power: float,
+    ) -> None:
+        self.images, self.rows, self.window_power = images, rows, window_power
+        self.mask = _mask(images)
+
+    def at(self, images: Observations) -> Halves:
+        """The same at another resolution."""
+        return Halves(images, self.rows, self.window_power)
+
+    def passes(
+        self, maps: Tensor, precision: Tensor, *, known: Tensor | None = None, collect: bool = True
+    ) -> list[Pass]:
+        """A pass over each half with its maps (2, C, D, D, D)."""
+
+        def one(half: int) -> Pass:
+            rows = self.rows[half]
+            latents = None if known is None else known[torch.from_numpy(rows).to(known.device)]
+            return run_pass(
+                self.images, rows, maps[half], precision, known=latents, collect=collect
+            )
+
+        return run_both(one, self.images.device)
+
+    def begin(self, latents: Tensor) -> HalfModels:
+        """Mean maps, and maps of random latents (B, K)."""
+        box, device = self.images.box_size_px, self.images.device
+        n_shells = box // 2 + 1
+        nothing = torch.zeros(2, 1, box, box, box, device=device)
+        first = self.passes(nothing, torch.ones(n_shells, device=device))
+        means, fsc, prior = self._solve([collected(each) for each in first], is_start=False)
+        precision = noise_precision(first, self.window_power)
+        second = self.passes(means, precision, known=latents)
+        precision = noise_precision(second, self.window_power)
+        maps, fsc, prior = self._solve([collected(each) for each in second], is_start=True)
+        return HalfModels(
+            maps=maps, precision=precision, fsc=fsc, prior=prior, latents=latents, evidence=0.0
+        )
+
+    def improve(self, models: HalfModels, *, is_start: bool) -> HalfModels:
+        """One round of expectation and maximisation.
+
+        At the start latents count as if they were certain, and maps are damped alike: directions
+        are searched for, not yet judged.
+        """
+        passes = self.passes(models.maps, models.precision)
+        sums, latents = [], models.latents.clone()
+        for each, rows in zip(passes, self.rows, strict=True):
+            change = standard_change(each.found)
+            sums.append(collected(each).transformed(change))
+            z = each.found.mean @ change[1:, 1:].T + change[1:, 0]
+            latents[torch.from_numpy(rows).to(latents.device)] = z
+        maps, fsc, prior = self._solve(sums, is_start=is_start)
+        evidence = torch.cat([log_evidence(each.terms, each.found) for each in passes])
+        return HalfModels(
+            maps=maps,
+            precision=noise_precision(passes, self.window_power),
+            fsc=fsc,
+            prior=prior,
+            latents=latents,
+            evidence=float(evidence.mean()),
+        )
+
+    def resized(self, models: HalfModels) -> HalfModels:
+        """Models of another resolution in the box of these images."""
+        box = self.images.box_size_px
+        maps = torch.stack([resize_maps(half, box) for half in models.maps])
+        missing = box // 2 + 1 - len(models.precision)
+        precision = torch.cat([models.precision[:-1], models.precision[-2:-1].repeat(missing + 1)])
+        return replace(models, maps=maps, precision=precision)
+
+    def cross_terms(self, models: HalfModels) -> LatentTerms:
+        """Terms of each particle under the model of the half that it does not belong to."""
+        passes = self.passes(models.maps.flip(0), models.precision, collect=False)
+        return self.in_order(passes)[1]
+
+    def in_order(self, passes: list[Pass]) -> tuple[Posterior, LatentTerms]:
+        """Posteriors and terms of all particles, in the order of their rows."""
+        rows = torch.from_numpy(np.concatenate(self.rows))
+        order = torch.argsort(rows).to(self.images.device)
+        terms = LatentTerms(
+            torch.cat([each.terms.matrix for each in passes])[order],
+            torch.cat([each.terms.vector for each in passes])[order],
+        )
+        return terms.posterior(), terms
+
+    def _solve(self, sums: list[BasisSums], *, is_start: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps (2, C, D, D, D) in a common frame, their FSC and the prior (C, shells)."""
+        weights = torch.stack([each.mean_weights() for each in sums])
+        rough = [
+            solve_basis(each, _WEAK_PRIOR * weight, self.mask)
+            for each, weight in zip(sums, weights, strict=True)
+        ]
+        fsc = smooth_fsc(rough[0][0], rough[1][0])[None]
+        if len(rough[0]) > 1:
+            grams = grams_of(rough[0][1:], rough[1][1:], weights.mean((0, 1)))
+            frames = common_frame(grams)
+            fsc = torch.cat([fsc, honest_fsc(grams.turned(*frames))])
+            sums = [
+                each.transformed(with_mean(frame.T.to(weights)))
+                for each, frame in zip(sums, frames, strict=True)
+            ]
+            weights = torch.stack([each.mean_weights() for each in sums])
+        prior = wiener_prior(weights.mean(0), fsc)
+        if is_start:
+            prior[1:] = _STARTING_PRIOR * weights.mean(0)[1:]
+        maps = torch.stack([solve_basis(each, prior, self.mask) for each in sums])
+        return maps, fsc, prior
+
+
+def run_both(one: Callable[[int], Pass], device: torch.device) -> list[Pass]:
+    """A pass over each half: one after the other on a GPU, side by side on the cores of a CPU."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        return [one(0), one(1)]
+    torch.set_num_threads(1)
+    try:
+        share = max(1, threads // 2)
+        with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            return list(pool.map(one, (0, 1)))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _mask(images: Observations) -> Tensor:
+    mask = spherical_mask(images.box_size_px, _MASK_RADIUS, _MASK_EDGE)
+    return torch.from_numpy(mask).to(images.device)
+
+
+def collected(each: Pass) -> BasisSums:
+    """The sums of a pass that was told to collect them."""
+    if each.sums is None:
+        raise ValueError("the pass collected no sums")
+    return each.sums
+
+
+def standard_change(found: Posterior) -> Tensor:
+    """(1 + K, 1 + K) from u to u' whose latents have a mean of 0 and a second moment of 1."""
+    centre = found.mean.mean(0)
+    deviation = found.mean - centre
+    covariance = deviation.T @ deviation / len(deviation) + found.covariance.mean(0)
+    _, inverse = standardising(covariance)
+    change = with_mean(inverse)
+    change[1:, 0] = -inverse @ centre
+    return change
+
+
+def with_mean(change: Tensor) -> Tensor:
+    """(1 + K, 1 + K) of a change of latents alone (K, K)."""
+    size = len(change)
+    full = torch.eye(size + 1, device=change.device, dtype=change.dtype)
+    full[1:, 1:] = change
+    return full

@@ -1,0 +1,129 @@
+"""Posteriors of latents from what their images say: a matrix and a vector per particle.
+
+Given the maps, the log likelihood of the latent z of a particle is ``b.z - z.A z / 2`` up to a
+constant. With a standard normal prior its posterior is normal with covariance (A + I)^-1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_TILT_SETS: Final = 2
+_PRIOR_ROUNDS: Final = 30
+_LEAST_VARIANCE: Final = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class LatentTerms:
+    """What the images of B particles say of their latents, odd and even tilts apart.
+
+    Attributes:
+        matrix: (B, 2, K, K) A of each.
+        vector: (B, 2, K) b of each.
+    """
+
+    matrix: Tensor
+    vector: Tensor
+
+    def posterior(self) -> Posterior:
+        """Given all tilts."""
+        return posterior(self.matrix.sum(1), self.vector.sum(1))
+
+    def held_out_gains(self) -> Tensor:
+        """(K, B) log likelihood that the first k + 1 latents add to tilts they were not fit to.
+
+        Each set of tilts is predicted from the other, and compared with the mean map.
+        """
+        n_latents = self.vector.shape[-1]
+        gains = []
+        for k in range(1, n_latents + 1):
+            matrix, vector = self.matrix[..., :k, :k], self.vector[..., :k]
+            gain = torch.zeros_like(vector[:, 0, 0])
+            for told in range(_TILT_SETS):
+                mean = posterior(matrix[:, told], vector[:, told]).mean
+                gain = gain + _gain(matrix[:, 1 - told], vector[:, 1 - told], mean)
+            gains.append(gain)
+        return torch.stack(gains)
+
+    def about(self, centre: Tensor) -> LatentTerms:
+        """For latents less a centre (K,), which the mean map takes in."""
+        return LatentTerms(self.matrix, self.vector - self.matrix @ centre)
+
+    def changed(self, change: Tensor) -> LatentTerms:
+        """For maps V ``change`` (K, K') instead of V."""
+        return LatentTerms(change.T @ self.matrix @ change, self.vector @ change)
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Normal distributions of the latents of B particles."""
+
+    mean: Tensor  # (B, K)
+    covariance: Tensor  # (B, K, K)
+
+    def moments(self) -> Tensor:
+        """(B, K, K) mean of z z^T."""
+        return self.mean[:, :, None] * self.mean[:, None, :] + self.covariance
+
+
+def posterior(matrix: Tensor, vector: Tensor) -> Posterior:
+    """Under a standard normal prior, of (B, K, K) and (B, K)."""
+    if not vector.shape[-1]:
+        return Posterior(vector, matrix)
+    identity = torch.eye(vector.shape[-1], device=vector.device, dtype=vector.dtype)
+    factor = torch.linalg.cholesky(matrix + identity)
+    mean = torch.cholesky_solve(vector[..., None], factor)[..., 0]
+    return Posterior(mean, torch.cholesky_inverse(factor))
+
+
+def log_evidence(terms: LatentTerms, found: Posterior) -> Tensor:
+    """(B,) log probability of the images with the latents integrated out, over the mean map's."""
+    vector = terms.vector.sum(1)
+    return 0.5 * ((vector * found.mean).sum(1) + torch.linalg.slogdet(found.covariance)[1])
+
+
+def population(terms: LatentTerms) -> tuple[Tensor, Tensor]:
+    """Mean (K,) and covariance (K, K) of the latents of the population, of greatest evidence.
+
+    Source:
+        Expectation-maximisation for a normal prior; Laird & Ware 1982, doi:10.2307/2529876.
+    """
+    matrix, vector = terms.matrix.sum(1), terms.vector.sum(1)
+    centre = vector.new_zeros(vector.shape[1])
+    spread = torch.eye(len(centre), device=vector.device, dtype=vector.dtype)
+    for _ in range(_PRIOR_ROUNDS):
+        root = _root(spread)
+        scaled = posterior(
+            root @ matrix @ root, (vector - torch.einsum("bkl,l->bk", matrix, centre)) @ root
+        )
+        offset = scaled.mean @ root
+        centre = centre + offset.mean(0)
+        deviation = offset - offset.mean(0)
+        spread = deviation.T @ deviation / len(vector)
+        spread = spread + root @ scaled.covariance.mean(0) @ root
+    return centre, spread
+
+
+def _root(covariance: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(covariance)
+    root: Tensor = (vectors * values.clamp_min(_LEAST_VARIANCE).sqrt()) @ vectors.T
+    return root
+
+
+def standardising(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Root (K, K) of a covariance and its inverse; inverse z is standard."""
+    values, vectors = torch.linalg.eigh(covariance)
+    roots = values.clamp_min(_LEAST_VARIANCE).sqrt()
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+
+
+def _gain(matrix: Tensor, vector: Tensor, latent: Tensor) -> Tensor:
+    quadratic = torch.einsum("bk,bkl,bl->b", latent, matrix, latent)
+    gain: Tensor = (latent * vector).sum(1) - 0.5 * quadratic
+    return gain

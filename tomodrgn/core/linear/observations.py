@@ -1,0 +1,181 @@
+"""Tilt images as the linear model sees them: whitened, in blocks of whole particles, on the device.
+
+An image is ``y = g F + h n``. What matters of it is ``signal = (g / h^2) y``, ``power = g^2 / h^2``
+and where each coefficient lies in the volume. Small sets are kept as they are after the first pass;
+others are computed anew in every pass, so that memory does not grow with the set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.fourier.grids import OVERSAMPLING, Corners, corners
+from tomodrgn.core.fourier.shells import shell_indices
+from tomodrgn.core.physics.dose import dose_attenuation
+from tomodrgn.core.physics.transfer import noise_transfer, signal_transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.cache.stream import ImageSource
+    from tomodrgn.core.fourier.disc import HalfPlaneDisc
+    from tomodrgn.core.particles.tables import ParticleSet
+
+_COEFFICIENTS_AT_ONCE: Final = {"cpu": 2**16, "cuda": 2**21}
+_KEPT_COEFFICIENTS: Final = 2**22
+"""Sets with fewer coefficients than this stay in memory between passes, at about 120 bytes each."""
+_LEAST_NOISE: Final = 1e-3
+"""Where premultiplication left less noise than this, it left no signal either."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Coefficients of m images of some whole particles, each image with the n of lowest radius.
+
+    Attributes:
+        particles: (b,) int64 rows of the particles, on the device.
+        owner: (m,) int64 which of these each image shows.
+        rank: (m,) int64 place of the image within its particle.
+        where: (m * n) places in the volume.
+        signal: (m, n) complex, (g / h^2) y.
+        power: (m, n) g^2 / h^2.
+        observed: (m, n) complex y.
+        signal_transfer: (m, n) g.
+        noise_power: (m, n) h^2.
+    """
+
+    particles: Tensor
+    owner: Tensor
+    rank: Tensor
+    where: Corners
+    signal: Tensor
+    power: Tensor
+    observed: Tensor
+    signal_transfer: Tensor
+    noise_power: Tensor
+
+
+class Observations:
+    """The images of a particle set up to a radius.
+
+    Args:
+        particles: B particles with M images.
+        disc: the coefficients that the source holds of each image.
+        source: normalised coefficients, by cache row.
+        cache_rows: (M,) row of each image.
+        radius_px: largest radius that is looked at, an integer number of Fourier pixels.
+        dose: allow for the signal that radiation destroyed, where nobody did so upstream.
+        device: where blocks lie.
+    """
+
+    def __init__(
+        self,
+        particles: ParticleSet,
+        disc: HalfPlaneDisc,
+        source: ImageSource,
+        cache_rows: NDArray[np.int64],
+        *,
+        radius_px: int,
+        dose: bool = True,
+        device: torch.device,
+    ) -> None:
+        self.particles, self.disc, self.source = particles, disc, source
+        self.cache_rows, self.dose, self.device = cache_rows, dose, device
+        self.radius_px = radius_px
+        self.n_coefficients = disc.prefix(radius_px)
+        self.box_size_px = min(2 * (radius_px + 1), disc.box_size_px)
+        self.shells = torch.from_numpy(shell_indices(disc.radius_px[: self.n_coefficients])).to(
+            device
+        )
+        self._k = torch.from_numpy(disc.k[: self.n_coefficients]).to(device, torch.float32)
+        freqs_per_a = disc.freqs()[: self.n_coefficients] / particles.pixel_size_a
+        self._freqs_per_a = torch.from_numpy(freqs_per_a).to(device)
+        self._kept: dict[bytes, list[Block]] = {}
+
+    def to_radius(self, radius_px: int) -> Observations:
+        """The same images up to another radius."""
+        return Observations(
+            self.particles,
+            self.disc,
+            self.source,
+            self.cache_rows,
+            radius_px=radius_px,
+            dose=self.dose,
+            device=self.device,
+        )
+
+    def blocks(self, rows: NDArray[np.int64]) -> Iterator[Block]:
+        """Blocks of the particles with the rows given, in that order."""
+        key = rows.tobytes()
+        if key in self._kept:
+            yield from self._kept[key]
+            return
+        n_images = int(self.particles.counts[rows].sum())
+        keeps = self.particles.n_images * self.n_coefficients <= _KEPT_COEFFICIENTS
+        kept = []
+        groups = self._groups(rows)
+        images = [self._images_of(group) for group in groups]
+        coefficients = self.source.batches(self.cache_rows[part] for part in images)
+        for group, part, values in zip(groups, images, coefficients, strict=True):
+            block = self._block(group, part, values)
+            if keeps:
+                kept.append(block)
+            yield block
+        if keeps and n_images:
+            self._kept[key] = kept
+
+    def _groups(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows of particles that fit into one block."""
+        at_once = _COEFFICIENTS_AT_ONCE.get(self.device.type, _COEFFICIENTS_AT_ONCE["cuda"])
+        ends = np.cumsum(self.particles.counts[rows]) * self.n_coefficients
+        edges = np.flatnonzero(np.diff((ends - 1) // at_once)) + 1
+        return np.split(rows, edges)
+
+    def _images_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        starts, counts = self.particles.starts[rows], self.particles.counts[rows]
+        first = np.cumsum(counts) - counts
+        return np.asarray(np.arange(counts.sum()) - np.repeat(first - starts, counts))
+
+    def _block(
+        self, rows: NDArray[np.int64], images: NDArray[np.int64], coefficients: Tensor
+    ) -> Block:
+        table = self.particles.images.convert(
+            lambda column: torch.from_numpy(column[images]).to(self.device)
+        )
+        optics = self.particles.optics
+        observed = torch.view_as_complex(coefficients[:, : self.n_coefficients].contiguous())
+        ones = torch.ones_like(observed.real)
+        signal = signal_transfer(table, self._freqs_per_a, optics)
+        noise = noise_transfer(table, self._freqs_per_a, optics)
+        g = ones if signal is None else signal.to(ones)
+        h = ones if noise is None else noise.to(ones)
+        if self.dose and not all(group.state.dose_weighted for group in optics):
+            left = dose_attenuation(
+                table.dose_e_per_a2, self._freqs_per_a.norm(dim=-1), table.voltage_kv
+            ).to(ones)
+            weighted = torch.tensor([group.state.dose_weighted for group in optics]).to(self.device)
+            g = g * torch.where(weighted[table.optics.long(), None], ones, left)
+        noise_power = h.square()
+        factor = torch.where(h > _LEAST_NOISE, g / noise_power.clamp_min(_LEAST_NOISE**2), 0.0)
+        points = OVERSAMPLING * (self._k @ table.rotation[:, :2].to(ones))  # (m, n, 3)
+        counts = self.particles.counts[rows]
+        owner = np.repeat(np.arange(len(rows)), counts)
+        rank = np.arange(len(images)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return Block(
+            particles=torch.from_numpy(rows).to(self.device),
+            owner=torch.from_numpy(owner).to(self.device),
+            rank=torch.from_numpy(rank).to(self.device),
+            where=corners(points.reshape(-1, 3).unbind(1), self.box_size_px),
+            signal=observed * factor,
+            power=g * factor,
+            observed=observed,
+            signal_transfer=g,
+            noise_power=noise_power,
+        )

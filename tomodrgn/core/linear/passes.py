@@ -1,0 +1,150 @@
+"""One pass over images: what they say of latents, and sums for the next maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from tomodrgn.core.linear.basis import BasisSums, MapSpectra, empty_basis_sums
+from tomodrgn.core.linear.latents import LatentTerms, Posterior, posterior
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.linear.observations import Block, Observations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What a pass over b particles found.
+
+    Attributes:
+        terms: of their latents.
+        found: posteriors, given these terms.
+        sums: for maps given these posteriors, or None.
+        residual: (shells,) squared error of the prediction, latents uncertain, over all images.
+        noise_transfer: (shells,) sum of h^2, which the error is to be divided by.
+    """
+
+    terms: LatentTerms
+    found: Posterior
+    sums: BasisSums | None
+    residual: Tensor
+    noise_transfer: Tensor
+
+
+def run_pass(
+    images: Observations,
+    rows: NDArray[np.int64],
+    maps: Tensor,
+    precision: Tensor,
+    *,
+    known: Tensor | None = None,
+    collect: bool = True,
+) -> Pass:
+    """See the images of some particles once.
+
+    Args:
+        images: of all particles.
+        rows: (b,) particles to look at.
+        maps: (1 + K, D, D, D) of the model, in the box of the images.
+        precision: (shells,) of the noise.
+        known: (b, K') latents to collect sums for, instead of those that are found.
+        collect: whether to collect sums.
+    """
+    spectra = MapSpectra(maps)
+    n_latents = len(maps) - 1
+    device = maps.device
+    n_maps = 1 + (n_latents if known is None else known.shape[1])
+    sums = empty_basis_sums(n_maps, images.box_size_px, device) if collect else None
+    n_shells = len(precision)
+    residual = torch.zeros(n_shells, device=device, dtype=torch.float64)
+    transfer = torch.zeros_like(residual)
+    weight = precision[images.shells]
+    matrices, vectors = [], []
+    done = 0
+    for block in images.blocks(rows):
+        slices = spectra.at(block)
+        matrix, vector = _terms(block, slices, weight)
+        found = posterior(matrix.sum(1), vector.sum(1))
+        matrices.append(matrix)
+        vectors.append(vector)
+        error = _squared_error(block, slices, found)
+        residual += torch.bincount(images.shells, error.sum(0).double(), minlength=n_shells)
+        transfer += torch.bincount(
+            images.shells, block.noise_power.sum(0).double(), minlength=n_shells
+        )
+        if sums is not None:
+            n_particles = len(block.particles)
+            given = None if known is None else known[done : done + n_particles]
+            sums.add(block, weight, *_moments(found if given is None else given))
+        done += len(block.particles)
+    terms = LatentTerms(torch.cat(matrices), torch.cat(vectors))
+    return Pass(
+        terms=terms,
+        found=terms.posterior(),
+        sums=sums,
+        residual=residual,
+        noise_transfer=transfer,
+    )
+
+
+def noise_precision(passes: list[Pass], window_power: float) -> Tensor:
+    """(shells,) precision of the noise that passes found, per independent coefficient.
+
+    Args:
+        passes: over different particles.
+        window_power: mean square of the window of the images: it makes neighbouring coefficients
+            share their noise, so that fewer of them are independent.
+    """
+    residual = torch.stack([each.residual for each in passes]).sum(0)
+    transfer = torch.stack([each.noise_transfer for each in passes]).sum(0)
+    seen = transfer > 0
+    variance = torch.where(seen, residual / transfer.clamp_min(1e-30), 1.0)
+    precision = torch.where(seen & (variance > 0), window_power / variance, 0.0)
+    return precision.float()
+
+
+def _terms(block: Block, slices: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """(b, 2, K, K) and (b, 2, K), by tilts of even and odd rank."""
+    n_particles, n_latents = len(block.particles), len(slices) - 1
+    power = block.power * weight
+    error = block.signal * weight - power * slices[0]
+    basis = torch.view_as_real(slices[1:].transpose(0, 1).contiguous()).flatten(2)  # (m, K, 2n)
+    weighted = basis * power.repeat_interleave(2, dim=1)[:, None]
+    matrix = 2 * weighted @ basis.transpose(1, 2)
+    vector = 2 * (basis @ torch.view_as_real(error).flatten(1)[:, :, None])[..., 0]
+    place = 2 * block.owner + block.rank % 2
+    matrices = matrix.new_zeros((2 * n_particles, n_latents, n_latents))
+    vectors = vector.new_zeros((2 * n_particles, n_latents))
+    matrices.index_add_(0, place, matrix)
+    vectors.index_add_(0, place, vector)
+    return matrices.unflatten(0, (n_particles, 2)), vectors.unflatten(0, (n_particles, 2))
+
+
+def _squared_error(block: Block, slices: Tensor, found: Posterior) -> Tensor:
+    """(m, n) expected squared error of the prediction."""
+    latent = found.mean[block.owner].T[:, :, None]
+    predicted = slices[0] + (latent * slices[1:]).sum(0)
+    error = (block.observed - block.signal_transfer * predicted).abs().square()
+    basis = torch.view_as_real(slices[1:].permute(1, 2, 0).contiguous())  # (m, n, K, 2)
+    m, n, n_latents, _ = basis.shape
+    flat = basis.transpose(2, 3).reshape(m, 2 * n, n_latents)
+    spread = ((flat @ found.covariance[block.owner]) * flat).sum(-1).view(m, n, 2).sum(-1)
+    return error + block.signal_transfer.square() * spread
+
+
+def _moments(latents: Posterior | Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (b, 1 + K) and second moments of u = (1, z)."""
+    if isinstance(latents, Posterior):
+        mean, spread = latents.mean, latents.covariance
+    else:
+        mean, spread = latents, latents.new_zeros((*latents.shape, latents.shape[1]))
+    full = torch.cat([mean.new_ones(len(mean), 1), mean], dim=1)
+    moments = full[:, :, None] * full[:, None, :]
+    moments[:, 1:, 1:] += spread
+    return full, moments
