@@ -323,14 +323,6 @@ NUISANCE_OPTIONS: Final = (
     Classic("--json", "json_output"),
 )
 
-SCORE_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("truth", "truth", needed=True),
-    Classic("-o --out", "out"),
-    Classic("--volumes", "volumes"),
-    Classic("--n-decoded", "n_decoded"),
-)
-
 EMBEDDING_DATA_OPTIONS: Final = (
     *(
         row
@@ -359,6 +351,23 @@ CLEANUP_OPTIONS: Final = (
 VIEW_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("--json", "json_output"),
+)
+
+VOLUME_SPACE_OPTIONS: Final = (
+    Classic("volume_folder", "voldir"),
+    Classic("--voldir", "voldir", needed=True),
+    Classic("-c --config", "config"),
+    Classic("-o --outdir", "outdir"),
+    Classic("--num-pcs", "num_pcs"),
+    Classic("--ksample", "ksample"),
+    Classic("--mask-path", "mask_path"),
+    Classic("--mask", "mask"),
+    Classic("--thresh", "thresh"),
+    Classic("--dilate", "dilate"),
+    Classic("--dist", "dist"),
+    Classic("--skip-umap", "skip_umap"),
+    Classic("--seed", "seed"),
+    Classic("--plot-format", "plot_format"),
 )
 
 EXPORT_OPTIONS: Final = (

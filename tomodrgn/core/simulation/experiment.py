@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.geometry.projections import shifts_a
 from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.core.simulation.acquisition import Acquisition, draw_acquisition
 from tomodrgn.core.simulation.motions import draw_coordinates
-from tomodrgn.core.simulation.poses import Poses, with_errors
+from tomodrgn.core.simulation.poses import Poses, draw_poses, vectors_within, with_errors
 from tomodrgn.core.simulation.streams import random_stream
 from tomodrgn.core.simulation.tomograms import tomogram_of_particles
 
@@ -77,31 +76,19 @@ class Experiment:
 
 def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
     """Everything random about an experiment but its noise."""
-    n = spec.n_particles
     acquisition = draw_acquisition(spec)
     tomogram = tomogram_of_particles(spec)
-    orientation = random_rotations(n, random_stream(spec.seed, "orientation"))
     particle, tilt = np.nonzero(_presence(spec, acquisition.n_frames[tomogram]))
-    place_a = (random_stream(spec.seed, "position").random((n, 3)) - 0.5) * np.array(spec.field_a)
-    origin_a = pixel_size_a * _within(spec, "origin", spec.origin_shift_px)
-    drift_a = _within(spec, "drift", spec.trajectories_a)
+    place_a = vectors_within(spec, "position", 0.5) * np.array(spec.field_a)
+    drift_a = vectors_within(spec, "drift", spec.trajectories_a)
     moved_a = drift_a[particle] * acquisition.progress[tilt, None]
     frames = acquisition.rotation[tilt]
     seen_a = np.einsum("mij,mj->mi", frames, place_a[particle] + moved_a)
-    if spec.writes_set:
-        shift_px = shifts_a(frames, origin_a[particle] - moved_a) / pixel_size_a
-    else:
-        shift_px = _shifts(spec, len(tilt))
+    poses = draw_poses(spec, frames, particle, moved_a, pixel_size_a)
     labels = _labels(spec)
-    poses = Poses(
-        orientation=orientation,
-        origin_a=origin_a,
-        rotation=frames @ orientation[particle],
-        shift_px=shift_px,
-    )
     images = ImageTable(
         rotation=_scrambled(spec, poses.rotation, labels[particle]),
-        shift_px=shift_px,
+        shift_px=poses.shift_px,
         dose_e_per_a2=spec.dose_per_tilt_e_per_a2 * (tilt + 1.0),
         tilt_deg=acquisition.tilt_deg[tilt],
         voltage_kv=np.full(len(tilt), spec.voltage_kv),
@@ -111,17 +98,15 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
     return Experiment(
         labels=labels,
         motion=draw_coordinates(spec),
-        orientation=orientation,
+        orientation=poses.orientation,
         tomogram=tomogram,
         place_a=place_a,
-        origin_a=origin_a,
+        origin_a=poses.origin_a,
         drift_a=drift_a,
         acquisition=acquisition,
-        counts=np.bincount(particle, minlength=n),
+        counts=np.bincount(particle, minlength=spec.n_particles),
         images=images,
-        stated=with_errors(
-            spec, poses, frames=frames, particle=particle, pixel_size_a=pixel_size_a
-        ),
+        stated=with_errors(spec, poses, frames, particle, pixel_size_a),
         tilt=tilt,
         seen_a=seen_a,
     )
@@ -154,17 +139,6 @@ def _presence(spec: SimulationSpec, n_frames: NDArray[np.int64]) -> NDArray[np.b
     present = exists & (luck >= spec.missing_fraction)
     present[np.arange(len(luck)), luck.argmax(axis=1)] = True
     return present
-
-
-def _within(spec: SimulationSpec, stream: str, limit: float) -> NDArray[np.float64]:
-    """(B, 3) vectors of components up to a limit."""
-    return random_stream(spec.seed, stream).uniform(-limit, limit, (spec.n_particles, 3))
-
-
-def _shifts(spec: SimulationSpec, n_images: int) -> NDArray[np.float64]:
-    """(M, 2) shifts in px that centre the particles of an image series."""
-    limit = spec.origin_shift_px
-    return random_stream(spec.seed, "shift").uniform(-limit, limit, (n_images, 2))
 
 
 def _transfer(

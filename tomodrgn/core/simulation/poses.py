@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tomodrgn.core.geometry.projections import shifts_a
+from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.simulation.streams import random_stream
 
 if TYPE_CHECKING:
@@ -33,22 +34,48 @@ class Poses:
     shift_px: NDArray[np.float64]
 
 
+def draw_poses(
+    spec: SimulationSpec,
+    frames: NDArray[np.float64],
+    particle: NDArray[np.int64],
+    moved_a: NDArray[np.float64],
+    pixel_size_a: float,
+) -> Poses:
+    """True poses: orientations of every direction, and what the spec says of displacements.
+
+    Args:
+        spec: largest displacements.
+        frames: (M, 3, 3) rotation of the frame of each image, tomogram to image coordinates.
+        particle: (M,) row of the particle that each image shows.
+        moved_a: (M, 3) how far the particle has moved since the first frame.
+        pixel_size_a: pixel size of the images.
+    """
+    rng = random_stream(spec.seed, "orientation")
+    orientation = random_rotations(spec.n_particles, rng)
+    origin_a = pixel_size_a * vectors_within(spec, "origin", spec.origin_shift_px)
+    if spec.writes_set:
+        shift_px = shifts_a(frames, origin_a[particle] - moved_a) / pixel_size_a
+    else:
+        limit = spec.origin_shift_px
+        shift_px = random_stream(spec.seed, "shift").uniform(-limit, limit, (len(particle), 2))
+    return Poses(
+        orientation=orientation,
+        origin_a=origin_a,
+        rotation=frames @ orientation[particle],
+        shift_px=shift_px,
+    )
+
+
 def with_errors(
     spec: SimulationSpec,
     poses: Poses,
-    *,
     frames: NDArray[np.float64],
     particle: NDArray[np.int64],
     pixel_size_a: float,
 ) -> Poses:
     """The poses with the errors of a spec; errors of a particle are the same in all its images.
 
-    Args:
-        spec: how large the errors are.
-        poses: the true ones.
-        frames: (M, 3, 3) rotation of the frame of each image, tomogram to image coordinates.
-        particle: (M,) row of the particle that each image shows.
-        pixel_size_a: pixel size of the images.
+    Arguments as above.
     """
     orientation, rotation = poses.orientation, poses.rotation
     if spec.pose_error_deg:
@@ -61,6 +88,11 @@ def with_errors(
         origin_a = origin_a + error_a
         shift_px = shift_px + shifts_a(frames, error_a[particle]) / pixel_size_a
     return Poses(orientation=orientation, origin_a=origin_a, rotation=rotation, shift_px=shift_px)
+
+
+def vectors_within(spec: SimulationSpec, stream: str, limit: float) -> NDArray[np.float64]:
+    """(B, 3) vectors of components up to a limit."""
+    return random_stream(spec.seed, stream).uniform(-limit, limit, (spec.n_particles, 3))
 
 
 def _small_rotations(spec: SimulationSpec) -> NDArray[np.float64]:
