@@ -10,7 +10,6 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from tomodrgn.core.errors import RunError, SpecError
@@ -19,9 +18,9 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
-from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.checkups import Checkups
+from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.parts import (
     build_model,
@@ -41,15 +40,6 @@ from tomodrgn.core.pipeline.start import (
     remove_results,
 )
 from tomodrgn.core.pipeline.training_log import TrainingLog
-from tomodrgn.core.provenance import write_manifest
-from tomodrgn.core.run_directory import (
-    CONFIG,
-    MANIFEST,
-    RUN_SPEC,
-    DatasetFacts,
-    write_classic_config,
-)
-from tomodrgn.core.specs.files import write_spec
 from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
@@ -63,10 +53,10 @@ from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import Exporter
-    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -134,7 +124,7 @@ class _Training:
         self.reader, self.particles = read_particles(run, registry)
         particles = self.particles
         train_images = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
-        self.facts = _facts(particles, train_images)
+        self.facts = dataset_facts(particles, train_images)
         self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
         kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
@@ -221,22 +211,13 @@ class _Training:
 
     def _describe_run(self) -> None:
         """Write what later commands and people need to know of the run."""
-        run = self.run_spec
-        parts: Any = run
-        used = [parts.reader, parts.positional_encoding, parts.encoder, parts.decoder]
-        used += [*parts.loss_weightings, *parts.exporters]
-        write_spec(self.outdir / RUN_SPEC, _without_circumstances(run))
-        write_manifest(
-            self.outdir / MANIFEST,
-            registry=self.registry,
-            parts=[part for part in used if part is not None],
-            seed=run.seed or 0,
-            inputs=self.reader.fingerprint(),
-            dataset=asdict(self.facts),
+        describe_run(
+            self.outdir, self.run_spec, self.registry, self.reader, self.facts, self.images.norm
         )
-        write_classic_config(self.outdir / CONFIG, run, self.facts, self.images.norm)
         n_weights = sum(p.numel() for p in self.model.parameters())
-        logger.info("%d weights, seed %d, results in %s", n_weights, run.seed, self.outdir)
+        logger.info(
+            "%d weights, seed %d, results in %s", n_weights, self.run_spec.seed, self.outdir
+        )
 
     def _restore(self, stepper: Stepper, path: Path, checkpoint: Checkpoint) -> Checkpoint:
         """Put the state to go on from into the model and the optimiser."""
@@ -339,30 +320,3 @@ class _Training:
             scale=self.images.norm[1],
         )
         write_volume(path, volume[0].float().cpu().numpy(), self.facts.pixel_size_a)
-
-
-def _without_circumstances(run: RunSpecBase) -> RunSpecBase:
-    """The run spec without what concerned this call alone, so that it can be used again."""
-    training = run.training.model_copy(update={"load": None, "overwrite": False})
-    cache = run.cache.model_copy(update={"rebuild": False})
-    return run.model_copy(update={"training": training, "cache": cache})
-
-
-def _facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> DatasetFacts:
-    counts = np.add.reduceat(train_images.astype(np.int64), particles.starts[:-1])
-    fewest = int(counts.min())
-    if not train_images.all():
-        fewest = min(fewest, int((particles.counts - counts).min()))
-    if fewest < 1:
-        raise RunError(
-            "dataset.fraction_train: some particles have too few tilt images to hold one out; "
-            "raise it to 1 or leave these particles out"
-        )
-    return DatasetFacts(
-        box_size_px=particles.box_size_px,
-        pixel_size_a=particles.pixel_size_a,
-        n_particles=particles.n_particles,
-        n_images=particles.n_images,
-        min_tilts=fewest,
-        particles_sha256=particles_digest(particles),
-    )

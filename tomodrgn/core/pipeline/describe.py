@@ -1,0 +1,95 @@
+"""What a run directory says of its run: spec, manifest and the configuration of classic tools."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.particles.identity import particles_digest
+from tomodrgn.core.provenance import write_manifest
+from tomodrgn.core.run_directory import (
+    CONFIG,
+    MANIFEST,
+    RUN_SPEC,
+    DatasetFacts,
+    write_classic_config,
+)
+from tomodrgn.core.specs.files import write_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+
+
+def describe_run(
+    outdir: Path,
+    run: RunSpecBase,
+    registry: Registry,
+    reader: Reader,
+    facts: DatasetFacts,
+    norm: tuple[float, float],
+) -> None:
+    """Write ``run.yaml``, ``manifest.json`` and ``config.pkl``.
+
+    Args:
+        outdir: run directory.
+        run: resolved run spec.
+        registry: offers the parts.
+        reader: of the input.
+        facts: of the images that the run uses.
+        norm: shift and scale of the images.
+    """
+    parts: Any = run
+    used = [parts.reader, parts.positional_encoding, parts.encoder, parts.decoder]
+    used += [*parts.loss_weightings, *parts.exporters]
+    write_spec(outdir / RUN_SPEC, _without_circumstances(run))
+    write_manifest(
+        outdir / MANIFEST,
+        registry=registry,
+        parts=[part for part in used if part is not None],
+        seed=run.seed or 0,
+        inputs=reader.fingerprint(),
+        dataset=asdict(facts),
+    )
+    write_classic_config(outdir / CONFIG, run, facts, norm)
+
+
+def dataset_facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> DatasetFacts:
+    """What a model has to know of the images (M,) that it is trained on.
+
+    Raises:
+        RunError: some particle has too few images to hold any out.
+    """
+    counts = np.add.reduceat(train_images.astype(np.int64), particles.starts[:-1])
+    fewest = int(counts.min())
+    if not train_images.all():
+        fewest = min(fewest, int((particles.counts - counts).min()))
+    if fewest < 1:
+        raise RunError(
+            "dataset.fraction_train: some particles have too few tilt images to hold one out; "
+            "raise it to 1 or leave these particles out"
+        )
+    return DatasetFacts(
+        box_size_px=particles.box_size_px,
+        pixel_size_a=particles.pixel_size_a,
+        n_particles=particles.n_particles,
+        n_images=particles.n_images,
+        min_tilts=fewest,
+        particles_sha256=particles_digest(particles),
+    )
+
+
+def _without_circumstances(run: RunSpecBase) -> RunSpecBase:
+    """The run spec without what concerned this call alone, so that it can be used again."""
+    training = run.training.model_copy(update={"load": None, "overwrite": False})
+    cache = run.cache.model_copy(update={"rebuild": False})
+    return run.model_copy(update={"training": training, "cache": cache})
