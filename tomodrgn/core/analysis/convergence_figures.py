@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import LogNorm
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_epochs
+from tomodrgn.core.analysis.style import QUIET, colour, line_of, picture, show_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,10 +213,7 @@ def activity(path: Path, table: pd.DataFrame) -> None:
             values = np.array(table[column].tolist())
             for dimension, series in enumerate(values.T):
                 label = f"latent {dimension + 1}"
-                style = "-" if dimension < 8 else (0, (3, 1.5))  # noqa: PLR2004  colours repeat
-                axes.plot(
-                    table["epoch"], series, color=colour(dimension), linestyle=style, label=label
-                )
+                axes.plot(table["epoch"], series, **line_of(dimension), label=label)
             axes.set_ylim(bottom=0)
             axes.set_title(title, loc="left")
             show_epochs(axes)
@@ -240,7 +237,7 @@ def _gains(axes: Axes, table: pd.DataFrame) -> None:
         _dotted(axes, table["epoch"], values, shade, label)
     axes.axhline(0, color=QUIET, linewidth=0.8)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-    axes.set_title("gain of held-out tilts, of the signal (± 2 s.e.)", loc="left")
+    axes.set_title("gain on held-out tilts, as part of the signal (± 2 s.e.)", loc="left")
     axes.legend(fontsize=8)
 
 

@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_epochs, show_frequencies
+from tomodrgn.core.analysis.style import QUIET, line_of, picture, show_epochs, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def value_by_epoch(
     with picture(path, width_in=5.0, height_in=3.1) as figure:
         axes = figure.subplots()
         for index, (series, label) in enumerate(zip(values, labels, strict=True)):
-            axes.plot(epochs, series, color=colour(index), marker="o", markersize=3, label=label)
+            axes.plot(epochs, series, **line_of(index), marker="o", markersize=3, label=label)
         axes.set_title(title, loc="left")
         show_epochs(axes)
         axes.set_xlabel("epoch (compared with the one shown before)")

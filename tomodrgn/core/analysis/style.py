@@ -81,6 +81,11 @@ def colour(label: int) -> str:
     return PALETTE[label % len(PALETTE)]
 
 
+def line_of(label: int) -> dict[str, Any]:
+    """Colour of a curve, and dashes where colours are taken for the second time."""
+    return {"color": colour(label), "linestyle": "-" if label < len(PALETTE) else (0, (3, 1.5))}
+
+
 def show_frequencies(axes: Axes, lowest_per_a: float, highest_per_a: float) -> None:
     """Make the x axis one of spatial frequency, with ticks written as the resolution they mean."""
     ticks = highest_per_a * np.arange(1, 5) / 4
