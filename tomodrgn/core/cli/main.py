@@ -44,6 +44,10 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "train_vae": LazyCommand(
         "tomodrgn.core.cli.cmd_train_vae:train_vae", "Train a model of heterogeneous particles."
     ),
+    "train_linear": LazyCommand(
+        "tomodrgn.core.cli.cmd_train_linear:train_linear",
+        "Fit a linear model of heterogeneous particles, in seconds.",
+    ),
     "train_nn": LazyCommand(
         "tomodrgn.core.cli.cmd_train_nn:train_nn", "Train a model of one structure."
     ),
@@ -60,6 +64,10 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     ),
     "eval_images": LazyCommand(
         "tomodrgn.core.cli.cmd_eval_images:eval_images", "Encode particles with a trained model."
+    ),
+    "analyze_volumes": LazyCommand(
+        "tomodrgn.core.cli.cmd_analyze_volumes:analyze_volumes",
+        "Compare decoded volumes voxel by voxel.",
     ),
     "validate": LazyCommand(
         "tomodrgn.core.cli.cmd_validate:validate",

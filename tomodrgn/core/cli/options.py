@@ -112,6 +112,14 @@ TRAIN_OPTIONS: Final = (
     Classic("--feat-sigma", "positional_encoding.sigma"),
 )
 
+TRAIN_LINEAR_OPTIONS: Final = (
+    *RUN_OPTIONS,
+    Classic("--overwrite", "training.overwrite"),
+    Classic("-v --verbose", "training.verbose"),
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--threads", "devices.threads"),
+)
+
 TRAIN_NN_OPTIONS: Final = (
     *TRAIN_OPTIONS,
     Classic("--layers", "decoder.layers"),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from tomodrgn.core.pipeline.convergence_nn import convergence_nn
 from tomodrgn.core.pipeline.convergence_vae import convergence_vae
+from tomodrgn.core.pipeline.analyze_volumes import analyze_volumes
 from tomodrgn.core.pipeline.cleanup import cleanup
 from tomodrgn.core.pipeline.downsample import downsample
 from tomodrgn.core.pipeline.eval_images import evaluate_images
 from tomodrgn.core.pipeline.export import export
 from tomodrgn.core.pipeline.filter import filter_star
+from tomodrgn.core.pipeline.linear import train_linear
 from tomodrgn.core.pipeline.mapback import map_back
 from tomodrgn.core.pipeline.nuisance import nuisance
 from tomodrgn.core.pipeline.prepare import prepare
@@ -26,6 +28,7 @@ from tomodrgn.core.simulation.tilt_series import simulate
 __all__ = [
     "convergence_nn",
     "convergence_vae",
+    "analyze_volumes",
     "cleanup",
     "downsample",
     "evaluate_images",
@@ -39,6 +42,7 @@ __all__ = [
     "score",
     "simulate",
     "train",
+    "train_linear",
     "validate",
     "view_config",
 ]

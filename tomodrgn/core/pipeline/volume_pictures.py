@@ -1,0 +1,150 @@
+"""Pictures of a space of volumes, in the folders of what they show."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.analysis.covariates import particle_covariates
+from tomodrgn.core.files.atomic import make_folder
+from tomodrgn.core.pipeline.pictures import drawing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.analysis.volume_figures import PointMap
+    from tomodrgn.core.analysis.volume_space import Clusters, VolumeSpace
+    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.specs.volume_space import VolumeSpaceSpec
+
+_MOST_ROWS: Final = 6
+_LEAST_SHARE: Final = 0.01
+"""Part of the variance of a component that is worth a row of pictures."""
+
+logger = logging.getLogger(__name__)
+
+
+def draw_volume_space(
+    outdir: Path,
+    spec: VolumeSpaceSpec,
+    space: VolumeSpace,
+    *,
+    places: NDArray[np.float32] | None,
+    clusters: Clusters | None,
+    traversals: list[list[NDArray[np.float32]]],
+    results: RunResults | None,
+) -> None:
+    """Draw all that is known of a space of volumes.
+
+    Args:
+        outdir: folder.
+        spec: names the format.
+        space: components of N volumes.
+        places: (N, 2) UMAP, or None.
+        clusters: of the volumes, or None.
+        traversals: volumes along each of the first components.
+        results: the run whose particles the volumes are, one by one, or None.
+    """
+    ending = spec.plot_format
+    with drawing("pictures of the volumes"):
+        from tomodrgn.core.analysis import volume_figures as figures
+
+        maps = _maps(space, places)
+        figures.draw_shares(outdir / f"voxel_pca_explainedvariance.{ending}", space.shares, "v-PC")
+        for name, points in maps.items():
+            figures.draw_scatter(outdir / f"voxel_{name}_scatter.{ending}", points)
+            figures.draw_hexbin(outdir / f"voxel_{name}_hexbin.{ending}", points)
+        _draw_traversals(outdir, space, maps, traversals, ending)
+        if clusters is not None:
+            _draw_clusters(outdir / f"kmeans{spec.ksample}", maps, clusters, ending)
+        if results is not None:
+            _draw_metadata(outdir, spec, maps, clusters, results)
+
+
+def _maps(space: VolumeSpace, places: NDArray[np.float32] | None) -> dict[str, PointMap]:
+    """The volumes on their first two components, and on a UMAP."""
+    from tomodrgn.core.analysis.volume_figures import PointMap
+
+    scores = space.scores[:, :2]
+    if scores.shape[1] < 2:  # noqa: PLR2004  a plane
+        scores = np.column_stack([scores, np.zeros(len(scores), np.float32)])
+    shares = [*space.shares[:2], 0.0]
+    names = (f"v-PC1 ({shares[0]:.0%} of variance)", f"v-PC2 ({shares[1]:.0%} of variance)")
+    maps = {"pca": PointMap(scores, names)}
+    if places is not None:
+        maps["umap"] = PointMap(places, ("v-UMAP1", "v-UMAP2"))
+    return maps
+
+
+def _draw_traversals(
+    outdir: Path,
+    space: VolumeSpace,
+    maps: dict[str, PointMap],
+    traversals: list[list[NDArray[np.float32]]],
+    ending: str,
+) -> None:
+    from tomodrgn.core.analysis import volume_figures as figures
+
+    if not traversals:
+        return
+    titles = [f"{percent} %" for percent in range(5, 100, 10)]
+    names = [f"v-PC{number}" for number in range(1, len(traversals) + 1)]
+    n_shown = max(1, min(_MOST_ROWS, int((space.shares >= _LEAST_SHARE).sum())))
+    path = outdir / f"voxel_pca_volumes.{ending}"
+    figures.draw_slices(path, traversals[:n_shown], titles, names[:n_shown])
+    for number, name in enumerate(names):
+        if "umap" in maps:
+            path = outdir / f"pc{number + 1}" / f"voxel_umap_colorvoxelpca.{ending}"
+            figures.draw_scatter(path, maps["umap"], space.scores[:, number], name)
+
+
+def _draw_clusters(
+    folder: Path, maps: dict[str, PointMap], clusters: Clusters, ending: str
+) -> None:
+    from tomodrgn.core.analysis import volume_figures as figures
+
+    for name, points in maps.items():
+        stem = f"voxel_{name}"
+        figures.draw_annotated(folder / f"{stem}_scatter_annotatekmeans.{ending}", points, clusters)
+        figures.draw_hexbin(folder / f"{stem}_hexbin_annotatekmeans.{ending}", points, clusters)
+        figures.draw_labels(
+            folder / f"{stem}_scatter_colorkmeanslabel.{ending}", points, clusters.labels
+        )
+        figures.draw_panels(
+            folder / f"{stem}_scatter_subplotkmeanslabel.{ending}", points, clusters.labels
+        )
+
+
+def _draw_metadata(
+    outdir: Path,
+    spec: VolumeSpaceSpec,
+    maps: dict[str, PointMap],
+    clusters: Clusters | None,
+    results: RunResults,
+) -> None:
+    """Clusters by tomogram, and the volumes against each numeric quantity."""
+    from tomodrgn.core.analysis import volume_figures as figures
+
+    if clusters is not None:
+        path = outdir / f"kmeans{spec.ksample}" / f"tomogram_label_distribution.{spec.plot_format}"
+        figures.draw_distribution(path, clusters.labels, results.particles.tomogram.astype(str))
+    make_folder(outdir / "controls")
+    points = maps.get("umap", maps["pca"])
+    for name, values in _numeric(results).items():
+        stem = re.sub(r"\W+", "_", name.split("(")[0].strip())
+        path = outdir / "controls" / f"{stem}.{spec.plot_format}"
+        figures.draw_control(path, points, values, name)
+
+
+def _numeric(results: RunResults) -> dict[str, NDArray[Any]]:
+    """Quantities of particles that are numbers and vary."""
+    return {
+        name: values
+        for name, values in particle_covariates(results.particles).items()
+        if values.ndim == 1 and values.dtype.kind == "f" and np.ptp(values) > 0
+    }
