@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, read_volume
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.geometry.rotations import matrices_from_euler
@@ -136,3 +137,19 @@ def test_nextpyp_states_the_same_as_warp_in_its_own_columns(altered: Alter, tmp_
 def test_nothing_is_left_half_written(small_spec: SimulationSpec) -> None:
     simulate(small_spec)
     assert not list(small_spec.outdir.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("labels.txt", "0\n1\n", r"labels\.txt: has shape \(2, 1\), the simulation has \(12, 1\)"),
+        ("labels.txt", "one\n" * 12, r"labels\.txt: cannot be read as numbers"),
+        ("motion.txt", "1 2\n" * 12, r"motion\.txt: has shape \(12, 2\)"),
+        ("truth.yaml", "simulation: 3\n", r"truth\.yaml describes no simulation"),
+    ],
+)
+def test_a_damaged_truth_is_refused(altered: Alter, name: str, text: str, fault: str) -> None:
+    folder = simulate(altered(motion="hinge")).parent
+    (folder / name).write_text(text)
+    with pytest.raises(DataError, match=fault):
+        read_truth(folder)

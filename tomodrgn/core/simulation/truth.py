@@ -102,13 +102,13 @@ def read_truth(folder: Path) -> Truth:
         files = TruthFiles(**facts["files"])
         if spec.maps is not None:
             spec = spec.model_copy(update={"maps": tuple(folder / name for name in files.maps)})
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{path} is missing; give a folder that simulate wrote") from error
     except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
         raise DataError(f"{path} describes no simulation ({error}); simulate again") from error
     return Truth(
         spec=spec,
-        labels=np.loadtxt(folder / files.labels_text, dtype=np.int64, ndmin=1),
+        labels=_read_numbers(folder / files.labels_text, (spec.n_particles, 1))[:, 0].astype(int),
         motion=_read_motion(folder, files, spec),
         maps=np.stack([read_volume(folder / name)[0] for name in files.maps]),
     )
@@ -119,4 +119,17 @@ def _read_motion(folder: Path, files: TruthFiles, spec: SimulationSpec) -> NDArr
     n_coordinates = len(coordinate_names(spec))
     if files.motion is None or not n_coordinates:
         return np.zeros((spec.n_particles, n_coordinates))
-    return np.loadtxt(folder / files.motion, dtype=np.float64, ndmin=2)
+    return _read_numbers(folder / files.motion, (spec.n_particles, n_coordinates))
+
+
+def _read_numbers(path: Path, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """A table of the truth, one row per particle."""
+    try:
+        found = np.loadtxt(path.read_text(encoding="utf-8").splitlines(), ndmin=2)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as numbers: {error}; simulate again") from error
+    if found.shape != shape:
+        raise DataError(
+            f"{path}: has shape {found.shape}, the simulation has {shape}; simulate again"
+        )
+    return found
