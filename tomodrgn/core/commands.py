@@ -25,6 +25,12 @@ _HOMOGENEOUS: Final[Layer] = {
 BASE_LAYERS: Final[Mapping[str, Layer]] = {
     "prepare": _HOMOGENEOUS,
     "train_nn": _HOMOGENEOUS,
+    "train_linear": {
+        "reader": {"kind": AUTO},
+        "positional_encoding": None,
+        "encoder": None,
+        "decoder": {"kind": "linear_volumes"},
+    },
     "train_vae": {**_HOMOGENEOUS, "encoder": {"kind": "tilt_set"}},
 }
 """Sections that a command starts from, by command."""
@@ -51,6 +57,11 @@ def resolve_run(
     if command == "train_vae" and run.latent.dim is None:
         raise SpecError(
             "latent.dim is missing: train_vae needs the number of latent dimensions (--zdim)"
+        )
+    if command == "train_linear" and (encoder or run.decoder.kind != "linear_volumes"):  # type: ignore[attr-defined]
+        raise SpecError(
+            "decoder: train_linear fits linear_volumes without an encoder; leave both out, or "
+            "use train_vae"
         )
     if command == "train_nn" and encoder is not None:
         raise SpecError(

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from tomodrgn.core.commands import BASE_LAYERS, resolve_reconstruction, resolve_run
 from tomodrgn.core.errors import SpecError, TomodrgnError
+from tomodrgn.core.specs.convergence import ConvergenceNnSpec, ConvergenceVaeSpec
 from tomodrgn.core.specs.downsample import DownsampleSpec
 from tomodrgn.core.specs.export import ExportSpec
 from tomodrgn.core.specs.faults import validate
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase
 
 _SPECS: dict[str, type[Spec]] = {
+    "convergence_nn": ConvergenceNnSpec,
+    "convergence_vae": ConvergenceVaeSpec,
     "downsample": DownsampleSpec,
     "eval_vol": VolumesSpec,
     "export": ExportSpec,
@@ -40,7 +43,7 @@ _SPECS: dict[str, type[Spec]] = {
     "validate": ValidateSpec,
     "nuisance": NuisanceSpec,
 }
-_LOOKS_AT_RUN = ("validate", "nuisance")
+_LOOKS_AT_RUN = ("convergence_nn", "convergence_vae", "validate", "nuisance")
 """Commands called like their verbs, which write into a folder of the run called likewise."""
 _OUTPUTS = ("out", "outdir", "cache.path")
 
@@ -84,6 +87,7 @@ def run_step(step: Step, registry: Registry) -> list[str]:
         score,
         simulate,
         train,
+        train_linear,
     )
 
     spec = _spec(step, registry, pending=False)
@@ -98,6 +102,9 @@ def run_step(step: Step, registry: Registry) -> list[str]:
         case "train_vae" | "train_nn":
             made = [Path(step.body["outdir"])]
             train(spec, registry, Path(step.body["outdir"]))
+        case "train_linear":
+            made = [Path(step.body["outdir"])]
+            train_linear(spec, registry, Path(step.body["outdir"]))
         case "backproject_voxel":
             made = [*reconstruct(spec[0], spec[1], registry)]
         case "downsample":
@@ -119,8 +126,10 @@ def _look_at_run(command: str, spec: Any, registry: Registry) -> list[str]:
     """Run a command that looks at a finished run; the folder of what it found."""
     from tomodrgn.core import pipeline
 
-    getattr(pipeline, command)(spec, registry)
-    return [str(spec.outdir or spec.run / command)]
+    if command == "convergence_nn":
+        return [str(pipeline.convergence_nn(spec))]
+    found = getattr(pipeline, command)(spec, registry)
+    return [str(found if isinstance(found, Path) else spec.outdir or spec.run / command)]
 
 
 def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:

@@ -19,6 +19,7 @@ from tomodrgn.core.linear.half_models import (
     HalfModels,
     Halves,
     collected,
+    cores_for_halves,
     standard_change,
     with_mean,
 )
@@ -124,20 +125,20 @@ def fit_linear(
         report: takes a line about each stage.
     """
     searched = (MOST_LATENTS if n_latents is None else n_latents) + SPARE_LATENTS
-    first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
     random = torch.from_numpy(start[:, :searched]).to(images.device)
-    halves = Halves(first, rows, window_power)
-    models = _settle(halves, _search(halves, random), report)
-    kept = n_latents or max(1, _held_out(halves, models).n_significant)
-    models = models.first(kept)
-    while halves.images.radius_px < images.radius_px and _agree_at_edge(models.fsc):
-        grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
-        halves = halves.at(images.to_radius(min(grown, images.radius_px)))
-        models = _settle(halves, halves.resized(models), report)
-    held_out = _held_out(halves, models)
-    if n_latents is None:
-        models = models.first(max(1, held_out.n_significant))
-    return _join(halves, models, images, held_out, report)
+    first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
+    with cores_for_halves(images.device):
+        halves = Halves(first, rows, window_power)
+        models = _settle(halves, _search(halves, random), report)
+        models = models.first(n_latents or max(1, _held_out(halves, models).n_significant))
+        while halves.images.radius_px < images.radius_px and _agree_at_edge(models.fsc):
+            grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
+            halves = halves.at(images.to_radius(min(grown, images.radius_px)))
+            models = _settle(halves, halves.resized(models), report)
+        held_out = _held_out(halves, models)
+        if n_latents is None:
+            models = models.first(max(1, held_out.n_significant))
+        return _join(halves, models, images, held_out, report)
 
 
 def _search(halves: Halves, latents: Tensor) -> HalfModels:

@@ -8,8 +8,9 @@ Source:
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import torch
@@ -27,12 +28,14 @@ from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
 from tomodrgn.core.reconstruction.resolution import spherical_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.linear.observations import Observations
+
+T = TypeVar("T")
 
 _WEAK_PRIOR: Final = 0.01
 _STARTING_PRIOR: Final = 1.0
@@ -170,10 +173,7 @@ class Halves:
     def _solve(self, sums: list[BasisSums], *, is_start: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Maps (2, C, D, D, D) in a common frame, their FSC and the prior (C, shells)."""
         weights = torch.stack([each.mean_weights() for each in sums])
-        rough = [
-            solve_basis(each, _WEAK_PRIOR * weight, self.mask)
-            for each, weight in zip(sums, weights, strict=True)
-        ]
+        rough = self._maps(sums, _WEAK_PRIOR * weights)
         fsc = smooth_fsc(rough[0][0], rough[1][0])[None]
         if len(rough[0]) > 1:
             grams = grams_of(rough[0][1:], rough[1][1:], weights.mean((0, 1)))
@@ -187,22 +187,40 @@ class Halves:
         prior = wiener_prior(weights.mean(0), fsc)
         if is_start:
             prior[1:] = _STARTING_PRIOR * weights.mean(0)[1:]
-        maps = torch.stack([solve_basis(each, prior, self.mask) for each in sums])
-        return maps, fsc, prior
+        return self._maps(sums, torch.stack([prior, prior])), fsc, prior
+
+    def _maps(self, sums: list[BasisSums], prior: Tensor) -> Tensor:
+        """(2, C, D, D, D) of a prior (2, C, shells)."""
+
+        def one(half: int) -> Tensor:
+            return solve_basis(sums[half], prior[half], self.mask)
+
+        return torch.stack(run_both(one, self.images.device))
 
 
-def run_both(one: Callable[[int], Pass], device: torch.device) -> list[Pass]:
-    """A pass over each half: one after the other on a GPU, side by side on the cores of a CPU."""
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
-        return [one(0), one(1)]
-    torch.set_num_threads(1)
+@contextmanager
+def cores_for_halves(device: torch.device) -> Iterator[None]:
+    """While the block runs, each half has half of the cores of a CPU.
+
+    Arrays are small at low resolution: threads that wait for each other after every product take
+    longer than one alone.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(max(1, before // 2))
     try:
-        share = max(1, threads // 2)
-        with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(share,)) as pool:
-            return list(pool.map(one, (0, 1)))
+        yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+
+
+def run_both(one: Callable[[int], T], device: torch.device) -> list[T]:
+    """The same for both halves: one after the other on a GPU, side by side on a CPU."""
+    if device.type != "cpu":
+        return [one(0), one(1)]
+    share = torch.get_num_threads()
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+        return list(pool.map(one, (0, 1)))
 
 
 def _mask(images: Observations) -> Tensor:

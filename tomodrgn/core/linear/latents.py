@@ -85,7 +85,8 @@ def posterior(matrix: Tensor, vector: Tensor) -> Posterior:
 def log_evidence(terms: LatentTerms, found: Posterior) -> Tensor:
     """(B,) log probability of the images with the latents integrated out, over the mean map's."""
     vector = terms.vector.sum(1)
-    return 0.5 * ((vector * found.mean).sum(1) + torch.linalg.slogdet(found.covariance)[1])
+    volume: Tensor = torch.linalg.slogdet(found.covariance)[1]
+    return 0.5 * ((vector * found.mean).sum(1) + volume)
 
 
 def population(terms: LatentTerms) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,7 @@ def describe_run(
     outdir: Path,
     run: RunSpecBase,
     registry: Registry,
+    *,
     reader: Reader,
     facts: DatasetFacts,
     norm: tuple[float, float],

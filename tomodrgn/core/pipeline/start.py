@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.devices import Devices
 
 METRICS = "metrics.jsonl"
-RESULTS = ("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, METRICS, *CHECKUPS)
+RESULTS = (
+    *("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, METRICS),
+    *("z_covariance.npy", "linear.json", "basis_*.mrc"),
+    *CHECKUPS,
+)
 
 
 class SavedState(NamedTuple):

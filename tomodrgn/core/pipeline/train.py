@@ -212,7 +212,12 @@ class _Training:
     def _describe_run(self) -> None:
         """Write what later commands and people need to know of the run."""
         describe_run(
-            self.outdir, self.run_spec, self.registry, self.reader, self.facts, self.images.norm
+            self.outdir,
+            self.run_spec,
+            self.registry,
+            reader=self.reader,
+            facts=self.facts,
+            norm=self.images.norm,
         )
         n_weights = sum(p.numel() for p in self.model.parameters())
         logger.info(

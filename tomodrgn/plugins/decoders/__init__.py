@@ -26,6 +26,12 @@ class FourierMlpSpec(Spec):
     """Activation between layers."""
 
 
+class LinearVolumesSpec(Spec):
+    """Options of ``linear_volumes``: none."""
+
+    kind: Literal["linear_volumes"] = "linear_volumes"
+
+
 @hookimpl
 def tomodrgn_decoders() -> Iterator[Component]:
     """Offer the built-in members."""
@@ -33,4 +39,9 @@ def tomodrgn_decoders() -> Iterator[Component]:
         spec=FourierMlpSpec,
         factory="tomodrgn.plugins.decoders.fourier_mlp:FourierMlp",
         summary="residual MLP over encoded frequencies and the latent",
+    )
+    yield Component(
+        spec=LinearVolumesSpec,
+        factory="tomodrgn.plugins.decoders.linear_volumes:LinearVolumes",
+        summary="mean map plus one basis map per latent, as train_linear finds them",
     )

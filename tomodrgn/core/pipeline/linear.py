@@ -1,0 +1,218 @@
+"""Linear models: from a run spec to a run directory, without a network."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, LinearFit, fit_linear
+from tomodrgn.core.linear.observations import Observations
+from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
+from tomodrgn.core.physics.windows import circular_window
+from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
+from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.parts import build_model, run_disc
+from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.pipeline.run_images import open_run_images
+from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
+from tomodrgn.core.reconstruction.halves import halves_by_particle
+from tomodrgn.core.run_directory import LATENTS
+from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
+from tomodrgn.core.training.devices import Devices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.run_images import RunImages
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.run_directory import DatasetFacts
+    from tomodrgn.core.specs.dataset import PreparationSpec
+    from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
+
+COVARIANCE: Final = "z_covariance.npy"
+FIGURES: Final = "linear.json"
+_FEWEST_PER_LATENT: Final = 4
+"""Particles of a half for each latent that is searched for: with fewer, anything fits."""
+
+
+def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
+    """Fit a linear model and write its run directory.
+
+    Args:
+        run: resolved run spec; ``latent.dim`` None finds the number of latents.
+        registry: offers the parts.
+        outdir: run directory, made where there is none.
+
+    Raises:
+        RunError: the directory already holds a run.
+        DataError: the particles or their images cannot be used, or are too few.
+        OutputError: the directory cannot be written.
+    """
+    began = time.perf_counter()
+    devices = Devices(run.devices)
+    if run.seed is None:
+        run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
+    find_start(run, outdir)
+    with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
+        logger.info("%s", shlex.join(sys.argv))
+        reader, particles = read_particles(run, registry)
+        rows = _halves(particles, run)
+        facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+        make_folder(outdir)
+        begin_log()
+        remove_results(outdir)
+        images = open_run_images(run, reader, particles, outdir, devices)
+        found = _fit(run, particles, images, rows, devices)
+        latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})
+        run = run.model_copy(update={"latent": latent})
+        describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)
+        model = build_model(run, registry, facts)
+        model.load_state_dict({"decoder.maps": found.maps.float().cpu()})
+        _write_weights(outdir, model, images.norm)
+        _write_latents(outdir, found)
+        _write_maps(outdir, found, scale=images.norm[1], pixel_size_a=facts.pixel_size_a)
+        _tell(outdir, found, facts, time.perf_counter() - began)
+
+
+def _fit(
+    run: RunSpecBase,
+    particles: ParticleSet,
+    images: RunImages,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    devices: Devices,
+) -> LinearFit:
+    box = particles.box_size_px
+    disc = run_disc(run, box)
+    observations = Observations(
+        particles,
+        disc,
+        images.source,
+        images.cache_rows,
+        radius_px=int(np.ceil(disc.radius_px[-1])),
+        device=devices.device,
+    )
+    keys = particle_keys(particles.tomogram, particles.name)
+    n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
+    return fit_linear(
+        observations,
+        rows,
+        keyed_normal(run.seed or 0, "linear start", 0, keys, n_searched),
+        n_latents=run.latent.dim,
+        window_power=window_power(run.preparation, box),
+        report=logger.info,
+    )
+
+
+def window_power(preparation: PreparationSpec, box_size_px: int) -> float:
+    """Mean square of the window of the images."""
+    if not preparation.window:
+        return 1.0
+    inner, outer = preparation.window_r, preparation.window_r_outer
+    window = circular_window(box_size_px, inner=inner, outer=outer)
+    return float(window.square().mean())
+
+
+def _halves(
+    particles: ParticleSet, run: RunSpecBase
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the particles of two halves."""
+    everyone = np.zeros(particles.n_particles, dtype=np.int64)
+    of_image = halves_by_particle(particles, everyone, run.seed or 0)
+    half = of_image[particles.starts[:-1]]
+    rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
+    fewest = min(len(part) for part in rows)
+    needed = _FEWEST_PER_LATENT * (run.latent.dim or 1)
+    if fewest < needed:
+        raise DataError(
+            f"{particles.source}: half sets have {len(rows[0])} and {len(rows[1])} particles, "
+            f"{run.latent.dim or 1} latent dimensions need {needed} in each; take more particles, "
+            "or lower --zdim"
+        )
+    return rows
+
+
+def _write_weights(outdir: Path, model: VolumeModel, norm: tuple[float, float]) -> None:
+    checkpoint = Checkpoint(
+        epoch=0,
+        batches_done=None,
+        model=model.state_dict(),
+        optimizer=None,
+        scaler=None,
+        sums=[],
+        norm=norm,
+    )
+    save_checkpoint(outdir / "weights.pkl", checkpoint)
+
+
+def _write_latents(outdir: Path, found: LinearFit) -> None:
+    """Means with logarithms of variances, as classic tools read them, and whole covariances."""
+    covariance = found.latents.covariance.float().cpu()
+    log_variance = covariance.diagonal(dim1=1, dim2=2).log().numpy()
+    write_latents(outdir / LATENTS, found.latents.mean.float().cpu().numpy(), log_variance)
+    buffer = io.BytesIO()
+    np.save(buffer, covariance.numpy())
+    write_bytes_atomic(outdir / COVARIANCE, buffer.getvalue())
+
+
+def _write_maps(outdir: Path, found: LinearFit, *, scale: float, pixel_size_a: float) -> None:
+    mean, *basis = found.maps
+    first, second = found.half_maps
+    named = {"": mean, "_half1": first, "_half2": second}
+    paths = {outdir / f"reconstruct{name}.mrc": volume for name, volume in named.items()}
+    paths |= {outdir / f"basis_{k:03d}.mrc": volume for k, volume in enumerate(basis)}
+    for path, volume in paths.items():
+        write_volume(path, (scale * volume).float().cpu().numpy(), pixel_size_a)
+
+
+def _tell(outdir: Path, found: LinearFit, facts: DatasetFacts, seconds: float) -> None:
+    """Say and write what was found."""
+    n_shells = found.fsc.shape[1]
+    length_a = facts.box_size_px * facts.pixel_size_a
+    figures: dict[str, Any] = {
+        "is_heterogeneous": found.is_heterogeneous,
+        "n_latents": len(found.maps) - 1,
+        "held_out": asdict(found.held_out),
+        "log_evidence_per_particle": found.evidence,
+        "shells_of_latents": found.radius_px,
+        "resolution_of_latents_a": length_a / found.radius_px,
+        "fsc": found.fsc.tolist(),
+        "resolution_a": [None, *(length_a / shell for shell in range(1, n_shells))],
+        "seconds": round(seconds, 2),
+        "microseconds_per_image": round(1e6 * seconds / facts.n_images, 1),
+    }
+    write_text_atomic(outdir / FIGURES, json.dumps(figures, indent=2) + "\n")
+    best = int(np.argmax(found.held_out.z))
+    gain = f"{found.held_out.gain[best]:.2f} per particle, {found.held_out.z[best]:.1f} errors"
+    if found.is_heterogeneous:
+        logger.info("particles differ: latents add to held-out tilts (log likelihood +%s)", gain)
+    else:
+        logger.info(
+            "no heterogeneity found: what latents add to held-out tilts over the consensus map is "
+            "not significant (log likelihood +%s)",
+            gain,
+        )
+    logger.info(
+        "%d latent dimensions of %d particles in %.1f s; results in %s",
+        len(found.maps) - 1,
+        facts.n_particles,
+        seconds,
+        outdir,
+    )
