@@ -99,12 +99,10 @@ def run_step(step: Step, registry: Registry) -> list[str]:
             made = [simulate(spec)]
         case "prepare":
             made = [prepare(spec, registry, _outdir(step))]
-        case "train_vae" | "train_nn":
+        case "train_vae" | "train_nn" | "train_linear":
             made = [Path(step.body["outdir"])]
-            train(spec, registry, Path(step.body["outdir"]))
-        case "train_linear":
-            made = [Path(step.body["outdir"])]
-            train_linear(spec, registry, Path(step.body["outdir"]))
+            learn = train_linear if step.command == "train_linear" else train
+            learn(spec, registry, Path(step.body["outdir"]))
         case "backproject_voxel":
             made = [*reconstruct(spec[0], spec[1], registry)]
         case "downsample":

@@ -24,6 +24,7 @@ class RecordingPipeline(ModuleType):
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         for name, result in (
             ("train", None),
+            ("train_linear", None),
             ("prepare", Path("cache.h5")),
             ("downsample", [Path("small.mrcs"), Path("small.star")]),
             ("evaluate_volumes", [Path("vol_000.mrc")]),
@@ -33,6 +34,8 @@ class RecordingPipeline(ModuleType):
             ("map_back", [Path("mapback.cxc")]),
             ("reconstruct", [Path("map.mrc")]),
             ("score", {"accuracy": 1.0}),
+            ("convergence_nn", Path("run/convergence.4")),
+            ("convergence_vae", Path("run/convergence.9")),
         ):
             setattr(self, name, self._recorder(name, result))
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tomodrgn.core.cli.options import CONVERGENCE_NN_OPTIONS, spec_parameters
+from tomodrgn.core.cli.convergence_options import CONVERGENCE_NN_OPTIONS
+from tomodrgn.core.cli.options import spec_parameters
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.convergence import ConvergenceNnSpec
 from tomodrgn.core.specs.faults import validate

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tomodrgn.core.cli.convergence_options import CONVERGENCE_VAE_OPTIONS
 from tomodrgn.core.cli.invocation import installed_registry
-from tomodrgn.core.cli.options import CONVERGENCE_VAE_OPTIONS, spec_parameters
+from tomodrgn.core.cli.options import spec_parameters
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
 from tomodrgn.core.specs.faults import validate
