@@ -109,12 +109,10 @@ def run_step(step: Step, registry: Registry) -> list[str]:
             made = [*downsample(spec, registry)[-1:]]
         case "eval_vol":
             made = [f"{len(evaluate_volumes(spec, registry))} volumes in {spec.out}"]
-        case "export":
-            return [str(path) for path in export(spec, registry)]
-        case "filter_star":
-            return [str(path) for path in filter_star(spec, registry)]
-        case "subtomo2chimerax":
-            made = [*map_back(spec, registry)]
+        case "export" | "filter_star" | "subtomo2chimerax":
+            verbs = {"export": export, "filter_star": filter_star, "subtomo2chimerax": map_back}
+            write: Any = verbs[step.command]
+            made = [*write(spec, registry)]
         case _:
             score(spec, registry)  # which logs its table
     return [str(item) for item in made]
