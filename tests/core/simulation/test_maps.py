@@ -58,6 +58,13 @@ def test_slices_agree_with_the_closed_form(
     assert _relative_error(found[:, inside], expected[:, inside]) < 0.02
 
 
+def test_a_class_may_have_no_image(phantom: PhantomStructure) -> None:
+    maps = _maps(phantom, BOX, PIXEL_SIZE_A)
+    rotation = torch.from_numpy(random_rotations(3, np.random.default_rng(1)))
+    slices = maps.slices(torch.ones(3).long(), torch.zeros(3, 0), rotation, half_plane_disc(BOX))
+    assert (slices.abs().sum(1) > 0).all()
+
+
 def test_maps_come_back_as_they_were_given(phantom: PhantomStructure) -> None:
     found = _maps(phantom, BOX, PIXEL_SIZE_A).volumes()
     torch.testing.assert_close(found, phantom.volumes(), rtol=0, atol=1e-4)  # float32 maps

@@ -61,6 +61,8 @@ class MapStructure:
         sampled = torch.zeros(reference.shape[:2], dtype=torch.complex128)
         for label, spectrum in enumerate(self._spectra):
             of_class = labels == label
+            if not of_class.any():
+                continue
             sampled[of_class] = self._sample(spectrum, reference[of_class])
         return sampled
 
