@@ -110,8 +110,7 @@ def run_step(step: Step, registry: Registry) -> list[str]:
         case "eval_vol":
             made = [f"{len(evaluate_volumes(spec, registry))} volumes in {spec.out}"]
         case "export" | "filter_star" | "subtomo2chimerax":
-            verbs = {"export": export, "filter_star": filter_star, "subtomo2chimerax": map_back}
-            write: Any = verbs[step.command]
+            write: Any = {"export": export, "filter_star": filter_star}.get(step.command, map_back)
             made = [*write(spec, registry)]
         case _:
             score(spec, registry)  # which logs its table
