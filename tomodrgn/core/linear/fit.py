@@ -124,13 +124,10 @@ def fit_linear(
         window_power: mean square of the window of the images.
         report: takes a line about each stage.
     """
-    searched = (MOST_LATENTS if n_latents is None else n_latents) + SPARE_LATENTS
-    random = torch.from_numpy(start[:, :searched]).to(images.device)
-    first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
     with cores_for_halves(images.device):
+        first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
         halves = Halves(first, rows, window_power)
-        models = _settle(halves, _search(halves, random), report)
-        models = models.first(n_latents or max(1, _held_out(halves, models).n_significant))
+        models = fit_half_models(halves, start, n_latents=n_latents, report=report)
         while halves.images.radius_px < images.radius_px and _agree_at_edge(models.fsc):
             grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
             halves = halves.at(images.to_radius(min(grown, images.radius_px)))
@@ -139,6 +136,20 @@ def fit_linear(
         if n_latents is None:
             models = models.first(max(1, held_out.n_significant))
         return _join(halves, models, images, held_out, report)
+
+
+def fit_half_models(
+    halves: Halves,
+    start: NDArray[np.float32],
+    *,
+    n_latents: int | None,
+    report: Callable[[str], None],
+) -> HalfModels:
+    """Models of both halves at one resolution; arguments as in :func:`fit_linear`."""
+    searched = (MOST_LATENTS if n_latents is None else n_latents) + SPARE_LATENTS
+    random = torch.from_numpy(start[:, :searched]).to(halves.images.device)
+    models = _settle(halves, _search(halves, random), report)
+    return models.first(n_latents or max(1, _held_out(halves, models).n_significant))
 
 
 def _search(halves: Halves, latents: Tensor) -> HalfModels:

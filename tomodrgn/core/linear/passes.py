@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -11,11 +11,25 @@ from tomodrgn.core.linear.basis import BasisSums, MapSpectra, empty_basis_sums
 from tomodrgn.core.linear.latents import LatentTerms, Posterior, posterior
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.linear.observations import Block, Observations
+
+
+class LeavesResidual(Protocol):
+    """A pass that knows what its prediction left; see :class:`Pass`."""
+
+    @property
+    def residual(self) -> Tensor:
+        """(shells,) squared error."""
+
+    @property
+    def noise_transfer(self) -> Tensor:
+        """(shells,) sum of h^2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +107,7 @@ def run_pass(
     )
 
 
-def noise_precision(passes: list[Pass], window_power: float) -> Tensor:
+def noise_precision(passes: Sequence[LeavesResidual], window_power: float) -> Tensor:
     """(shells,) precision of the noise that passes found, per independent coefficient.
 
     Args:
