@@ -190,9 +190,11 @@ def held_out(
         for axes in (left, right):
             axes.axvline(recommended, color=colour(2), linewidth=1)
             show_epochs(axes)
+        is_late = recommended > 0.6 * float(table["epoch"].max())
         left.annotate(
             f"epoch {recommended}", (recommended, 1), xycoords=("data", "axes fraction"),
-            xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=colour(2),
+            xytext=(-3 if is_late else 3, -2), textcoords="offset points", va="top", fontsize=8,
+            ha="right" if is_late else "left", color=colour(2),
         )  # fmt: skip
         left.legend(fontsize=8)
 
@@ -237,7 +239,7 @@ def _gains(axes: Axes, table: pd.DataFrame) -> None:
         _dotted(axes, table["epoch"], values, shade, label)
     axes.axhline(0, color=QUIET, linewidth=0.8)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-    axes.set_title("gain on held-out tilts, as part of the signal (± 2 s.e.)", loc="left")
+    axes.set_title("gain, as part of the signal (± 2 s.e.)", loc="left")
     axes.legend(fontsize=8)
 
 
