@@ -79,11 +79,11 @@ class Validation:
 
     @property
     def class_verdicts(self) -> list[str]:
-        """One for each class."""
+        """One for each class; none is real where the labels together are not."""
         verdicts = ["too few particles"] * len(self.classes)
         if self.separation is not None:
             for place, row in enumerate(self.compared):
-                is_apart = self.separation.class_p_value[place] < APART
+                is_apart = self.separation.is_real and self.separation.class_p_value[place] < APART
                 verdicts[row] = "real" if is_apart else "no better than chance"
         return verdicts
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SLAB_BYTES: Final = 256 * 2**20
 _BYTES: Final = 4
-_LEAST_VARIANCE: Final = 1e-12
+_LEAST_VARIANCE: Final = 1e-6
+"""Part of the variance below which a direction is rounding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Labels against labels drawn by lot: moments, false alarms, and what is found."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from tomodrgn.core.analysis import chance
+from tomodrgn.core.analysis.chance import compare_with_chance, holm
+
+
+def _halves(n: int) -> np.ndarray:
+    return np.arange(n) % 2
+
+
+def test_moments_are_those_of_all_permutations() -> None:
+    generator = np.random.default_rng(0)
+    scores, labels = generator.standard_normal((6, 3)), np.array([0, 0, 1, 2, 2, 2])
+    everything = [
+        scores[np.arange(6), labels[list(order)]].sum() for order in permutations(range(6))
+    ]
+    _, mean, variance = chance._moments(scores, labels)
+    assert mean == pytest.approx(np.mean(everything))
+    assert variance == pytest.approx(np.var(everything))
+
+
+def test_labels_by_lot_are_seldom_called_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chance, "N_SHUFFLES", 99)
+    generator = np.random.default_rng(1)
+    p_values = []
+    for _ in range(300):
+        common = generator.standard_normal((20, 1)) * generator.exponential(size=(20, 1))
+        scores = common + generator.standard_t(3, (20, 3))  # heavy tails, and few particles
+        labels = generator.integers(0, 3, 20)
+        p_values.append(compare_with_chance(scores, labels, _halves(20)).p_value)
+    for level in (0.05, 0.2):
+        assert np.mean(np.array(p_values) <= level) <= level + 0.03  # 300 draws
+
+
+def test_true_labels_of_few_particles_are_found() -> None:
+    labels = np.repeat([0, 1], 12)
+    scores = np.random.default_rng(2).standard_normal((24, 2)) + 3 * np.eye(2)[labels]
+    found = compare_with_chance(scores, labels, _halves(24))
+    assert found.is_real
+    assert (found.class_p_value < 0.05).all()
+    assert found.pair_p_value[0, 1] < 0.05
+    assert found.pair_z[0, 1] == pytest.approx(found.z)  # two classes are one pair
+
+
+def test_a_state_cut_in_two_is_not_told_apart() -> None:
+    labels = np.repeat([0, 1, 2], 40)
+    scores = np.random.default_rng(3).standard_normal((120, 3))
+    scores[:80, :2] += 2  # classes 0 and 1 are one state
+    scores[80:, 2] += 2
+    found = compare_with_chance(scores, labels, _halves(120))
+    assert found.is_real
+    assert found.pair_p_value[0, 1] > 0.05
+    assert max(found.pair_p_value[0, 2], found.pair_p_value[1, 2]) < 0.05
+
+
+def test_difference_of_tomograms_vanishes_within_them() -> None:
+    generator = np.random.default_rng(4)
+    strata = np.repeat([0, 1], 60)
+    labels = (generator.uniform(size=120) < np.where(strata, 0.8, 0.2)).astype(int)
+    scores = generator.standard_normal((120, 2)) + 2 * np.eye(2)[strata]
+    found = compare_with_chance(scores, labels, _halves(120), strata=strata)
+    assert found.z > 4
+    assert found.z_within is not None
+    assert abs(found.z_within) < 3
+
+
+def test_equal_scores_say_nothing() -> None:
+    found = compare_with_chance(np.ones((10, 2)), _halves(10), np.arange(10) // 5)
+    assert (found.p_value, found.z, found.is_real) == (1, 0, False)
+
+
+def test_holm_corrects_the_smallest_most_and_keeps_the_order() -> None:
+    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06])
+    assert holm(np.array([0.9, 0.8])).max() <= 1

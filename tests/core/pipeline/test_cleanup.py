@@ -1,0 +1,69 @@
+"""What is removed, and what never is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tomodrgn.core.errors import RunError, SpecError
+from tomodrgn.core.pipeline.cleanup import cleanup
+from tomodrgn.core.specs.cleanup import CleanupSpec
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    names = [
+        "run.yaml", "weights.pkl", "z.pkl", "reconstruct.mrc", "reference.mrc", "reconstruct.3.mrc",
+        *(f"weights.{n}.pkl" for n in (1, 5, 10, 15)), *(f"z.{n}.pkl" for n in (1, 5, 10)),
+        "z.5.train.pkl", "z.1.test.pkl", "weights.x.pkl", "my.weights.1.pkl",
+        "analyze.5/vol_000.mrc", "analyze.5/kmeans20/vol_003.mrc", "validate/class_000.mrc",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    return tmp_path
+
+
+def _left(run: Path) -> set[str]:
+    return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+
+
+def test_epochs_that_were_looked_at_are_kept(run: Path) -> None:
+    before = _left(run)
+    cleanup(CleanupSpec(run=run, weights=True, zfiles=True))
+    assert before - _left(run) == {
+        "weights.1.pkl", "weights.10.pkl", "weights.15.pkl", "z.1.pkl", "z.10.pkl", "z.1.test.pkl",
+    }  # fmt: skip
+
+
+def test_volumes_that_can_be_made_again_are_removed(run: Path) -> None:
+    before = _left(run)
+    cleanup(CleanupSpec(run=run, volumes=True))
+    assert before - _left(run) == {
+        "reconstruct.3.mrc", "analyze.5/vol_000.mrc", "analyze.5/kmeans20/vol_003.mrc",
+    }  # fmt: skip
+
+
+def test_a_test_removes_nothing_and_lists_the_same(run: Path) -> None:
+    before = _left(run)
+    spec = CleanupSpec(run=run, weights=True, volumes=True, test=True)
+    listed = cleanup(spec)
+    assert _left(run) == before
+    assert cleanup(spec.model_copy(update={"test": False})) == listed
+
+
+def test_a_run_that_has_not_ended_keeps_its_last_epoch(run: Path) -> None:
+    (run / "weights.pkl").unlink()
+    cleanup(CleanupSpec(run=run, weights=True))
+    assert {"weights.5.pkl", "weights.15.pkl"} <= _left(run)
+
+
+def test_nothing_is_removed_without_being_named_or_elsewhere(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="give --weights, --zfiles or --volumes"):
+        cleanup(CleanupSpec(run=run))
+    (run / "run.yaml").unlink()
+    before = _left(run)
+    with pytest.raises(RunError, match=r"neither run\.yaml nor config\.pkl"):
+        cleanup(CleanupSpec(run=run, volumes=True))
+    assert _left(run) == before

@@ -1,0 +1,182 @@
+"""True states pass, labels by lot are flagged, and maps are those of back-projection."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tomodrgn.core.analysis.validation import Validation, validation_page
+from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.labels import read_labels
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.fourier.shells import fsc
+from tomodrgn.core.pipeline.reconstruct import reconstruct
+from tomodrgn.core.pipeline.validate import validate
+from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
+from tomodrgn.core.registry import Registry
+from tomodrgn.core.simulation.tilt_series import simulate
+from tomodrgn.core.specs.reconstruction import ReconstructionSpec
+from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.core.specs.validate import ValidateSpec
+
+from .finished_run import finish_run
+
+N = 60
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of noisy images of three classes."""
+    spec = SimulationSpec(
+        outdir=tmp_path_factory.mktemp("simulated"),
+        n_particles=N,
+        n_classes=3,
+        n_tilts=9,
+        min_tilts=5,
+        tilt_step_deg=10.0,
+        box_size_px=24,
+        pixel_size_a=14.0,
+        snr=0.2,
+        seed=5,
+    )
+    return simulate(spec).parent
+
+
+@pytest.fixture(scope="module")
+def run(simulated: Path, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose latents tell the classes, and whose images are weighted by dose."""
+    latents = np.eye(3)[read_labels(simulated / "labels.pkl")]
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    weighted = {"loss_weightings": [{"kind": "dose"}]}
+    return finish_run(directory, simulated / "particles.star", latents, registry, weighted)
+
+
+def _validate(run: Path, labels: Path, outdir: Path, registry: Registry) -> Validation:
+    return validate(ValidateSpec(run=run, labels=labels, outdir=outdir), registry)
+
+
+def _save(path: Path, labels: object) -> Path:
+    np.savetxt(path, np.asarray(labels), fmt="%s")
+    return path
+
+
+def test_true_states_pass_with_maps_that_can_be_deposited(
+    run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    found = _validate(run, simulated / "labels.pkl", tmp_path, registry)
+    assert (found.verdict, found.class_verdicts) == ("differ", ["real"] * 3)
+    assert found.alike == []
+    assert "**The classes differ.**" in validation_page(found)
+    report = json.loads((tmp_path / "validate.json").read_text())
+    assert report["verdict"] == "differ"
+    assert sum(each["n_particles"] for each in report["classes"]) == N
+    for name in ("classes.png", "fsc.png", "chance.png"):
+        assert np.ptp(imread(tmp_path / name)[..., :3]) > 0.5
+    mask, _ = read_volume(tmp_path / "mask.mrc")
+    halves = [read_volume(tmp_path / f"class_001_half{half}.mrc")[0] for half in (1, 2)]
+    table = np.loadtxt(tmp_path / "class_001_fsc.txt")
+    np.testing.assert_allclose(masked_fsc(*halves, mask), table[:, 3], atol=1e-5)
+    assert (tmp_path / "class_001_fsc.xml").read_text().count("<coordinate>") == 12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_by_lot_are_flagged(
+    seed: int, run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    labels = read_labels(simulated / "labels.pkl")
+    shuffled = _save(tmp_path / "labels.txt", np.random.default_rng(seed).permutation(labels))
+    found = _validate(run, shuffled, tmp_path / "out", registry)
+    assert found.verdict == "no better than chance"
+    assert found.class_verdicts == ["no better than chance"] * 3
+    assert "FLAGGED" in (tmp_path / "out" / "validate.md").read_text()
+
+
+def test_half_maps_are_those_of_the_class_alone(
+    run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    _validate(run, simulated / "labels.pkl", tmp_path / "out", registry)
+    layer = {"reader": {"path": str(simulated / "particles.star")}, "seed": 0}
+    alone = ReconstructionSpec(
+        out=tmp_path / "alone.mrc",
+        labels=simulated / "labels.pkl",
+        labels_sel=(2,),
+        recon_dose_weight=True,
+    )
+    reconstruct(alone, resolve_run("prepare", layer, registry=registry), registry)
+    mask = spherical_mask(24, 0.8)
+    curves = []
+    for stem in (tmp_path / "out" / "class_002", tmp_path / "alone_class2"):
+        halves = [read_volume(stem.with_name(f"{stem.name}_half{i}.mrc"))[0] for i in (1, 2)]
+        curves.append(masked_fsc(*halves, mask))
+    np.testing.assert_allclose(curves[0], curves[1], atol=1e-4)  # float32 sums
+    true, _ = read_volume(simulated / "maps" / "class_2.mrc")
+    found, _ = read_volume(tmp_path / "out" / "class_002.mrc")
+    assert fsc(found, true)[1:6].mean() > 0.8
+
+
+def test_labels_of_another_run_are_joined_by_names(
+    run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    star = simulated / "particles.star"
+    lines = star.read_text().splitlines()
+    rows = [line for line in lines if "@" in line]
+    others = [line for line in lines if "@" not in line]
+    backwards = simulated / "backwards.star"
+    backwards.write_text("\n".join([*others, *rows[::-1]]) + "\n")
+    labels = read_labels(simulated / "labels.pkl")[::-1]
+    other = finish_run(tmp_path / "other", backwards, np.eye(3)[labels], registry)
+    path = _save(other / "kmeans3.txt", labels)
+    found = _validate(run, path, tmp_path / "out", registry)
+    assert found.verdict == "differ"
+
+
+def test_classes_of_one_particle_are_listed_and_left_out(
+    run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    labels = read_labels(simulated / "labels.pkl").astype(object)
+    labels[0] = "odd one"
+    found = _validate(run, _save(tmp_path / "l.txt", labels), tmp_path / "out", registry)
+    assert found.class_verdicts == ["real", "real", "real", "too few particles"]
+    assert found.classes[3].fsc is None
+    assert found.as_json()["classes"][3]["z"] is None
+
+
+def test_one_class_differs_from_nothing(run: Path, registry: Registry, tmp_path: Path) -> None:
+    labels = _save(tmp_path / "l.txt", np.zeros(N, int))
+    found = _validate(run, labels, tmp_path / "out", registry)
+    assert found.verdict == "too few particles"
+    assert (tmp_path / "out" / "class_000_half1.mrc").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(7), "holds 7 labels, the run has 60 particles"),
+        (np.linspace(0, 1, N), "0.0169.* is no class"),
+        (np.arange(N), "has 60 different labels for 60 particles"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(
+    labels: np.ndarray, message: str, run: Path, registry: Registry, tmp_path: Path
+) -> None:
+    path = _save(tmp_path / "l.txt", labels)
+    with pytest.raises(DataError, match=message):
+        _validate(run, path, tmp_path / "out", registry)
+    assert not (tmp_path / "out").exists()
+
+
+def test_held_out_tilts_decide_where_there_are_some(
+    simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    labels = read_labels(simulated / "labels.pkl")
+    star, part = simulated / "particles.star", {"dataset": {"fraction_train": 0.5}}
+    run = finish_run(tmp_path / "run", star, np.eye(3)[labels], registry, part)
+    found = _validate(run, simulated / "labels.pkl", tmp_path / "out", registry)
+    assert found.is_held_out
+    assert found.verdict == "differ"
+    assert "on tilts that the run has held out" in validation_page(found)
