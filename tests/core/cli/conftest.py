@@ -34,6 +34,10 @@ class RecordingPipeline(ModuleType):
             ("map_back", [Path("mapback.cxc")]),
             ("reconstruct", [Path("map.mrc")]),
             ("score", {"accuracy": 1.0}),
+            ("cleanup", [Path("run/z.0.pkl")]),
+            ("view_config", {"run": {"seed": 1}}),
+            ("evaluate_images", [Path("z.pkl")]),
+            ("analyze_volumes", Path("vols_analyze_volumes")),
             ("convergence_nn", Path("run/convergence.4")),
             ("convergence_vae", Path("run/convergence.9")),
         ):

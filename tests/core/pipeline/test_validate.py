@@ -132,7 +132,8 @@ def test_labels_of_another_run_are_joined_by_names(
     other = finish_run(tmp_path / "other", backwards, np.eye(3)[labels], registry)
     path = _save(other / "kmeans3.txt", labels)
     found = _validate(run, path, tmp_path / "out", registry)
-    assert found.verdict == "differ"
+    assert found.separation is not None
+    assert found.separation.is_real
 
 
 def test_classes_of_one_particle_are_listed_and_left_out(
@@ -168,6 +169,19 @@ def test_labels_that_are_no_classes_are_refused(
     with pytest.raises(DataError, match=message):
         _validate(run, path, tmp_path / "out", registry)
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_a_run_that_found_nothing_are_doubted(
+    run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    labels = read_labels(simulated / "labels.pkl")
+    latents = np.eye(3)[labels]
+    own = finish_run(tmp_path / "run", simulated / "particles.star", latents, registry)
+    path = _save(own / "kmeans3.txt", labels)
+    (own / "linear.json").write_text('{"is_heterogeneous": false}')
+    found = _validate(own, path, tmp_path / "out", registry)
+    assert (found.verdict, found.class_verdicts) == ("doubtful", ["doubtful"] * 3)
+    assert "FLAGGED: doubtful" in validation_page(found)
 
 
 def test_held_out_tilts_decide_where_there_are_some(

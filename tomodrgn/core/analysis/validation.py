@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.analysis.chance import Separation
     from tomodrgn.core.analysis.coverage import Coverage
 
+FITTED_NOISE: Final = 6.0
+"""Standard deviations below which labels that come from the same images may be fitted noise;
+clusters of 120 particles without any heterogeneity reached 4.7."""
 APART: Final = 0.05
 """Largest corrected p value at which one class, or a pair of classes, is called apart."""
 _MOST_PAIRS_NAMED: Final = 10
@@ -61,6 +64,8 @@ class Validation:
         n_compared: particles that decided this.
         is_held_out: whether they did so with tilts that the labels have never seen.
         pixel_size_a: of the maps.
+        is_from_images: whether the labels lie in the directory of a run, and so come from images.
+        run_found_nothing: whether that run says itself that its latents mean nothing.
     """
 
     classes: tuple[ClassFinding, ...]
@@ -69,13 +74,24 @@ class Validation:
     n_compared: int
     is_held_out: bool
     pixel_size_a: float
+    is_from_images: bool = False
+    run_found_nothing: bool = False
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether labels that look real may be noise that they were made of."""
+        if self.separation is None or self.is_held_out or not self.is_from_images:
+            return False
+        return self.run_found_nothing or self.separation.z < FITTED_NOISE
 
     @property
     def verdict(self) -> str:
-        """``differ``, ``no better than chance`` or ``too few particles``."""
+        """``differ``, ``doubtful``, ``no better than chance`` or ``too few particles``."""
         if self.separation is None:
             return "too few particles"
-        return "differ" if self.separation.is_real else "no better than chance"
+        if not self.separation.is_real:
+            return "no better than chance"
+        return "doubtful" if self.is_doubtful else "differ"
 
     @property
     def class_verdicts(self) -> list[str]:
@@ -84,7 +100,8 @@ class Validation:
         if self.separation is not None:
             for place, row in enumerate(self.compared):
                 is_apart = self.separation.is_real and self.separation.class_p_value[place] < APART
-                verdicts[row] = "real" if is_apart else "no better than chance"
+                real = "doubtful" if self.is_doubtful else "real"
+                verdicts[row] = real if is_apart else "no better than chance"
         return verdicts
 
     @property
@@ -111,6 +128,8 @@ class Validation:
             "z_within_tomograms": None if found is None else found.z_within,
             "n_particles_compared": self.n_compared,
             "on_held_out_tilts": self.is_held_out,
+            "labels_from_images": self.is_from_images,
+            "run_found_nothing": self.run_found_nothing,
             "not_told_apart": [list(pair) for pair in self.alike],
             "pixel_size_a": self.pixel_size_a,
             "classes": [self._class_json(row) for row in range(len(self.classes))],
@@ -180,14 +199,25 @@ def _sentences(found: Validation) -> list[str]:
     lines.append(
         f"Decided by {found.n_compared} particles, on tilts that the run has held out."
         if found.is_held_out
-        else f"Decided by {found.n_compared} particles, on the images that made the labels, if the "
-        "labels come from these images: noise that made a label also fits it, so a clear verdict "
-        "is needed. A run with --fraction-train is judged on the tilts that it has not seen."
+        else f"Decided by {found.n_compared} particles. If their images made the labels, noise "
+        "that made a label also fits it; a run with --fraction-train is judged on tilts that it has not "
+        "seen."
     )
     return lines
 
 
 def _verdict_sentence(found: Validation, chance: str) -> str:
+    if found.is_doubtful and found.verdict == "doubtful":
+        reason = (
+            "the run itself found on held-out tilts that its latents mean nothing"
+            if found.run_found_nothing
+            else f"clusters of pure noise can reach z = 5, and {FITTED_NOISE:g} is asked for"
+        )
+        return (
+            "**FLAGGED: doubtful.** Particles fit the map of their class better than labels drawn "
+            f"by lot would have it ({chance}), but the labels come from the same images, and "
+            f"{reason}."
+        )
     if found.separation is not None and found.separation.is_real:
         return (
             "**The classes differ.** Particles fit the map of their class, made of other "

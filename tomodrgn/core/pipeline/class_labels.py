@@ -32,10 +32,12 @@ class ClassLabels:
     Attributes:
         of_particle: (B,) from 0.
         names: (K,) what each class is called in the file.
+        origin: directory of the run that the file lies in, or None.
     """
 
     of_particle: NDArray[np.int64]
     names: tuple[str, ...]
+    origin: Path | None = None
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -70,7 +72,7 @@ def labels_of_run(path: Path, results: RunResults, registry: Registry) -> ClassL
         raise DataError(
             f"{path}: has {len(names)} different labels for {len(mine)} particles; give classes"
         )
-    return ClassLabels(of_particle.astype(np.int64), tuple(str(name) for name in names))
+    return ClassLabels(of_particle.astype(np.int64), tuple(map(str, names)), _run_above(path))
 
 
 def _joined(

@@ -31,6 +31,7 @@ from tomodrgn.core.run_directory import find_run_directory, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -46,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 REPORT = "validate.json"
 PAGE = "validate.md"
+LINEAR_FIGURES = "linear.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,8 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
         n_compared=n_compared,
         is_held_out=is_held_out,
         pixel_size_a=raw.particles.pixel_size_a,
+        is_from_images=labels.origin is not None,
+        run_found_nothing=labels.origin is not None and _found_nothing(labels.origin),
     )  # fmt: skip
     write_class_maps(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()},
                      raw.mask)  # fmt: skip
@@ -122,6 +126,15 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
     write_text_atomic(outdir / PAGE, validation_page(found))
     write_text_atomic(outdir / REPORT, json.dumps(found.as_json(), indent=1) + "\n")
     return found
+
+
+def _found_nothing(directory: Path) -> bool:
+    """Whether a linear run says that its latents add nothing to held-out tilts."""
+    try:
+        figures = json.loads((directory / LINEAR_FIGURES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(figures, dict) and figures.get("is_heterogeneous") is False
 
 
 def _choose_device(spec: ValidateSpec) -> torch.device:
