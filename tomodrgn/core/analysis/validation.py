@@ -200,8 +200,8 @@ def _sentences(found: Validation) -> list[str]:
         f"Decided by {found.n_compared} particles, on tilts that the run has held out."
         if found.is_held_out
         else f"Decided by {found.n_compared} particles. If their images made the labels, noise "
-        "that made a label also fits it; a run with --fraction-train is judged on tilts that it has not "
-        "seen."
+        "that made a label also fits it; a run with --fraction-train is judged on tilts that it "
+        "has not seen."
     )
     return lines
 
