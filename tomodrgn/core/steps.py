@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from tomodrgn.core.commands import BASE_LAYERS, resolve_reconstruction, resolve_run
 from tomodrgn.core.errors import SpecError, TomodrgnError
+from tomodrgn.core.specs.analysis import AnalysisSpec
 from tomodrgn.core.specs.convergence import ConvergenceNnSpec, ConvergenceVaeSpec
 from tomodrgn.core.specs.downsample import DownsampleSpec
 from tomodrgn.core.specs.export import ExportSpec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase
 
 _SPECS: dict[str, type[Spec]] = {
+    "analyze": AnalysisSpec,
     "convergence_nn": ConvergenceNnSpec,
     "convergence_vae": ConvergenceVaeSpec,
     "downsample": DownsampleSpec,
@@ -43,7 +45,7 @@ _SPECS: dict[str, type[Spec]] = {
     "validate": ValidateSpec,
     "nuisance": NuisanceSpec,
 }
-_LOOKS_AT_RUN = ("convergence_nn", "convergence_vae", "validate", "nuisance")
+_LOOKS_AT_RUN = ("analyze", "convergence_nn", "convergence_vae", "validate", "nuisance")
 """Commands called like their verbs, which write into a folder of the run called likewise."""
 _OUTPUTS = ("out", "outdir", "cache.path")
 

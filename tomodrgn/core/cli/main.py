@@ -65,6 +65,18 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "eval_images": LazyCommand(
         "tomodrgn.core.cli.cmd_eval_images:eval_images", "Encode particles with a trained model."
     ),
+    "analyze": LazyCommand(
+        "tomodrgn.core.cli.cmd_analyze:analyze",
+        "Look at the latents of a run: components, clusters, volumes and pictures.",
+    ),
+    "pc_traversal": LazyCommand(
+        "tomodrgn.core.cli.cmd_pc_traversal:pc_traversal",
+        "Write latents along principal components.",
+    ),
+    "graph_traversal": LazyCommand(
+        "tomodrgn.core.cli.cmd_graph_traversal:graph_traversal",
+        "Find a way from particle to particle through their neighbours.",
+    ),
     "analyze_volumes": LazyCommand(
         "tomodrgn.core.cli.cmd_analyze_volumes:analyze_volumes",
         "Compare decoded volumes voxel by voxel.",

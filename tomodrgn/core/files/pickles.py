@@ -119,6 +119,12 @@ def write_latents(path: Path, mean: NDArray[Any], log_variance: NDArray[Any]) ->
             pickle.dump(np.ascontiguousarray(values, dtype=np.float32), file, protocol=4)
 
 
+def write_pickle(path: Path, values: object) -> None:
+    """Write an array or plain container as one pickle, whole or not at all."""
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        pickle.dump(values, file, protocol=4)
+
+
 def _read_array(path: Path) -> NDArray[Any]:
     """The array of a file; two-dimensional from text."""
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tomodrgn.core.pipeline.convergence_nn import convergence_nn
 from tomodrgn.core.pipeline.convergence_vae import convergence_vae
+from tomodrgn.core.pipeline.analyze import analyze
 from tomodrgn.core.pipeline.analyze_volumes import analyze_volumes
 from tomodrgn.core.pipeline.cleanup import cleanup
 from tomodrgn.core.pipeline.downsample import downsample
@@ -20,6 +21,7 @@ from tomodrgn.core.pipeline.prepare import prepare
 from tomodrgn.core.pipeline.reconstruct import reconstruct
 from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.pipeline.train import train
+from tomodrgn.core.pipeline.traversals import graph_traversal, pc_traversal
 from tomodrgn.core.pipeline.validate import validate
 from tomodrgn.core.pipeline.view_config import view_config
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
@@ -28,6 +30,7 @@ from tomodrgn.core.simulation.tilt_series import simulate
 __all__ = [
     "convergence_nn",
     "convergence_vae",
+    "analyze",
     "analyze_volumes",
     "cleanup",
     "downsample",
@@ -35,8 +38,10 @@ __all__ = [
     "evaluate_volumes",
     "export",
     "filter_star",
+    "graph_traversal",
     "map_back",
     "nuisance",
+    "pc_traversal",
     "prepare",
     "reconstruct",
     "score",

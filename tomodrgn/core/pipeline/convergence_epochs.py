@@ -85,7 +85,7 @@ def find_epochs(spec: ConvergenceVaeSpec) -> Epochs:
         RunError: the run has fewer than two, or lacks the last that is asked for.
     """
     run = spec.run
-    files = _saved_files(run)
+    files = epoch_files(run)
     if not files:
         raise RunError(f"{run}: no weights.N.pkl with z.N.pkl; give the run directory of train_vae")
     last = max(files) if spec.epoch == "latest" else spec.epoch
@@ -103,7 +103,7 @@ def find_epochs(spec: ConvergenceVaeSpec) -> Epochs:
     return Epochs(run=run, files=files, shown=_spaced(list(files), spec.epoch_interval))
 
 
-def _saved_files(run: Path) -> dict[int, EpochFiles]:
+def epoch_files(run: Path) -> dict[int, EpochFiles]:
     """Files by epoch, ascending; the end of a run counts as the epoch that it is."""
     files = {
         epoch: EpochFiles(run / f"weights.{epoch}.pkl", run / f"z.{epoch}.pkl")

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase
 
 
-def open_results(directory: Path, registry: Registry) -> RunResults:
+def open_results(
+    directory: Path, registry: Registry, *, latents_file: Path | None = None
+) -> RunResults:
     """The results of a run directory; images of its particles are not needed.
+
+    Args:
+        directory: of the run.
+        registry: offers its reader.
+        latents_file: latents of one of its epochs; the final ones by default.
 
     Raises:
         RunError: there is no finished run, or its input has changed since.
@@ -40,7 +47,8 @@ def open_results(directory: Path, registry: Registry) -> RunResults:
     reader: Reader = registry.build(parts.reader, ReaderContext(needs_images=False))
     particles = _particles_of_run(run, facts, _read(reader, directory))
     _refuse_other_particles(directory, facts, particles)
-    latents, log_variance = _read_latents(directory, run, particles)
+    path = latents_file or directory / LATENTS
+    latents, log_variance = _read_latents(path, run, particles)
     return RunResults(
         directory=directory,
         spec=run.model_dump(mode="json"),
@@ -86,12 +94,11 @@ def _refuse_other_particles(directory: Path, facts: DatasetFacts, particles: Par
 
 
 def _read_latents(
-    directory: Path, run: RunSpecBase, particles: ParticleSet
+    path: Path, run: RunSpecBase, particles: ParticleSet
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Mean and log variance of the final latents; None for a model of one structure."""
+    """Mean and log variance of latents; None for a model of one structure."""
     if run.latent.dim is None:
         return None, None
-    path = directory / LATENTS
     if not path.exists():
         raise RunError(f"{path}: is missing, so the run has not ended; go on with --load latest")
     mean, log_variance = read_latents(path)

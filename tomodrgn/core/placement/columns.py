@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pandas as pd
+
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import as_numbers
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.specs.faults import suggest
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarFile
     from tomodrgn.core.particles.tables import ParticleSet
 
 _PARTICLES_FILE: Final = "rlnTomoParticlesFile"
+_LARGEST_TABLE_BYTES: Final = 1 << 30
+_VALUES_TOGETHER: Final = 8_000_000
+"""Texts in memory at once."""
 
 
 def read_column(path: Path, column: str, particles: ParticleSet) -> NDArray[Any]:
@@ -49,6 +54,32 @@ def read_column(path: Path, column: str, particles: ParticleSet) -> NDArray[Any]
         return as_numbers(values[rows])
     except ValueError:
         return values[rows]
+
+
+def read_numeric_columns(path: Path, particles: ParticleSet) -> dict[str, NDArray[np.float64]]:
+    """All columns that are numbers, not all equal, as values (B,) of the particles of a set.
+
+    Args:
+        path: as for :func:`read_column`. Tables of more than 1 GB are left out.
+        particles: what was read from it; of a particle with several rows, the first image counts.
+    """
+    star = _with_particles(read_star(path))
+    found: dict[str, NDArray[np.float64]] = {}
+    for block in star.tables:
+        if block.stop - block.start > _LARGEST_TABLE_BYTES:
+            continue
+        n_rows = len(star.read(block, block.columns[:1]))
+        rows = _rows(particles, n_rows)
+        if rows is None:
+            continue
+        n_together = max(1, _VALUES_TOGETHER // n_rows)
+        for first in range(0, len(block.columns), n_together):
+            table = star.read(block, block.columns[first : first + n_together])
+            for name in table.columns:
+                values = pd.to_numeric(table[name].iloc[rows], errors="coerce").to_numpy(float)
+                if np.isfinite(values).all() and np.ptp(values) > 0:
+                    found.setdefault(name, values)
+    return found
 
 
 def _rows(particles: ParticleSet, n_rows: int) -> NDArray[np.int64] | None:

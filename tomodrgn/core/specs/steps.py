@@ -21,6 +21,7 @@ STEP_COMMANDS: Final = (
     "train_linear",
     "train_vae",
     "train_nn",
+    "analyze",
     "convergence_nn",
     "convergence_vae",
     "eval_vol",

@@ -1,0 +1,95 @@
+"""What latents and their clusters say, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UNUSED_LATENT: Final = "unused latent"
+SPARE_DIMENSIONS: Final = "spare latent dimensions"
+ONE_TOMOGRAM: Final = "clusters of one tomogram"
+
+LEAST_DIVERGENCE: Final = 0.01
+"""Mean divergence from the prior, in nats, below which a latent dimension says nothing."""
+_LARGE_PART: Final = 0.8
+_FEWEST: Final = 10
+_MOST_RANKED: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class TomogramCounts:
+    """How many particles of each of K clusters lie in each of T tomograms.
+
+    Attributes:
+        names: (T,) tomograms.
+        counts: (K, T).
+    """
+
+    names: list[str]
+    counts: NDArray[np.int64]
+
+
+def count_by_tomogram(
+    labels: NDArray[np.int64], n_labels: int, tomograms: NDArray[np.object_]
+) -> TomogramCounts:
+    """Particles of each cluster in each tomogram, from labels (B,) and names (B,)."""
+    names, place = np.unique(tomograms.astype(str), return_inverse=True)
+    flat = np.bincount(labels * len(names) + place, minlength=n_labels * len(names))
+    return TomogramCounts([str(name) for name in names], flat.reshape(n_labels, len(names)))
+
+
+def clusters_of_one_tomogram(found: TomogramCounts) -> str | None:
+    """Clusters most of whose particles lie in one of several tomograms, in words."""
+    sizes = found.counts.sum(axis=1)
+    usual = found.counts.sum(axis=0) / max(1, sizes.sum())
+    largest = found.counts.argmax(axis=1)
+    parts = found.counts.max(axis=1) / np.maximum(sizes, 1)
+    clusters = [
+        f"{label} ({parts[label]:.0%} of {sizes[label]} in {found.names[largest[label]]})"
+        for label in range(len(sizes))
+        if sizes[label] >= _FEWEST
+        and parts[label] > _LARGE_PART
+        and usual[largest[label]] < _LARGE_PART / 2
+    ]
+    if not clusters:
+        return None
+    return (
+        f"particles of one tomogram make up cluster {', '.join(clusters)}; this may be "
+        "the tomogram rather than the particle: see nuisance"
+    )
+
+
+def spare_dimensions(divergence: NDArray[np.float64]) -> tuple[str, str] | None:
+    """Latent dimensions (Z,) that stay at the prior, as a short name and in words."""
+    spare = np.flatnonzero(divergence < LEAST_DIVERGENCE)
+    if not len(spare):
+        return None
+    if len(spare) == len(divergence):
+        return UNUSED_LATENT, (
+            "no latent dimension leaves the prior: latents are the same for all particles as far "
+            "as the model can tell, so clusters and components mean nothing"
+        )
+    numbers = ", ".join(str(number + 1) for number in spare)
+    return SPARE_DIMENSIONS, (
+        f"{len(spare)} of {len(divergence)} latent dimensions stay at the prior and say nothing "
+        f"(number {numbers}); fewer would do (--zdim {len(divergence) - len(spare)})"
+    )
+
+
+def rank_correlations(
+    scores: NDArray[np.float32], values: NDArray[np.floating], n_axes: int
+) -> list[float]:
+    """Spearman correlation of values (B,) with each of the first scores (B, K)."""
+    step = -(-len(values) // _MOST_RANKED)
+    ranks = stats.rankdata(values[::step])
+    return [
+        float(np.corrcoef(stats.rankdata(scores[::step, axis]), ranks)[0, 1])
+        for axis in range(min(n_axes, scores.shape[1]))
+        if np.ptp(scores[::step, axis]) > 0
+    ]

@@ -1,0 +1,79 @@
+"""Ways from particle to particle through a graph of nearest neighbours."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse  # type: ignore[import-untyped]
+from scipy.sparse import csgraph  # type: ignore[import-untyped]
+from scipy.spatial import cKDTree  # type: ignore[import-untyped]
+
+from tomodrgn.core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def neighbour_graph(
+    latents: NDArray[np.float32], *, max_neighbours: int, average_neighbours: float | None
+) -> sparse.csr_array:
+    """(B, B) distances from each of B latents to its nearest others, the longest left out.
+
+    Args:
+        latents: (B, Z).
+        max_neighbours: neighbours of each.
+        average_neighbours: how many are left of them on average; the longest edges of all go. None
+            keeps all.
+    """
+    n_particles = len(latents)
+    n_neighbours = min(max_neighbours, n_particles - 1)
+    distances, neighbours = _other_neighbours(latents, n_neighbours)
+    sources = np.repeat(np.arange(n_particles), n_neighbours)
+    # graph routines take 0 for no edge
+    lengths = np.maximum(distances.ravel(), np.finfo(np.float32).tiny)
+    targets = neighbours.ravel()
+    n_kept = len(lengths)
+    if average_neighbours is not None:
+        n_kept = int(n_particles * average_neighbours)
+    if n_kept < len(lengths):
+        kept = lengths < np.partition(lengths, n_kept)[n_kept]
+        sources, targets, lengths = sources[kept], targets[kept], lengths[kept]
+    return sparse.csr_array((lengths, (sources, targets)), shape=(n_particles, n_particles))
+
+
+def path_between(graph: sparse.csr_array, anchors: Sequence[int]) -> NDArray[np.int64]:
+    """(n,) the shortest way along the edges of a graph that visits anchors in their order.
+
+    Raises:
+        DataError: an anchor cannot be reached from the one before.
+    """
+    path = [anchors[0]]
+    for start, end in pairwise(anchors):
+        _, before = csgraph.dijkstra(graph, indices=start, return_predecessors=True)
+        if before[end] < 0 and start != end:
+            raise DataError(
+                f"anchors: no way leads from particle {start} to particle {end} in the graph; give "
+                "a larger --max-neighbors or --avg-neighbors, or leave the latter out"
+            )
+        way = [end]
+        while way[-1] != start:
+            way.append(int(before[way[-1]]))
+        path += way[-2::-1]
+    return np.array(path, np.int64)
+
+
+def _other_neighbours(
+    latents: NDArray[np.float32], n_neighbours: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(B, k) distances and rows of the nearest others, nearest first."""
+    tree = cKDTree(latents)
+    distances, rows = tree.query(latents, k=n_neighbours + 1, workers=-1)
+    # of equal latents, a particle need not come first among its own neighbours
+    own = rows == np.arange(len(latents))[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(latents), n_neighbours)
+    return distances[~own].reshape(shape), rows[~own].reshape(shape).astype(np.int64)

@@ -1,0 +1,62 @@
+"""A UMAP of latents, of some of them where they are many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.spatial import cKDTree  # type: ignore[import-untyped]
+
+from tomodrgn.core.analysis.umap_map import umap_map
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NEIGHBOURS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LatentMap:
+    """Latents of B particles on a plane.
+
+    Attributes:
+        places: (B, 2).
+        embedded: (n,) rows that UMAP placed itself; all others lie among their nearest of these.
+    """
+
+    places: NDArray[np.float32]
+    embedded: NDArray[np.int64]
+
+
+def latent_map(latents: NDArray[np.float32], *, most: int, seed: int) -> LatentMap | None:
+    """UMAP of latents (B, Z); None where UMAP is not to be had, which is reported.
+
+    Args:
+        latents: (B, Z).
+        most: largest number that UMAP places itself.
+        seed: of UMAP, and of the draw of these.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(latents))[:most]
+    embedded = np.sort(drawn).astype(np.int64)
+    found = umap_map(latents[embedded], random_state=seed)
+    if found is None:
+        return None
+    places = np.empty((len(latents), 2), np.float32)
+    places[embedded] = found
+    others = np.setdiff1d(np.arange(len(latents)), embedded, assume_unique=True)
+    places[others] = _among_neighbours(latents[embedded], found, latents[others])
+    return LatentMap(places, embedded)
+
+
+def _among_neighbours(
+    known: NDArray[np.float32], places: NDArray[np.float32], latents: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(m, 2) mean place of the nearest known latents, the nearer ones counting more."""
+    if not len(latents):
+        return np.empty((0, 2), np.float32)
+    distances, rows = cKDTree(known).query(latents, k=min(_NEIGHBOURS, len(known)), workers=-1)
+    weights = 1 / np.maximum(distances.reshape(len(latents), -1), 1e-12)
+    weights /= weights.sum(axis=1, keepdims=True)
+    near = places[rows.reshape(len(latents), -1)]
+    return np.asarray(np.einsum("nk,nkd->nd", weights, near), np.float32)

@@ -1,0 +1,48 @@
+"""Classic option names of the commands that look at latents, and the fields that they fill."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tomodrgn.core.cli.options import DEVICE_OPTIONS, Classic
+
+ANALYSIS_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("epoch_file", "epoch"),
+    Classic("--epoch", "epoch"),
+    Classic("-o --outdir", "outdir"),
+    Classic("--pc", "pc"),
+    Classic("--pc-ondata", "pc_ondata"),
+    Classic("--ksample", "ksample"),
+    Classic("--gmm-k", "gmm_k"),
+    Classic("--skip-vol", "skip_vol"),
+    Classic("--skip-umap", "skip_umap"),
+    Classic("--umap-subset", "umap_subset"),
+    Classic("--seed", "seed"),
+    Classic("--flip", "flip"),
+    Classic("--invert", "invert"),
+    Classic("-d --downsample", "downsample"),
+    Classic("--lowpass", "lowpass_a"),
+    Classic("--Apix", "pixel_size_a"),
+    Classic("--plot-format", "plot_format"),
+    Classic("--device", "device"),
+    *DEVICE_OPTIONS,
+)
+
+PC_TRAVERSAL_OPTIONS: Final = (
+    Classic("latents", "latents", needed=True),
+    Classic("-o --outdir", "outdir", needed=True),
+    Classic("--dim", "dim"),
+    Classic("-n", "n"),
+    Classic("--lim", "lim"),
+    Classic("--use-percentile-spacing", "use_percentile_spacing"),
+)
+
+GRAPH_TRAVERSAL_OPTIONS: Final = (
+    Classic("latents", "latents", needed=True),
+    Classic("--anchors", "anchors", needed=True),
+    Classic("-o --outdir", "outdir", needed=True),
+    Classic("--max-neighbors", "max_neighbors"),
+    Classic("--avg-neighbors", "avg_neighbors"),
+    Classic("--plot-format", "plot_format"),
+)

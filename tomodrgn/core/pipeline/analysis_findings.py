@@ -1,0 +1,134 @@
+"""What an analysis found, as plain values for ``analysis.json``, and warnings in words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tomodrgn.core.analysis.latent_findings import (
+    ONE_TOMOGRAM,
+    UNUSED_LATENT,
+    clusters_of_one_tomogram,
+    count_by_tomogram,
+    rank_correlations,
+    spare_dimensions,
+)
+from tomodrgn.core.analysis.latent_traversals import PERCENTILES
+from tomodrgn.core.training.activity import dimension_divergence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
+    from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, NamedClusters
+    from tomodrgn.core.pipeline.analysis_volumes import DecodedSets, VolumeSet
+
+LINEAR_FIGURES = "linear.json"
+_AXES_COMPARED = 2
+
+
+def describe_analysis(
+    chosen: ChosenEpoch,
+    results: RunResults,
+    found: LatentAnalysis,
+    volumes: DecodedSets | None,
+    columns: Mapping[str, NDArray[np.floating]],
+) -> dict[str, Any]:
+    """Findings of an analysis; columns (B,) are what is known of the particles besides."""
+    particles = results.particles
+    divergence = None
+    if results.log_variance is not None:
+        divergence = dimension_divergence(found.latents, results.log_variance)
+    traversals = found.sets[: len(found.sets) - len(found.clusters)]
+    return {
+        "epoch": chosen.epoch,
+        "weights": chosen.files.weights.name,
+        "latents": chosen.files.latents.name,
+        "n_particles": particles.n_particles,
+        "n_latent_dimensions": found.latents.shape[1],
+        "recommended_epoch": chosen.verdict and chosen.verdict.recommended_epoch,
+        "explained_variance": found.axes.shares.tolist(),
+        "divergence": None if divergence is None else divergence.tolist(),
+        "umap": found.umap and {"n_embedded": len(found.umap.embedded)},
+        "traversals": [_traversal(each) for each in traversals],
+        "clusters": [_clusters(each, particles) for each in found.clusters],
+        "volumes": volumes and {"level": volumes.level, "pixel_size_a": volumes.pixel_size_a},
+        "rank_correlations": {
+            name: rank_correlations(found.scores, values, _AXES_COMPARED)
+            for name, values in columns.items()
+        },
+        "warnings": _warnings(chosen, particles, found, divergence),
+    }
+
+
+def _traversal(each: VolumeSet) -> dict[str, Any]:
+    return {
+        "folder": each.folder,
+        "percentiles": PERCENTILES.tolist(),
+        "nearest_particles": each.particles.tolist(),
+        "are_particles": each.are_particles,
+    }
+
+
+def _clusters(each: NamedClusters, particles: ParticleSet) -> dict[str, Any]:
+    rows = each.found.centre_particles
+    by_tomogram = count_by_tomogram(each.found.labels, len(rows), particles.tomogram)
+    return {
+        "folder": each.folder,
+        "method": each.method,
+        "sizes": each.found.sizes.tolist(),
+        "centre_particles": [
+            {"row": row, "tomogram": particles.tomogram[row], "name": particles.name[row]}
+            for row in rows.tolist()
+        ],
+        "tomograms": by_tomogram.names,
+        "particles_by_tomogram": by_tomogram.counts.tolist(),
+    }
+
+
+def _warnings(
+    chosen: ChosenEpoch,
+    particles: ParticleSet,
+    found: LatentAnalysis,
+    divergence: NDArray[np.float64] | None,
+) -> dict[str, str]:
+    """What to beware of, in words, by short names."""
+    warnings = dict(found.remarks)
+    if chosen.verdict is not None:
+        warnings |= chosen.verdict.warnings
+        best = chosen.verdict.recommended_epoch
+        if chosen.epoch is not None and best != chosen.epoch:
+            warnings["another epoch is recommended"] = (
+                f"held-out tilts favour epoch {best}, this is epoch {chosen.epoch}; see "
+                "--epoch recommended"
+            )
+    spare = None if divergence is None else spare_dimensions(divergence)
+    if spare is not None:
+        warnings.setdefault(*spare)
+    if _is_linear_without_differences(chosen.run):
+        warnings[UNUSED_LATENT] = (
+            "latents of the linear model add nothing significant to the consensus map on held-out "
+            "tilts: clusters and components may be noise"
+        )
+    labels, n_labels = found.clusters[0].found.labels, len(found.clusters[0].found.sizes)
+    lonely = clusters_of_one_tomogram(count_by_tomogram(labels, n_labels, particles.tomogram))
+    if lonely is not None:
+        warnings[ONE_TOMOGRAM] = lonely
+    return warnings
+
+
+def _is_linear_without_differences(run: Path) -> bool:
+    """Whether a linear fit says that its latents are noise."""
+    path = run / LINEAR_FIGURES
+    if not path.exists():
+        return False
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["is_heterogeneous"] is False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # damaged: it is only one of several hints

@@ -1,0 +1,124 @@
+"""Which epoch of a run to analyse, and its particles with their latents."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.pipeline.checkups import read_held_out
+from tomodrgn.core.pipeline.convergence_epochs import EpochFiles, epoch_files, read_metrics
+from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.run_directory import LATENTS, find_run_directory, read_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.analysis import AnalysisSpec
+
+_END = -1
+_FEWEST_PARTICLES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenEpoch:
+    """The epoch of a run that is looked at.
+
+    Attributes:
+        run: directory of the run.
+        epoch: counted from 0; None for the end of the run.
+        files: its weights and latents.
+        verdict: what held-out tilts say of the whole run; None where none were held out.
+    """
+
+    run: Path
+    epoch: int | None
+    files: EpochFiles
+    verdict: Verdict | None
+
+    @property
+    def folder_name(self) -> str:
+        """Classic name of the folder of results."""
+        return "analyze" if self.epoch is None else f"analyze.{self.epoch}"
+
+
+def choose_epoch(spec: AnalysisSpec) -> ChosenEpoch:
+    """The epoch that a spec asks for.
+
+    Raises:
+        RunError: the run does not have it, or has no latents at all.
+    """
+    run = find_run_directory(spec.run, spec.run)
+    if read_run(run)[0].get("latent", {}).get("dim") is None:
+        raise RunError(f"{run}: is a run without latents; analyze looks at train_vae, train_linear")
+    verdict = run_verdict(run)
+    if spec.epoch == _END:
+        files = EpochFiles(run / "weights.pkl", run / LATENTS)
+        missing = next((path for path in files if not path.exists()), None)
+        if missing is not None:
+            raise RunError(f"{missing}: is missing, so the run has not ended; give an epoch")
+        return ChosenEpoch(run=run, epoch=None, files=files, verdict=verdict)
+    saved = epoch_files(run)
+    if not saved:
+        raise RunError(f"{run}: holds no weights with latents yet; wait for the first checkpoint")
+    epoch = _epoch_number(spec, run, saved, verdict)
+    return ChosenEpoch(run=run, epoch=epoch, files=saved[epoch], verdict=verdict)
+
+
+def run_verdict(run: Path) -> Verdict | None:
+    """What held-out tilts say of a run; None where none were held out."""
+    held_out = pd.DataFrame([asdict(report) for report in read_held_out(run)])
+    if held_out.empty:
+        return None
+    return judge(held_out, read_metrics(run).set_index("epoch")["generative"])
+
+
+def open_latents(chosen: ChosenEpoch, registry: Registry) -> tuple[RunResults, NDArray[np.float32]]:
+    """The results of a run at an epoch, and its latents (B, Z).
+
+    Raises:
+        DataError: latents are not finite, or those of one particle.
+    """
+    results = open_results(chosen.run, registry, latents_file=chosen.files.latents)
+    latents = results.latents
+    if latents is None:
+        raise RunError(f"{chosen.run}: is a run without latents")
+    if len(latents) < _FEWEST_PARTICLES:
+        raise DataError(f"{chosen.files.latents}: holds one latent; nothing can be compared")
+    bad = np.flatnonzero(~np.isfinite(latents).all(axis=1))
+    if len(bad):
+        raise DataError(
+            f"{chosen.files.latents}: latents of {len(bad)} particles are not finite, the first "
+            f"is that of particle {bad[0]}; analyse an earlier epoch"
+        )
+    return results, latents
+
+
+def _epoch_number(
+    spec: AnalysisSpec, run: Path, saved: dict[int, EpochFiles], verdict: Verdict | None
+) -> int:
+    if spec.epoch == "latest":
+        return max(saved)
+    if spec.epoch == "recommended":
+        if verdict is None:
+            raise RunError(
+                f"{run}: no tilts were held out, so no epoch is recommended; train with "
+                "--fraction-train 0.8, or give an epoch"
+            )
+        epoch = verdict.recommended_epoch
+    else:
+        epoch = spec.epoch
+    if epoch not in saved:
+        raise RunError(
+            f"{run}: no weights and latents of epoch {epoch}; found epochs "
+            f"{', '.join(map(str, saved))}; give one of them"
+        )
+    return epoch

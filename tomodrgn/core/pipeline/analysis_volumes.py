@@ -1,0 +1,149 @@
+"""Volumes of an analysis: several folders of them, decoded in one go."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.analysis.gallery_figures import central_slices
+from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, make_folder, write_text_atomic, writing
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.pipeline.volumes import evaluate_volumes
+from tomodrgn.core.placement.contour import automatic_level
+from tomodrgn.core.specs.volumes import VolumesSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.analysis import AnalysisSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSet:
+    """Latents whose volumes go into one folder.
+
+    Attributes:
+        folder: its name.
+        name: what the picture calls the row.
+        latents: (n, Z).
+        titles: of each volume in the picture.
+        particles: (n,) the particles that the latents are, or that lie nearest to them.
+        are_particles: whether the latents are those of the particles.
+    """
+
+    folder: str
+    name: str
+    latents: NDArray[np.float32]
+    titles: list[str]
+    particles: NDArray[np.int64]
+    are_particles: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedSets:
+    """What pictures need of decoded volumes.
+
+    Attributes:
+        slices: central slices (n, 3, D, D) of the volumes of each set.
+        level: one contour level for all volumes.
+        pixel_size_a: of the volumes.
+    """
+
+    slices: list[NDArray[np.float32]]
+    level: float
+    pixel_size_a: float
+
+
+def write_latent_table(path: Path, latents: NDArray[np.floating]) -> None:
+    """Write latents (n, Z) as text, one on each line."""
+    rows = (" ".join(f"{value:.8g}" for value in row) for row in latents)
+    write_text_atomic(path, "\n".join(rows) + "\n")
+
+
+def write_set(outdir: Path, each: VolumeSet) -> None:
+    """Write ``z_values.txt`` of a folder; volumes of other latents, from earlier, are removed."""
+    folder = outdir / each.folder
+    table = folder / "z_values.txt"
+    before = table.read_bytes() if table.exists() else b""
+    write_latent_table(table, each.latents)
+    if table.read_bytes() != before:
+        remove_volumes(folder)
+
+
+def remove_volumes(folder: Path) -> None:
+    """Remove ``vol_000.mrc`` and so on."""
+    for path in folder.glob("vol_*.mrc"):
+        path.unlink()
+
+
+def decode_sets(
+    spec: AnalysisSpec,
+    registry: Registry,
+    outdir: Path,
+    sets: Sequence[VolumeSet],
+    *,
+    run: Path,
+    weights: Path,
+) -> DecodedSets:
+    """Decode all volumes in one go and move each to its folder."""
+    make_folder(outdir)
+    stage = Path(tempfile.mkdtemp(prefix=".volumes.", suffix=PARTIAL_SUFFIX, dir=outdir))
+    try:
+        zfile = stage / "z.npy"
+        with writing(zfile):
+            np.save(zfile, np.concatenate([each.latents for each in sets]))
+        paths = evaluate_volumes(_volumes_spec(spec, run, weights, stage, zfile), registry)
+        levels: list[float] = []
+        slices, done = [], 0
+        for each in sets:
+            own = paths[done : done + len(each.latents)]
+            done += len(own)
+            slices.append(_look(own, levels))
+            _move(own, outdir / each.folder)
+        pixel_size_a = read_volume(outdir / sets[0].folder / "vol_000.mrc")[1]
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return DecodedSets(slices=slices, level=float(np.median(levels)), pixel_size_a=pixel_size_a)
+
+
+def _volumes_spec(
+    spec: AnalysisSpec, run: Path, weights: Path, out: Path, zfile: Path
+) -> VolumesSpec:
+    return VolumesSpec(
+        weights=weights,
+        config=run,
+        out=out,
+        zfile=zfile,
+        flip=spec.flip,
+        invert=spec.invert,
+        downsample=spec.downsample,
+        lowpass_a=spec.lowpass_a,
+        pixel_size_a=spec.pixel_size_a,
+        devices=spec.devices,
+    )
+
+
+def _look(paths: Sequence[Path], levels: list[float]) -> NDArray[np.float32]:
+    """Central slices (n, 3, D, D) of volumes, whose contour levels are added to ``levels``."""
+    slices = []
+    for path in paths:
+        volume, _ = read_volume(path)
+        levels.append(automatic_level(volume))
+        slices.append(central_slices(volume))
+    return np.stack(slices)
+
+
+def _move(paths: Sequence[Path], folder: Path) -> None:
+    make_folder(folder)
+    remove_volumes(folder)
+    with writing(folder):
+        for number, path in enumerate(paths):
+            path.replace(folder / f"vol_{number:03d}.mrc")

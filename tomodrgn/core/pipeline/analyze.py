@@ -1,0 +1,87 @@
+"""Analysis of the latents of a run: components, clusters, maps, volumes and pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Final
+
+from tomodrgn.core.analysis.latent_traversals import PERCENTILES
+from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.pickles import write_pickle
+from tomodrgn.core.pipeline.analysis_findings import describe_analysis
+from tomodrgn.core.pipeline.analysis_input import choose_epoch, open_latents
+from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, analyze_latents
+from tomodrgn.core.pipeline.analysis_pictures import draw_analysis
+from tomodrgn.core.pipeline.analysis_volumes import decode_sets, write_latent_table, write_set
+from tomodrgn.core.pipeline.display import logging_to
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.analysis import AnalysisSpec
+
+logger = logging.getLogger(__name__)
+
+FINDINGS: Final = "analysis.json"
+UMAP: Final = "umap.pkl"
+
+
+def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
+    """Analyse the latents of a run; the folder of what was found.
+
+    Raises:
+        RunError: the run has no latents, or not those of the epoch.
+        DataError: latents are not finite.
+    """
+    chosen = choose_epoch(spec)
+    results, latents = open_latents(chosen, registry)
+    outdir = spec.outdir or chosen.run / chosen.folder_name
+    make_folder(outdir)
+    with logging_to(outdir / "analyze.log") as begin_log:
+        begin_log()
+        logger.info("%d latents of %d dimensions: %s", *latents.shape, chosen.files.latents)
+        found = analyze_latents(spec, latents)
+        write_tables(outdir, found)
+        volumes = None
+        if not spec.skip_vol and found.sets:
+            run, weights = chosen.run, chosen.files.weights
+            volumes = decode_sets(spec, registry, outdir, found.sets, run=run, weights=weights)
+        columns = draw_analysis(outdir, spec, chosen, results=results, found=found, volumes=volumes)
+        findings = describe_analysis(chosen, results, found, volumes, columns)
+        for name, words in findings["warnings"].items():
+            logger.warning("%s: %s", name, words)
+        write_text_atomic(outdir / FINDINGS, json.dumps(findings, indent=1) + "\n")
+    return outdir
+
+
+def write_tables(outdir: Path, found: LatentAnalysis) -> None:
+    """Write everything that is numbers, under the classic names."""
+    for each in found.sets:
+        write_set(outdir, each)
+    for each in found.sets[: len(found.sets) - len(found.clusters)]:
+        folder = outdir / each.folder
+        write_text_atomic(folder / "z_percentiles.txt", _column(PERCENTILES.tolist()))
+        indices = folder / "z_percentiles_ind.txt"
+        if each.are_particles:
+            write_text_atomic(indices, _column(each.particles.tolist()))
+        else:
+            indices.unlink(missing_ok=True)
+    for named in found.clusters:
+        folder, rows = outdir / named.folder, named.found.centre_particles
+        write_pickle(folder / "labels.pkl", named.found.labels)
+        write_latent_table(folder / "centers.txt", found.latents[rows])
+        write_text_atomic(folder / "centers_ind.txt", _column(rows.tolist()))
+    write_pickle(outdir / "pc.pkl", found.scores)
+    if found.umap is not None:
+        write_pickle(outdir / UMAP, found.umap.places)
+    else:
+        (outdir / UMAP).unlink(missing_ok=True)
+
+
+def _column(values: list[float] | list[int]) -> str:
+    return (
+        "\n".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+        + "\n"
+    )

@@ -1,0 +1,110 @@
+"""What to look for in the latents of a run, and how to draw ways through them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.convergence import Percentile, PictureFormat
+from tomodrgn.core.specs.training import DevicesSpec
+from tomodrgn.core.specs.volumes import EvenInt
+
+SeveralClusters = Annotated[int, Field(ge=2)]
+
+
+class AnalysisSpec(Spec):
+    """An analysis of the latents of a run."""
+
+    run: Path
+    """Run directory of train_vae or train_linear."""
+    epoch: Annotated[int, Field(ge=-1)] | Literal["latest", "recommended"] = "latest"
+    """Epoch to analyse, counted from 0; latest is the last with weights and latents, recommended
+    the one that held-out tilts favour, -1 the end of the run."""
+    outdir: Path | None = None
+    """Folder for results; RUN/analyze.<epoch> by default, RUN/analyze for epoch -1."""
+    pc: NonNegativeInt = 2
+    """Principal components along which volumes are decoded."""
+    pc_ondata: bool = False
+    """Decode the particles nearest to the places along a component instead of these places."""
+    ksample: SeveralClusters = 20
+    """Clusters of k-means."""
+    gmm_k: SeveralClusters | None = None
+    """Components of a Gaussian mixture that is fitted too; none by default."""
+    skip_vol: bool = False
+    """Decode no volumes."""
+    skip_umap: bool = False
+    """Leave UMAP out."""
+    umap_subset: PositiveInt = 50000
+    """Most particles that UMAP places itself; all others go among their nearest of these."""
+    seed: NonNegativeInt = 0
+    """Seed of clusters, UMAP, and the images that are shown."""
+    flip: bool = False
+    """Mirror volumes along z about their centre, which changes their handedness."""
+    invert: bool = False
+    """Multiply volumes by -1."""
+    downsample: EvenInt | None = None
+    """Box edge of the volumes in px, even; cropped in Fourier space."""
+    lowpass_a: PositiveFloat | None = None
+    """Resolution in angstrom to which volumes are low-pass filtered."""
+    pixel_size_a: PositiveFloat | None = None
+    """Pixel size in angstrom for the headers of volumes, instead of that of the run."""
+    plot_format: PictureFormat = "png"
+    """Format of pictures."""
+    device: NonNegativeInt | None = None
+    """Accepted for older calls; volumes are decoded where --accelerator says."""
+    devices: DevicesSpec = DevicesSpec()
+    """Where volumes are decoded."""
+
+
+class PcTraversalSpec(Spec):
+    """Latents along principal components."""
+
+    latents: Path
+    """Latents, z.pkl or z.N.pkl; .npy and .txt are read too."""
+    outdir: Path
+    """Folder for pc1.txt and so on."""
+    dim: PositiveInt | None = None
+    """Component to follow, counted from 1; all by default."""
+    n: SeveralClusters = 10
+    """Places along each component."""
+    lim: tuple[Percentile, Percentile] = (5.0, 95.0)
+    """Percentiles of the particles between which the places lie."""
+    use_percentile_spacing: bool = False
+    """Space places evenly in percentiles instead of values."""
+
+    @model_validator(mode="after")
+    def _limits_ascend(self) -> Self:
+        if self.lim[0] >= self.lim[1]:
+            raise ValueError(f"lim: {self.lim[0]:g} is not below {self.lim[1]:g}; swap them")
+        return self
+
+
+class GraphTraversalSpec(Spec):
+    """Latents along a way from particle to particle, through neighbours."""
+
+    latents: Path
+    """Latents, z.pkl or z.N.pkl; .npy and .txt are read too."""
+    anchors: tuple[NonNegativeInt, ...]
+    """Particles to visit in this order, counted from 0 in the order of the latents."""
+    outdir: Path
+    """Folder for the way."""
+    max_neighbors: PositiveInt = 10
+    """Neighbours to which a way may go on from each particle."""
+    avg_neighbors: PositiveFloat | None = None
+    """Neighbours left on average when the longest steps are ruled out; all by default."""
+    plot_format: PictureFormat = "png"
+    """Format of pictures."""
+
+    @model_validator(mode="after")
+    def _way_and_neighbours(self) -> Self:
+        if len(self.anchors) < 2:  # noqa: PLR2004  a way has two ends
+            raise ValueError("anchors: a way has two ends; give at least two particles")
+        if self.avg_neighbors is not None and self.avg_neighbors > self.max_neighbors:
+            raise ValueError(
+                f"avg_neighbors: {self.avg_neighbors:g} is more than max_neighbors, "
+                f"{self.max_neighbors}; lower it"
+            )
+        return self
