@@ -1,0 +1,45 @@
+"""What classes are worth: how well they predict tilts that did not choose the class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassGain:
+    """Log likelihood of held-out tilts under the classes of the other half, over its mean map.
+
+    Attributes:
+        gain: mean per particle.
+        z: the same over its standard error.
+    """
+
+    gain: float
+    z: float
+
+
+def held_out_gains(gains: Tensor, weights: Tensor) -> Tensor:
+    """(b, models) gain of each particle, its class being inferred from the other tilts.
+
+    Args:
+        gains: (b, 2, C) log likelihood of each class over the mean map, by sets of tilts.
+        weights: (models, C / models) of the classes of several models.
+    """
+    by_model = gains.unflatten(2, tuple(weights.shape))  # (b, 2, models, K)
+    told = torch.log_softmax(by_model + weights.log(), dim=3)
+    predicted = torch.logsumexp(told + by_model.flip(1), dim=3)
+    total: Tensor = predicted.sum(1)
+    return total
+
+
+def class_gain(gains: Tensor) -> ClassGain:
+    """Mean of gains (B,), and its significance; 0 where nothing varies."""
+    error = float(gains.std()) / len(gains) ** 0.5
+    mean = float(gains.mean())
+    return ClassGain(gain=mean, z=mean / error if error > 0 else 0.0)

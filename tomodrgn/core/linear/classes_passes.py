@@ -1,0 +1,137 @@
+"""One pass over images: which class each particle looks like, and sums for the next class maps.
+
+A class is the mean map plus a difference map. The log likelihood of a class over that of the mean
+map is ``sum w (2 Re(conj(D) (s - p F)) - p |D|^2)`` for slices F of the mean map and D of the
+difference, s and p being the signal and power of the images and w the precision of their noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from tomodrgn.core.fourier.grids import add_to_grid
+from tomodrgn.core.linear.basis import MapSpectra
+from tomodrgn.core.reconstruction.insertion import FourierSums, empty_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.linear.observations import Block, Observations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPass:
+    """What a pass over b particles found.
+
+    Attributes:
+        gains: (b, 2, C) log likelihood of each class over the mean map, by tilts of even and odd
+            rank.
+        shares: (b, C) of each particle in each class, by which sums were collected.
+        sums: C volumes, or None.
+        residual: (shells,) squared error of the prediction over all images.
+        noise_transfer: (shells,) sum of h^2, which the error is to be divided by.
+    """
+
+    gains: Tensor
+    shares: Tensor
+    sums: FourierSums | None
+    residual: Tensor
+    noise_transfer: Tensor
+
+    def collected(self) -> FourierSums:
+        """The sums of a pass that was told to collect them."""
+        if self.sums is None:
+            raise ValueError("the pass collected no sums")
+        return self.sums
+
+
+def run_class_pass(
+    images: Observations,
+    rows: NDArray[np.int64],
+    maps: Tensor,
+    precision: Tensor,
+    assign: Callable[[Tensor, Tensor], Tensor],
+    *,
+    collect: bool = True,
+) -> ClassPass:
+    """See the images of some particles once.
+
+    Args:
+        images: of all particles.
+        rows: (b,) particles to look at.
+        maps: (1 + C, D, D, D) mean map, and the difference of each class from it, in the box of
+            the images.
+        precision: (shells,) of the noise.
+        assign: gives the shares (n, C) of particles in the classes, from their rows (n,) and gains
+            (n, C); they add up to the same number for every particle.
+        collect: whether to collect sums.
+    """
+    spectra = MapSpectra(maps)
+    n_classes, n_shells = len(maps) - 1, len(precision)
+    weight = precision[images.shells]
+    sums = empty_sums(n_classes, images.box_size_px, like=maps) if collect else None
+    residual = torch.zeros(n_shells, device=maps.device, dtype=torch.float64)
+    transfer = torch.zeros_like(residual)
+    gains, shares = [], []
+    for block in images.blocks(rows):
+        slices = spectra.at(block)
+        error = block.signal - block.power * slices[0]
+        gain = _gains(block, slices[1:], error, weight)
+        share = assign(block.particles, gain.sum(1))
+        gains.append(gain)
+        shares.append(share)
+        squared = _squared_error(block, slices, error, share)
+        residual += torch.bincount(images.shells, squared.double(), minlength=n_shells)
+        noise = block.noise_power.sum(0).double()
+        transfer += torch.bincount(images.shells, noise, minlength=n_shells)
+        if sums is not None:
+            add_block(sums, block, weight, share)
+    return ClassPass(
+        gains=torch.cat(gains),
+        shares=torch.cat(shares),
+        sums=sums,
+        residual=residual,
+        noise_transfer=transfer,
+    )
+
+
+def add_block(sums: FourierSums, block: Block, weight: Tensor, share: Tensor) -> None:
+    """Add images to class sums, in place: weight (n,), and shares (b, C) of their particles."""
+    signal, power = block.signal * weight, block.power * weight
+    imag = signal.imag * block.where.fold.view_as(power)
+    parts = (signal.real, sums.real), (imag, sums.imag), (power, sums.power)
+    for values, grids in parts:
+        for grid, factor in zip(grids, share[block.owner].T, strict=True):
+            add_to_grid(grid.view(-1), block.where, (values * factor[:, None]).reshape(-1))
+
+
+def _gains(block: Block, slices: Tensor, error: Tensor, weight: Tensor) -> Tensor:
+    """(b, 2, C), from differences (C, m, n) and what the mean map leaves (m, n)."""
+    cross = slices.real * error.real + slices.imag * error.imag
+    power = slices.real.square() + slices.imag.square()
+    per_image = (2 * cross - block.power * power) @ weight  # (C, m)
+    n_particles = len(block.particles)
+    gains = per_image.new_zeros((2 * n_particles, len(slices)))
+    gains.index_add_(0, 2 * block.owner + block.rank % 2, per_image.T)
+    by_tilts: Tensor = gains.unflatten(0, (n_particles, 2))
+    return by_tilts
+
+
+def _squared_error(block: Block, slices: Tensor, error: Tensor, share: Tensor) -> Tensor:
+    """(n,) expected squared error of the prediction, over all images."""
+    mean_map = (block.observed - block.signal_transfer * slices[0]).abs().square()
+    total = share.sum(1, keepdim=True).clamp_min(1e-30)
+    per_image = (share / total)[block.owner].T[:, :, None]  # (C, m, 1)
+    differences = slices[1:]
+    cross = differences.real * error.real + differences.imag * error.imag
+    power = differences.real.square() + differences.imag.square()
+    explained = (per_image * (2 * cross - block.power * power)).sum(0) * block.noise_power
+    left: Tensor = (mean_map - explained).sum(0)
+    return left
