@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import ListedColormap, LogNorm, to_hex
+from matplotlib.colors import ListedColormap, PowerNorm, to_hex
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
@@ -115,10 +115,18 @@ def draw_hexbin(path: Path, points: Points, marks: NDArray[np.floating] | None =
     with picture(path, width_in=5.0, height_in=3.9) as figure:
         axes = figure.subplots()
         shades = ListedColormap(colormaps["Blues"](np.linspace(0.25, 1, 256)))
-        cells = axes.hexbin(*points.places.T, gridsize=50, extent=points.limits, mincnt=1,
-                            cmap=shades, norm=LogNorm(vmin=1), linewidths=0.1)  # fmt: skip
-        cells.norm.vmax = max(2.0, float(cells.norm.vmax or 0))
-        bar = figure.colorbar(cells, ax=axes, pad=0.02, label=f"{points.things} per cell")
+        cells = axes.hexbin(
+            *points.places.T,
+            gridsize=50,
+            extent=points.limits,
+            mincnt=1,
+            cmap=shades,
+            norm=PowerNorm(0.5, vmin=0),
+            linewidths=0.1,
+        )
+        ticks = MaxNLocator(6, integer=True)
+        label = f"{points.things} per cell"
+        bar = figure.colorbar(cells, ax=axes, pad=0.02, label=label, ticks=ticks)
         bar.outline.set_visible(False)
         points.frame(axes)
         if marks is not None:
