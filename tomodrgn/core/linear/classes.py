@@ -8,7 +8,7 @@ classified with what the halves agree on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -106,7 +106,9 @@ def fit_classes(
             if candidate.held_out.gain < stage.held_out.gain:
                 break
             stage = candidate
-        joined, more, is_settled = _repeat(stage.halves.improve_together, stage.models)
+        quarters = stage.halves.quartered(keys)
+        models = replace(stage.models, maps=stage.models.maps[[1, 1, 0, 0]])
+        joined, more, is_settled = _repeat(quarters.improve_together, models)
     report(f"all particles: log likelihood +{joined.evidence:.2f} per particle over one map")
     order = torch.from_numpy(_by_size(joined.shares, keys)).to(shares.device)
     return ClassFit(

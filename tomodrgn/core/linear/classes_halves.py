@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
 from tomodrgn.core.fourier.grids import complete_plane, grid_shells, spectra_to_volumes
@@ -22,9 +23,8 @@ from tomodrgn.core.reconstruction.insertion import FourierSums
 from tomodrgn.core.reconstruction.wiener import shell_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -66,16 +66,22 @@ class ClassHalves:
     def __init__(
         self,
         images: Observations,
-        rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+        rows: tuple[NDArray[np.int64], ...],
         window_power: float,
     ) -> None:
         self.images, self.rows, self.window_power = images, rows, window_power
-        self.mask = Halves(images, rows, window_power).mask
+        self.mask = Halves(images, (rows[0], rows[1]), window_power).mask
         self.places = [torch.from_numpy(part).to(images.device) for part in rows]
 
     def at(self, images: Observations) -> ClassHalves:
         """The same at another resolution."""
         return ClassHalves(images, self.rows, self.window_power)
+
+    def quartered(self, keys: NDArray[np.uint64]) -> ClassHalves:
+        """The same with each half in two, by the keys (B,) of particles."""
+        by_key = [rows[np.argsort(keys[rows])] for rows in self.rows]
+        quarters = tuple(np.sort(rows[first::2]) for rows in by_key for first in (0, 1))
+        return ClassHalves(self.images, quarters, self.window_power)
 
     def passes(
         self,
@@ -86,22 +92,34 @@ class ClassHalves:
         temperature: float = 1.0,
         collect: bool = True,
     ) -> list[ClassPass]:
-        """A pass over each half with its maps (2, 1 + C, D, D, D).
+        """A pass over each part with its maps (parts, 1 + C, D, D, D).
 
-        Classes are those of several models, with weights (2, models, C / models).
+        Classes are those of several models, with weights (parts, models, C / models).
         """
 
-        def one(half: int) -> ClassPass:
+        def one(part: int) -> ClassPass:
             return run_class_pass(
                 self.images,
-                self.rows[half],
-                maps[half],
+                self.rows[part],
+                maps[part],
                 precision,
-                lambda _, gains: shares_of(gains, weights[half], temperature),
+                lambda _, gains: shares_of(gains, weights[part], temperature),
                 collect=collect,
             )
 
-        return run_both(one, self.images.device)
+        return self._each(one)
+
+    def _each(self, one: Callable[[int], ClassPass]) -> list[ClassPass]:
+        """A pass over each part, two at a time."""
+        device = self.images.device
+        found: list[ClassPass] = []
+        for first in range(0, len(self.rows), 2):
+
+            def of_pair(place: int, first: int = first) -> ClassPass:
+                return one(first + place)
+
+            found += run_both(of_pair, device)
+        return found
 
     def sums_of(self, shares: Tensor, precision: Tensor | None = None) -> list[ClassPass]:
         """A pass over each half whose particles are in classes by shares (B, C) already known."""
@@ -118,7 +136,7 @@ class ClassHalves:
                 lambda particles, _: shares[particles],
             )
 
-        return run_both(one, device)
+        return self._each(one)
 
     def begin(self, shares: Tensor) -> HalfClasses:
         """Class maps of particles in classes by shares (B, K)."""
@@ -144,15 +162,18 @@ class ClassHalves:
         return self._next(replace(models, maps=maps, fsc=fsc, prior=prior), passes)
 
     def improve_together(self, models: HalfClasses) -> HalfClasses:
-        """The same with one set of maps for both halves; their prior stays as it is."""
-        passes = self.passes(
-            models.maps.mean(0).expand_as(models.maps),
-            models.precision,
-            models.weights.expand(2, 1, -1),
-        )
-        sums = joined(*(each.collected() for each in passes))
-        maps = self.maps_of(sums, models.prior)
-        return self._next(replace(models, maps=torch.stack([maps, maps])), passes)
+        """One round in which each part is judged by maps of all others, with the prior as it is.
+
+        A particle makes the map of its class look like its own noise, most so in a class of few.
+        """
+        weights = models.weights.expand(len(self.rows), 1, -1)
+        passes = self.passes(models.maps, models.precision, weights)
+        sums = [each.collected() for each in passes]
+        maps = [
+            self.maps_of(joined(sums[:part] + sums[part + 1 :]), models.prior)
+            for part in range(len(sums))
+        ]
+        return self._next(replace(models, maps=torch.stack(maps)), passes)
 
     def _next(self, models: HalfClasses, passes: list[ClassPass]) -> HalfClasses:
         """Models with new maps, and what else passes with the old ones found."""
@@ -231,10 +252,10 @@ def pooled(sums: FourierSums) -> FourierSums:
     return sums.pooled(list(range(sums.n_volumes)))
 
 
-def joined(first: FourierSums, second: FourierSums) -> FourierSums:
-    """Sums of what either has seen of the same volumes."""
-    grids = (one + other for one, other in zip(first.grids, second.grids, strict=True))
-    return FourierSums(first.box_size_px, *grids)
+def joined(parts: Sequence[FourierSums]) -> FourierSums:
+    """Sums of what any part has seen of the same volumes."""
+    real, imag, power = (sum(grids) for grids in zip(*(part.grids for part in parts), strict=True))
+    return FourierSums(parts[0].box_size_px, real, imag, power)
 
 
 def solve_map(
