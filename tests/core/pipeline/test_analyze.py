@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def analysis(run: Path, tmp_path_factory: pytest.TempPathFactory, registry: Regi
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take most of the time."""
-    monkeypatch.setattr("tomodrgn.core.pipeline.analyze.draw_analysis", lambda *_args, **_more: {})
+    module = import_module("tomodrgn.core.pipeline.analyze")  # not the function of that name
+    monkeypatch.setattr(module, "draw_analysis", lambda *_args, **_more: {})
 
 
 def numbers(path: Path) -> np.ndarray:
@@ -242,7 +244,7 @@ def test_latents_that_are_not_finite_are_refused(
 ) -> None:
     latents = read_latents(run / "z.pkl")[0]
     latents[7, 1] = np.nan
-    with pytest.raises(DataError, match="latents of 1 particles are not finite.*particle 7"):
+    with pytest.raises(DataError, match=r"latents of 1 particles are not finite.*particle 7"):
         analyze(AnalysisSpec(run=with_latents(run, tmp_path / "bad", latents)), registry)
 
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.analysis.covariates import particle_covariates
+from tomodrgn.core.analysis.latent_findings import count_by_tomogram
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.placement.contour import common_level
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.volume_figures import PointMap
+    from tomodrgn.core.analysis.point_figures import Points
     from tomodrgn.core.analysis.volume_space import Clusters, VolumeSpace
     from tomodrgn.core.interfaces import RunResults
     from tomodrgn.core.specs.volume_space import VolumeSpaceSpec
@@ -52,7 +54,7 @@ def draw_volume_space(
     """
     ending = spec.plot_format
     with drawing("pictures of the volumes"):
-        from tomodrgn.core.analysis import volume_figures as figures
+        from tomodrgn.core.analysis import point_figures as figures
 
         maps = _maps(space, places)
         figures.draw_shares(outdir / f"voxel_pca_explainedvariance.{ending}", space.shares, "v-PC")
@@ -66,54 +68,59 @@ def draw_volume_space(
             _draw_metadata(outdir, spec, maps, clusters, results)
 
 
-def _maps(space: VolumeSpace, places: NDArray[np.float32] | None) -> dict[str, PointMap]:
+def _maps(space: VolumeSpace, places: NDArray[np.float32] | None) -> dict[str, Points]:
     """The volumes on their first two components, and on a UMAP."""
-    from tomodrgn.core.analysis.volume_figures import PointMap
+    from tomodrgn.core.analysis.point_figures import Points
 
     scores = space.scores[:, :2]
     if scores.shape[1] < 2:  # noqa: PLR2004  a plane
         scores = np.column_stack([scores, np.zeros(len(scores), np.float32)])
     shares = [*space.shares[:2], 0.0]
     names = (f"v-PC1 ({shares[0]:.0%} of variance)", f"v-PC2 ({shares[1]:.0%} of variance)")
-    maps = {"pca": PointMap(scores, names)}
+    maps = {"pca": Points(scores, names, "volumes")}
     if places is not None:
-        maps["umap"] = PointMap(places, ("v-UMAP1", "v-UMAP2"))
+        maps["umap"] = Points(places, ("v-UMAP1", "v-UMAP2"), "volumes")
     return maps
 
 
 def _draw_traversals(
     outdir: Path,
     space: VolumeSpace,
-    maps: dict[str, PointMap],
+    maps: dict[str, Points],
     traversals: list[list[NDArray[np.float32]]],
     ending: str,
 ) -> None:
-    from tomodrgn.core.analysis import volume_figures as figures
+    from tomodrgn.core.analysis.gallery_figures import central_slices, draw_slice_gallery
+    from tomodrgn.core.analysis.point_figures import draw_scatter
 
     if not traversals:
         return
     titles = [f"{percent} %" for percent in range(5, 100, 10)]
     names = [f"v-PC{number}" for number in range(1, len(traversals) + 1)]
     n_shown = max(1, min(_MOST_ROWS, int((space.shares >= _LEAST_SHARE).sum())))
-    path = outdir / f"voxel_pca_volumes.{ending}"
-    figures.draw_slices(path, traversals[:n_shown], titles, names[:n_shown])
+    shown = traversals[:n_shown]
+    draw_slice_gallery(
+        outdir / f"voxel_pca_volumes.{ending}",
+        [np.stack([central_slices(volume) for volume in row]) for row in shown],
+        names[:n_shown],
+        [titles] * n_shown,
+        common_level(volume for row in shown for volume in row),
+    )
     for number, name in enumerate(names):
         if "umap" in maps:
             path = outdir / f"pc{number + 1}" / f"voxel_umap_colorvoxelpca.{ending}"
-            figures.draw_scatter(path, maps["umap"], space.scores[:, number], name)
+            draw_scatter(path, maps["umap"], space.scores[:, number], name)
 
 
-def _draw_clusters(
-    folder: Path, maps: dict[str, PointMap], clusters: Clusters, ending: str
-) -> None:
-    from tomodrgn.core.analysis import volume_figures as figures
+def _draw_clusters(folder: Path, maps: dict[str, Points], clusters: Clusters, ending: str) -> None:
+    from tomodrgn.core.analysis import point_figures as figures
 
     for name, points in maps.items():
-        stem = f"voxel_{name}"
-        figures.draw_annotated(folder / f"{stem}_scatter_annotatekmeans.{ending}", points, clusters)
-        figures.draw_hexbin(folder / f"{stem}_hexbin_annotatekmeans.{ending}", points, clusters)
+        stem, marks = f"voxel_{name}", points.places[clusters.nearest]
+        figures.draw_annotated(folder / f"{stem}_scatter_annotatekmeans.{ending}", points, marks)
+        figures.draw_hexbin(folder / f"{stem}_hexbin_annotatekmeans.{ending}", points, marks)
         figures.draw_labels(
-            folder / f"{stem}_scatter_colorkmeanslabel.{ending}", points, clusters.labels
+            folder / f"{stem}_scatter_colorkmeanslabel.{ending}", points, clusters.labels, marks
         )
         figures.draw_panels(
             folder / f"{stem}_scatter_subplotkmeanslabel.{ending}", points, clusters.labels
@@ -123,16 +130,18 @@ def _draw_clusters(
 def _draw_metadata(
     outdir: Path,
     spec: VolumeSpaceSpec,
-    maps: dict[str, PointMap],
+    maps: dict[str, Points],
     clusters: Clusters | None,
     results: RunResults,
 ) -> None:
     """Clusters by tomogram, and the volumes against each numeric quantity."""
-    from tomodrgn.core.analysis import volume_figures as figures
+    from tomodrgn.core.analysis import point_figures as figures
 
     if clusters is not None:
         path = outdir / f"kmeans{spec.ksample}" / f"tomogram_label_distribution.{spec.plot_format}"
-        figures.draw_distribution(path, clusters.labels, results.particles.tomogram.astype(str))
+        n_labels, tomograms = len(clusters.nearest), results.particles.tomogram
+        found = count_by_tomogram(clusters.labels, n_labels, tomograms)
+        figures.draw_distribution(path, found.counts, found.names)
     make_folder(outdir / "controls")
     points = maps.get("umap", maps["pca"])
     for name, values in _numeric(results).items():
