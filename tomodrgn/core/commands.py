@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tomodrgn.core.errors import SpecError
+from tomodrgn.core.specs.classify import ClassifySpec
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import AUTO, Layer, merge
 from tomodrgn.core.specs.reconstruction import ReconstructionSpec
@@ -69,6 +70,20 @@ def resolve_run(
             "or --set encoder=null"
         )
     return run
+
+
+def resolve_classification(
+    *layers: Mapping[str, Any], registry: Registry, pending: bool = False
+) -> tuple[ClassifySpec, RunSpecBase]:
+    """How to classify, and the run spec that says what; arguments as above.
+
+    Raises:
+        SpecError: either has faults.
+    """
+    merged = merge(*layers)
+    mine = {name: merged.pop(name) for name in ClassifySpec.model_fields if name in merged}
+    spec = validate(ClassifySpec, mine)
+    return spec, resolve_run("train_linear", merged, registry=registry, pending=pending)
 
 
 def resolve_reconstruction(

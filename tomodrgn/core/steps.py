@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from tomodrgn.core.commands import BASE_LAYERS, resolve_reconstruction, resolve_run
+from tomodrgn.core.commands import (
+    BASE_LAYERS,
+    resolve_classification,
+    resolve_reconstruction,
+    resolve_run,
+)
 from tomodrgn.core.errors import SpecError, TomodrgnError
 from tomodrgn.core.specs.analysis import AnalysisSpec
 from tomodrgn.core.specs.convergence import ConvergenceNnSpec, ConvergenceVaeSpec
@@ -79,6 +84,7 @@ def plan_steps(path: Path, registry: Registry) -> list[Step]:
 def run_step(step: Step, registry: Registry) -> list[str]:
     """Run one step; lines that tell what came of it."""
     from tomodrgn.core.pipeline import (
+        classify,
         downsample,
         evaluate_volumes,
         export,
@@ -105,6 +111,9 @@ def run_step(step: Step, registry: Registry) -> list[str]:
             made = [Path(step.body["outdir"])]
             learn = train_linear if step.command == "train_linear" else train
             learn(spec, registry, Path(step.body["outdir"]))
+        case "classify":
+            made = [Path(step.body["outdir"])]
+            classify(spec[0], spec[1], registry, Path(step.body["outdir"]))
         case "backproject_voxel":
             made = [*reconstruct(spec[0], spec[1], registry)]
         case "downsample":
@@ -140,6 +149,8 @@ def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:
         yield f"outdir: is {outdir!r}; give the path of a folder"
     elif step.command.startswith("train_"):
         yield from _run_faults(spec, outdir, made)
+    elif step.command == "classify":
+        yield from _run_faults(spec[1], outdir, made)
     elif step.command == "eval_vol":
         yield from _latent_faults(spec, made.runs.get(spec.weights.parent.resolve()))
     if step.command == "prepare" and not _outputs(step.body):
@@ -189,6 +200,8 @@ def _spec(step: Step, registry: Registry, *, pending: bool) -> Any:
     body = {name: value for name, value in step.body.items() if name not in {"particles", "outdir"}}
     reader = {"path": step.body["particles"]} if "particles" in step.body else {}
     layers = merge({"reader": reader}, body)
+    if step.command == "classify":
+        return resolve_classification(layers, registry=registry, pending=pending)
     if step.command not in BASE_LAYERS:
         return resolve_reconstruction(layers, registry=registry, pending=pending)
     return resolve_run(step.command, layers, registry=registry, pending=pending)

@@ -48,6 +48,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "tomodrgn.core.cli.cmd_train_linear:train_linear",
         "Fit a linear model of heterogeneous particles, in seconds.",
     ),
+    "classify": LazyCommand(
+        "tomodrgn.core.cli.cmd_classify:classify", "Sort particles into classes, each with a map."
+    ),
     "train_nn": LazyCommand(
         "tomodrgn.core.cli.cmd_train_nn:train_nn", "Train a model of one structure."
     ),

@@ -120,6 +120,12 @@ TRAIN_LINEAR_OPTIONS: Final = (
     Classic("--threads", "devices.threads"),
 )
 
+CLASSIFY_OPTIONS: Final = (
+    Classic("-K --n-classes", "n_classes", needed=True),
+    Classic("--start", "start"),
+    Classic("--start-from", "start_from"),
+)
+
 TRAIN_NN_OPTIONS: Final = (
     *TRAIN_OPTIONS,
     Classic("--layers", "decoder.layers"),

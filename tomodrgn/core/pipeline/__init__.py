@@ -5,11 +5,12 @@ Commands and scripts call these; the work is done in the rooms below.
 
 from __future__ import annotations
 
-from tomodrgn.core.pipeline.convergence_nn import convergence_nn
-from tomodrgn.core.pipeline.convergence_vae import convergence_vae
 from tomodrgn.core.pipeline.analyze import analyze
 from tomodrgn.core.pipeline.analyze_volumes import analyze_volumes
+from tomodrgn.core.pipeline.classify import classify
 from tomodrgn.core.pipeline.cleanup import cleanup
+from tomodrgn.core.pipeline.convergence_nn import convergence_nn
+from tomodrgn.core.pipeline.convergence_vae import convergence_vae
 from tomodrgn.core.pipeline.downsample import downsample
 from tomodrgn.core.pipeline.eval_images import evaluate_images
 from tomodrgn.core.pipeline.export import export
@@ -28,11 +29,12 @@ from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.simulation.tilt_series import simulate
 
 __all__ = [
-    "convergence_nn",
-    "convergence_vae",
     "analyze",
     "analyze_volumes",
+    "classify",
     "cleanup",
+    "convergence_nn",
+    "convergence_vae",
     "downsample",
     "evaluate_images",
     "evaluate_volumes",

@@ -99,16 +99,7 @@ def _fit(
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     devices: Devices,
 ) -> LinearFit:
-    box = particles.box_size_px
-    disc = run_disc(run, box)
-    observations = Observations(
-        particles,
-        disc,
-        images.source,
-        images.cache_rows,
-        radius_px=int(np.ceil(disc.radius_px[-1])),
-        device=devices.device,
-    )
+    observations = observe(run, particles, images, devices)
     keys = particle_keys(particles.tomogram, particles.name)
     n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
     return fit_linear(
@@ -116,8 +107,23 @@ def _fit(
         rows,
         keyed_normal(run.seed or 0, "linear start", 0, keys, n_searched),
         n_latents=run.latent.dim,
-        window_power=window_power(run.preparation, box),
+        window_power=window_power(run.preparation, particles.box_size_px),
         report=logger.info,
+    )
+
+
+def observe(
+    run: RunSpecBase, particles: ParticleSet, images: RunImages, devices: Devices
+) -> Observations:
+    """All coefficients of the images of a run, where the run computes."""
+    disc = run_disc(run, particles.box_size_px)
+    return Observations(
+        particles,
+        disc,
+        images.source,
+        images.cache_rows,
+        radius_px=int(np.ceil(disc.radius_px[-1])),
+        device=devices.device,
     )
 
 

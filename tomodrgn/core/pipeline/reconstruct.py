@@ -171,7 +171,7 @@ def _finish_all(
         logger.info("%s: resolution %s at FSC %g", name, found.resolution, FSC_THRESHOLD)
         path = spec.out.with_name(f"{spec.out.stem}{suffix}.mrc")
         _write_maps(spec, path, found, pixel_size_a)
-        _write_curve(path, found.fsc, pixel_size_a)
+        write_curve(path, found.fsc, pixel_size_a)
         curves[f"{name}, {found.resolution}"] = found.fsc
         paths.append(path)
     picture = spec.out.with_name(f"{spec.out.stem}_FSC.png")
@@ -196,7 +196,7 @@ def _write_maps(
         )
 
 
-def _write_curve(path: Path, curve: NDArray[np.float64], pixel_size_a: float) -> None:
+def write_curve(path: Path, curve: NDArray[np.float64], pixel_size_a: float) -> None:
     """The FSC as text for people, and as a pickle of frequencies in cycles/px and correlations."""
     box = 2 * (len(curve) - 1)
     freqs = np.arange(len(curve)) / box

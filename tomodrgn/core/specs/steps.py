@@ -19,6 +19,7 @@ STEP_COMMANDS: Final = (
     "filter_star",
     "prepare",
     "train_linear",
+    "classify",
     "train_vae",
     "train_nn",
     "analyze",

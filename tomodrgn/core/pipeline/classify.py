@@ -1,0 +1,269 @@
+"""Sorting particles into classes: from a run spec to labels, posteriors and class maps."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import pickle
+import shlex
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
+from tomodrgn.core.linear.classes_starts import (
+    start_from_chance,
+    start_from_latents,
+    start_from_terms,
+)
+from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, fit_half_models
+from tomodrgn.core.linear.half_models import Halves, cores_for_halves
+from tomodrgn.core.particles.identity import match_particles
+from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
+from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
+from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.linear import observe, window_power
+from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
+from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.pipeline.reconstruct import write_curve
+from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.pipeline.run_images import open_run_images
+from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
+from tomodrgn.core.reconstruction.halves import halves_by_particle
+from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
+from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
+from tomodrgn.core.training.devices import Devices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.linear.classes_halves import ClassHalves
+    from tomodrgn.core.linear.observations import Observations
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.classify import ClassifySpec
+    from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
+
+LABELS: Final = "labels.pkl"
+POSTERIOR: Final = "posterior.npy"
+FIGURES: Final = "classify.json"
+_RESULTS: Final = (LABELS, POSTERIOR, FIGURES, "class_*.mrc", "class_*_FSC.*", "class_FSC.png")
+_FEWEST_PER_CLASS: Final = 4
+_MASK_RADIUS: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What is classified, and how."""
+
+    spec: ClassifySpec
+    run: RunSpecBase
+    registry: Registry
+    particles: ParticleSet
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+    @property
+    def seed(self) -> int:
+        return self.run.seed or 0
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        return particle_keys(self.particles.tomogram, self.particles.name)
+
+
+def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: Path) -> None:
+    """Classify particles and write the run directory.
+
+    Args:
+        spec: how many classes, and where they start.
+        run: resolved run spec: input, selection, preparation, image state and devices.
+        registry: offers the reader.
+        outdir: run directory, made where there is none.
+
+    Raises:
+        RunError: the directory already holds a run, or the run to start from cannot be used.
+        DataError: the particles or their images cannot be used, or are too few.
+        OutputError: the directory cannot be written.
+    """
+    began = time.perf_counter()
+    devices = Devices(run.devices)
+    if run.seed is None:
+        run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
+    _refuse_results(run, outdir)
+    with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
+        logger.info("%s", shlex.join(sys.argv))
+        reader, particles = read_particles(run, registry)
+        task = _Task(spec, run, registry, particles, _halves(particles, run, spec.n_classes))
+        latents = None if spec.start_from is None else _latents_of(task, spec.start_from)
+        facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+        make_folder(outdir)
+        begin_log()
+        remove_results(outdir)
+        for path in _old_results(outdir):
+            path.unlink()
+        images = open_run_images(run, reader, particles, outdir, devices)
+        observed = observe(run, particles, images, devices)
+        fit = _fit(task, observed, latents)
+        describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)
+        write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))
+        _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
+        maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
+        _tell(outdir, spec, fit, maps, time.perf_counter() - began)
+
+
+def _refuse_results(run: RunSpecBase, outdir: Path) -> None:
+    find_start(run, outdir)
+    found = _old_results(outdir)
+    if found and not run.training.overwrite:
+        raise RunError(
+            f"{outdir}: already holds classes ({found[0].name}); choose another --outdir, or "
+            "replace them with --overwrite"
+        )
+
+
+def _old_results(outdir: Path) -> list[Path]:
+    return sorted(path for pattern in _RESULTS for path in outdir.glob(pattern))
+
+
+def _halves(
+    particles: ParticleSet, run: RunSpecBase, n_classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the particles of two halves."""
+    everyone = np.zeros(particles.n_particles, dtype=np.int64)
+    half = halves_by_particle(particles, everyone, run.seed or 0)[particles.starts[:-1]]
+    rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
+    needed = _FEWEST_PER_CLASS * n_classes
+    if min(len(part) for part in rows) < needed:
+        raise DataError(
+            f"{particles.source}: half sets have {len(rows[0])} and {len(rows[1])} particles, "
+            f"{n_classes} classes need {needed} in each; take more particles, or fewer classes "
+            "(--n-classes)"
+        )
+    return rows
+
+
+def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:
+    """Latents of the particles in a finished run, joined by their names."""
+    results = open_results(directory, task.registry)
+    if results.latents is None:
+        raise RunError(
+            f"{directory}: has no latents, as its model is of one structure; start from a run of "
+            "train_vae or train_linear"
+        )
+    rows = match_particles(results.particles, task.particles)
+    return np.asarray(results.latents[rows], dtype=np.float32)
+
+
+def _fit(task: _Task, images: Observations, latents: NDArray[np.float32] | None) -> ClassFit:
+    power = window_power(task.run.preparation, task.particles.box_size_px)
+    with cores_for_halves(images.device):
+        halves = first_halves(images, task.rows, power)
+        if latents is not None:
+            shares = start_from_latents(latents, task.keys, task.spec.n_classes, task.seed)
+            shares = shares.to(images.device)
+        elif task.spec.start == "random":
+            shares = start_from_chance(halves, task.keys, task.spec.n_classes, task.seed)
+        else:
+            shares = _start_linear(task, halves)
+    return fit_classes(halves, images, shares, task.keys, logger.info)
+
+
+def _start_linear(task: _Task, halves: ClassHalves) -> Tensor:
+    """Classes in the latents of a linear model of each half, at low resolution."""
+    linear = Halves(halves.images, task.rows, halves.window_power)
+    draws = keyed_normal(task.seed, "linear start", 0, task.keys, MOST_LATENTS + SPARE_LATENTS)
+    models = fit_half_models(linear, draws, n_latents=None, report=logger.info)
+    passes = linear.passes(models.maps, models.precision, collect=False)
+    _, terms = linear.in_order(passes)
+    return start_from_terms(terms, task.keys, task.spec.n_classes, task.seed)
+
+
+def _write_array(path: Path, values: NDArray[np.float32]) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    write_bytes_atomic(path, buffer.getvalue())
+
+
+def _write_maps(
+    outdir: Path, task: _Task, images: Observations, fit: ClassFit, *, scale: float
+) -> list[HalvedMap]:
+    """Map, half maps and FSC of each class, one class in memory at a time."""
+    pixel_size_a = task.particles.pixel_size_a
+    mask = spherical_mask(images.box_size_px, _MASK_RADIUS)
+    found, curves = [], {}
+    for number, share in enumerate(fit.posterior.T):
+        sums = sums_of_class(images, task.rows, share.contiguous())
+        halved = finish_halves(sums, (0, 1), pixel_size_a=pixel_size_a, mask=mask)
+        path = outdir / f"class_{number:03d}.mrc"
+        maps = {"": halved.full, "_half1": halved.first, "_half2": halved.second}
+        for suffix, volume in maps.items():
+            write_volume(path.with_name(f"{path.stem}{suffix}.mrc"), scale * volume, pixel_size_a)
+        write_curve(path, halved.fsc, pixel_size_a)
+        curves[f"class {number}, {halved.resolution}"] = halved.fsc
+        found.append(halved)
+    draw_half_map_fsc(
+        outdir / "class_FSC.png", curves, pixel_size_a=pixel_size_a, threshold=FSC_THRESHOLD
+    )
+    return found
+
+
+def _tell(
+    outdir: Path, spec: ClassifySpec, fit: ClassFit, maps: list[HalvedMap], seconds: float
+) -> None:
+    """Say and write what was found."""
+    sizes = np.bincount(fit.labels, minlength=spec.n_classes).tolist()
+    shown = fit.posterior.amax(1).cpu().numpy()
+    sure = [float(shown[fit.labels == c].mean()) if n else None for c, n in enumerate(sizes)]
+    figures: dict[str, Any] = {
+        "spec": spec.model_dump(mode="json"),
+        "is_heterogeneous": fit.is_heterogeneous,
+        "sizes": sizes,
+        "weights": fit.weights.tolist(),
+        "mean_posterior": sure,
+        "resolution_a": [each.resolution.resolution_a for each in maps],
+        "held_out": asdict(fit.held_out),
+        "log_likelihood_per_particle": fit.log_likelihood,
+        "shells": fit.radius_px,
+        "rounds": fit.rounds,
+        "is_settled": fit.is_settled,
+        "seconds": round(seconds, 2),
+    }
+    write_text_atomic(outdir / FIGURES, json.dumps(figures, indent=2) + "\n")
+    logger.info("class  particles  posterior  resolution")
+    for number, (size, probability, found) in enumerate(zip(sizes, sure, maps, strict=True)):
+        text = "-" if probability is None else f"{probability:.3f}"
+        logger.info("%5d  %9d  %9s  %s", number, size, text, found.resolution if size else "-")
+    _judge(spec, fit)
+    logger.info("%d particles in %.1f s; results in %s", len(fit.posterior), seconds, outdir)
+
+
+def _judge(spec: ClassifySpec, fit: ClassFit) -> None:
+    """Say whether there is more than one class."""
+    gain = f"log likelihood {fit.held_out.gain:+.2f} per particle, {fit.held_out.z:.1f} errors"
+    if fit.is_heterogeneous:
+        logger.info(
+            "particles differ: %d classes explain held-out tilts better than one (%s)",
+            spec.n_classes,
+            gain,
+        )
+    else:
+        logger.warning(
+            "no heterogeneity found: %d classes do not explain held-out tilts better than one "
+            "(%s); do not interpret these classes",
+            spec.n_classes,
+            gain,
+        )
+    if not fit.is_settled:
+        logger.warning("some particles had not settled in a class when rounds ended")

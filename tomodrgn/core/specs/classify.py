@@ -1,0 +1,28 @@
+"""How particles are sorted into classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tomodrgn.core.specs.base import Spec
+
+
+class ClassifySpec(Spec):
+    """Classes of particles whose poses are known, with a map and half maps of each."""
+
+    n_classes: Annotated[int, Field(ge=2)]
+    """Number of classes."""
+    start: Literal["linear", "random"] = "linear"
+    """Where classes start: from the latents of a linear model, which is fitted first, or from
+    random members, several times."""
+    start_from: Path | None = None
+    """Directory of a finished run of the same particles, whose latents classes start from."""
+
+    @model_validator(mode="after")
+    def _starts_once(self) -> Self:
+        if self.start_from is not None and self.start == "random":
+            raise ValueError("start is random and start_from names a run; give one of them")
+        return self
