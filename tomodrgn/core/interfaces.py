@@ -142,6 +142,22 @@ class SweepingDecoder(Protocol):
         """A new sweep with latents (B, Z), or None where automatic differentiation serves."""
 
 
+@runtime_checkable
+class MapDecoder(Protocol):
+    """A decoder that knows its volumes as maps, without asking for every frequency; optional."""
+
+    def volumes(self, latent: Tensor | None) -> Tensor:
+        """(B, D, D, D) volumes of latents (B, Z), whose coefficients are its answers."""
+
+
+@runtime_checkable
+class WarmStarting(Protocol):
+    """An encoder or decoder that may be taught by another model before it is trained; optional."""
+
+    can_start_warm: bool
+    """True where its parameters learn by gradients from examples of what to answer."""
+
+
 class LossWeighting(Protocol):
     """Weight of each coefficient of each image in the loss."""
 

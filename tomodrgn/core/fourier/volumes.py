@@ -64,6 +64,16 @@ def half_ball_to_volumes(coefficients: Tensor, ball: HalfBall) -> Tensor:
     return volumes
 
 
+def volumes_to_half_ball(volumes: Tensor, ball: HalfBall) -> Tensor:
+    """(V, K) complex coefficients of volumes (V, D', D', D'), whose box may be the larger."""
+    box = volumes.shape[-1]
+    kx, ky, kz = torch.from_numpy(ball.k).to(volumes.device).T
+    spectra = torch.fft.fftn(volumes, dim=(-3, -2, -1))
+    signs = 1.0 - 2.0 * ((kx + ky + kz) % 2).to(volumes.dtype)
+    coefficients: Tensor = spectra[:, kz % box, ky % box, kx % box] * signs
+    return coefficients
+
+
 def centred_fft3(volumes: Tensor) -> Tensor:
     """(..., D, D, D) centred unscaled transform; index D//2 is DC on every axis."""
     axes = (-3, -2, -1)

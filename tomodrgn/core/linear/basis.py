@@ -102,6 +102,15 @@ class BasisSums:
             self.power + other.power,
         )
 
+    def without(self, part: BasisSums) -> BasisSums:
+        """Less some of what was added."""
+        return BasisSums(
+            self.box_size_px,
+            self.real - part.real,
+            self.imag - part.imag,
+            self.power - part.power,
+        )
+
     def transformed(self, change: Tensor) -> BasisSums:
         """The sums for other latents, u' = ``change`` (C', C) u."""
         n_new = len(change)
@@ -163,7 +172,9 @@ def solve_basis(sums: BasisSums, prior: Tensor, mask: Tensor | None) -> Tensor:
     spectra[:, inside] = torch.complex(solution[..., 0], solution[..., 1]).T
     maps = spectra_to_volumes(spectra.view(grids), box)
     if mask is not None:
-        maps = maps * mask
+        outside = 1 - mask  # the level of a map is not measured: it is 0 where no particle is
+        level = (maps * outside).sum(dim=(1, 2, 3), keepdim=True) / outside.sum()
+        maps = (maps - level) * mask
     return maps - maps.mean(dim=(1, 2, 3), keepdim=True)
 
 

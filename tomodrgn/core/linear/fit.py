@@ -14,19 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.linear.basis import resize_maps, solve_basis
 from tomodrgn.core.linear.half_models import (
     HalfModels,
     Halves,
-    collected,
     cores_for_halves,
-    standard_change,
-    with_mean,
 )
-from tomodrgn.core.linear.halves import grams_of, smooth_fsc, wiener_prior
-from tomodrgn.core.linear.latents import Posterior, log_evidence, population, standardising
-from tomodrgn.core.linear.passes import noise_precision
-from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD
+from tomodrgn.core.linear.joint import join_halves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from tomodrgn.core.linear.latents import LatentTerms
+    from tomodrgn.core.linear.latents import Posterior
     from tomodrgn.core.linear.observations import Observations
 
 FIRST_RADIUS_PX: Final = 6
@@ -46,11 +39,13 @@ MOST_LATENTS: Final = 8
 SIGNIFICANT_Z: Final = 2.5
 """Gain on held-out tilts over its standard error from which particles are called different."""
 _STARTING_ROUNDS: Final = 5
-_MOST_ROUNDS: Final = 15
-_SETTLED: Final = 0.01
+_MOST_ROUNDS: Final = 20
+_SETTLED: Final = 0.005
 """Change of the log evidence per particle, over its size, below which rounds end."""
 _RADIUS_GROWTH: Final = 1.5
-_WEAK_PRIOR: Final = 0.01
+_WORTH: Final = 0.98
+"""Shells are added unless the gain on held-out tilts falls below this share of the best: a model of
+all particles can use more of them than its halves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +123,22 @@ def fit_linear(
         first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
         halves = Halves(first, rows, window_power)
         models = fit_half_models(halves, start, n_latents=n_latents, report=report)
-        while halves.images.radius_px < images.radius_px and _agree_at_edge(models.fsc):
-            grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
-            halves = halves.at(images.to_radius(min(grown, images.radius_px)))
-            models = _settle(halves, halves.resized(models), report)
-        held_out = _held_out(halves, models)
+        halves, models, held_out = _raise_resolution(halves, models, images, report)
         if n_latents is None:
             models = models.first(max(1, held_out.n_significant))
-        return _join(halves, models, images, held_out, report)
+        joint = join_halves(halves, models, report)
+        latents, change = joint.cross_validated_latents(start[:, 0])
+        wide = joint.at_full_resolution(images)
+    return LinearFit(
+        maps=torch.einsum("cd,dzyx->czyx", change, wide.maps),
+        half_maps=wide.half_maps,
+        latents=latents,
+        fsc=wide.fsc,
+        precision=wide.precision,
+        radius_px=halves.images.radius_px,
+        held_out=held_out,
+        evidence=joint.evidence,
+    )
 
 
 def fit_half_models(
@@ -177,9 +180,20 @@ def _is_settled(before: float, after: float) -> bool:
     return abs(after - before) < _SETTLED * max(abs(after), 1.0)
 
 
-def _agree_at_edge(fsc: Tensor) -> bool:
-    """Whether maps of some latent agree in the last shells before the edge of the box."""
-    return bool((fsc[1:, -4:-1].mean(1) > FSC_THRESHOLD).any())
+def _raise_resolution(
+    halves: Halves, models: HalfModels, full: Observations, report: Callable[[str], None]
+) -> tuple[Halves, HalfModels, HeldOut]:
+    """More shells, as long as these do not make each half predict the other worse."""
+    held_out = _held_out(halves, models)
+    while halves.images.radius_px < full.radius_px:
+        grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
+        finer = halves.at(full.to_radius(min(grown, full.radius_px)))
+        better = _settle(finer, finer.resized(models), report)
+        found = _held_out(finer, better)
+        if max(found.gain) < _WORTH * max(held_out.gain):
+            break
+        halves, models, held_out = finer, better, found
+    return halves, models, held_out
 
 
 def _held_out(halves: Halves, models: HalfModels) -> HeldOut:
@@ -193,79 +207,3 @@ def _z(values: Tensor) -> tuple[float, ...]:
     error = values.std(1) / values.shape[1] ** 0.5
     z = torch.where(error > 0, values.mean(1) / error.clamp_min(1e-30), 0.0)
     return tuple(z.tolist())
-
-
-def _join(
-    halves: Halves,
-    models: HalfModels,
-    full: Observations,
-    held_out: HeldOut,
-    report: Callable[[str], None],
-) -> LinearFit:
-    """One model of all particles, with what the halves agree on as its prior."""
-    maps, precision, evidence = models.maps.mean(0), models.precision, models.evidence
-    for _ in range(_MOST_ROUNDS):
-        passes = halves.passes(torch.stack([maps, maps]), precision)
-        found, terms = halves.in_order(passes)
-        precision = noise_precision(passes, halves.window_power)
-        before, evidence = evidence, float(log_evidence(terms, found).mean())
-        pooled = collected(passes[0]).pooled(collected(passes[1]))
-        maps = solve_basis(pooled.transformed(standard_change(found)), models.prior, halves.mask)
-        if _is_settled(before, evidence):
-            break
-    maps, _, _ = _standardised(halves, maps, precision)
-    report(f"all particles: log evidence {evidence:.2f} per particle")
-    wide = halves.at(full)
-    joined = wide.resized(models.with_maps(torch.stack([maps, maps]), precision))
-    passes = wide.passes(joined.maps, joined.precision)
-    precision = noise_precision(passes, halves.window_power)
-    sums = [collected(each) for each in passes]
-    weights = torch.stack([each.mean_weights() for each in sums]).mean(0)
-    rough = [solve_basis(each, _WEAK_PRIOR * weights, wide.mask) for each in sums]
-    fsc = torch.stack([smooth_fsc(one, other) for one, other in zip(*rough, strict=True)])
-    n_known = halves.images.radius_px + 1
-    fsc[:, :n_known] = models.fsc[:, :n_known]
-    pooled = sums[0].pooled(sums[1])
-    final = solve_basis(pooled, wiener_prior(weights, fsc), wide.mask)
-    box = halves.images.box_size_px
-    _, change, latents = _standardised(halves, resize_maps(final, box), precision[: box // 2 + 1])
-    return LinearFit(
-        maps=torch.einsum("cd,dzyx->czyx", change, final),
-        half_maps=torch.stack([each[0] for each in rough]),
-        latents=latents,
-        fsc=fsc,
-        precision=precision,
-        radius_px=halves.images.radius_px,
-        held_out=held_out,
-        evidence=evidence,
-    )
-
-
-def _standardised(
-    halves: Halves, maps: Tensor, precision: Tensor
-) -> tuple[Tensor, Tensor, Posterior]:
-    """Maps whose latents have a mean of 0 and a variance of 1, ordered by what they explain.
-
-    Returns:
-        The maps, the change (1 + K, 1 + K) that made them, and the latents.
-    """
-    passes = halves.passes(torch.stack([maps, maps]), precision, collect=False)
-    _, terms = halves.in_order(passes)
-    centre, spread = population(terms)
-    root, _ = standardising(spread)
-    scaled = torch.einsum("kl,kzyx->lzyx", root, maps[1:])
-    weights = precision * terms.matrix.new_tensor(range(len(precision))).clamp_min(1)
-    gram = grams_of(scaled, scaled, weights).cross.sum(0).to(root)
-    _, axes = torch.linalg.eigh(gram)
-    change = with_mean((root @ axes.flip(1)).T)
-    change[0, 1:] = centre
-    latents = _latents(terms, centre, change)
-    signs = torch.where((latents.mean**3).sum(0) < 0, -1.0, 1.0)
-    change[1:] *= signs[:, None]
-    return torch.einsum("cd,dzyx->czyx", change, maps), change, _latents(terms, centre, change)
-
-
-def _latents(terms: LatentTerms, centre: Tensor, change: Tensor) -> Posterior:
-    """Posteriors for the maps that a change makes."""
-    shifted = terms.about(centre)
-    return shifted.changed(change[1:, 1:].T).posterior()

@@ -173,7 +173,7 @@ class Halves:
     def _solve(self, sums: list[BasisSums], *, is_start: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Maps (2, C, D, D, D) in a common frame, their FSC and the prior (C, shells)."""
         weights = torch.stack([each.mean_weights() for each in sums])
-        rough = self._maps(sums, _WEAK_PRIOR * weights)
+        rough = self.solve(sums, _WEAK_PRIOR * weights)
         fsc = smooth_fsc(rough[0][0], rough[1][0])[None]
         if len(rough[0]) > 1:
             grams = grams_of(rough[0][1:], rough[1][1:], weights.mean((0, 1)))
@@ -187,9 +187,9 @@ class Halves:
         prior = wiener_prior(weights.mean(0), fsc)
         if is_start:
             prior[1:] = _STARTING_PRIOR * weights.mean(0)[1:]
-        return self._maps(sums, torch.stack([prior, prior])), fsc, prior
+        return self.solve(sums, torch.stack([prior, prior])), fsc, prior
 
-    def _maps(self, sums: list[BasisSums], prior: Tensor) -> Tensor:
+    def solve(self, sums: list[BasisSums], prior: Tensor) -> Tensor:
         """(2, C, D, D, D) of a prior (2, C, shells)."""
 
         def one(half: int) -> Tensor:

@@ -50,7 +50,7 @@ class Grams:
 
 def grams_of(first: Tensor, second: Tensor, weights: Tensor) -> Grams:
     """Of maps (K, D, D, D), shells weighted (D/2 + 1,)."""
-    shells = _shells(first.shape[-1], first.device)
+    shells = shells_of(first.shape[-1], first.device)
     inside = shells < len(weights)
     order = shells[inside]
     spectra = [centred_fft3(maps).flatten(1)[:, inside] for maps in (first, second)]
@@ -123,7 +123,8 @@ def _deflation(gram: Tensor) -> Tensor:
     return change / scale[:, None]
 
 
-def _shells(box_size_px: int, device: torch.device) -> Tensor:
+def shells_of(box_size_px: int, device: torch.device) -> Tensor:
+    """(D^3,) shell of each coefficient of a centred transform."""
     axis = np.arange(box_size_px) - box_size_px // 2
     radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
     return torch.from_numpy(shell_indices(radius).ravel()).to(device)

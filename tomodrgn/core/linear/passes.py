@@ -42,6 +42,7 @@ class Pass:
         sums: for maps given these posteriors, or None.
         residual: (shells,) squared error of the prediction, latents uncertain, over all images.
         noise_transfer: (shells,) sum of h^2, which the error is to be divided by.
+        signal_transfer: (shells,) sum of g^2.
     """
 
     terms: LatentTerms
@@ -49,6 +50,7 @@ class Pass:
     sums: BasisSums | None
     residual: Tensor
     noise_transfer: Tensor
+    signal_transfer: Tensor
 
 
 def run_pass(
@@ -77,8 +79,12 @@ def run_pass(
     sums = empty_basis_sums(n_maps, images.box_size_px, device) if collect else None
     n_shells = len(precision)
     residual = torch.zeros(n_shells, device=device, dtype=torch.float64)
-    transfer = torch.zeros_like(residual)
+    noise, signal = torch.zeros_like(residual), torch.zeros_like(residual)
     weight = precision[images.shells]
+
+    def by_shell(values: Tensor) -> Tensor:
+        return torch.bincount(images.shells, values.sum(0).double(), minlength=n_shells)
+
     matrices, vectors = [], []
     done = 0
     for block in images.blocks(rows):
@@ -87,11 +93,9 @@ def run_pass(
         found = posterior(matrix.sum(1), vector.sum(1))
         matrices.append(matrix)
         vectors.append(vector)
-        error = _squared_error(block, slices, found)
-        residual += torch.bincount(images.shells, error.sum(0).double(), minlength=n_shells)
-        transfer += torch.bincount(
-            images.shells, block.noise_power.sum(0).double(), minlength=n_shells
-        )
+        residual += by_shell(_squared_error(block, slices, found))
+        noise += by_shell(block.noise_power)
+        signal += by_shell(block.signal_transfer.square())
         if sums is not None:
             n_particles = len(block.particles)
             given = None if known is None else known[done : done + n_particles]
@@ -103,7 +107,8 @@ def run_pass(
         found=terms.posterior(),
         sums=sums,
         residual=residual,
-        noise_transfer=transfer,
+        noise_transfer=noise,
+        signal_transfer=signal,
     )
 
 

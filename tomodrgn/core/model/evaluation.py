@@ -8,7 +8,8 @@ import torch
 
 from tomodrgn.core.conventions import NYQUIST
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.fourier.volumes import half_ball, half_ball_to_volumes
+from tomodrgn.core.fourier.volumes import half_ball, half_ball_to_volumes, volumes_to_half_ball
+from tomodrgn.core.interfaces import MapDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,10 @@ def decode_volumes(
     factor = scale * (box / box_size_px) ** 3
     batches = [None] if latents is None else latents.split(batch_size)
     for batch in batches:
-        coefficients = _decode_ball(model, freqs, batch)
+        if isinstance(model.decoder, MapDecoder):
+            coefficients = volumes_to_half_ball(model.decoder.volumes(batch), ball)
+        else:
+            coefficients = _decode_ball(model, freqs, batch)
         yield factor * half_ball_to_volumes(coefficients, ball)
 
 

@@ -26,6 +26,8 @@ class FourierMlp(nn.Module):
         Fourier space); layer by layer as :class:`~tomodrgn.core.model.mlp.ResidualMlp`.
     """
 
+    can_start_warm = True
+
     def __init__(self, spec: FourierMlpSpec, context: DecoderContext) -> None:
         super().__init__()
         self.encoding = context.encoding

@@ -1,0 +1,212 @@
+"""One model of all particles, with what two halves agree on as its prior.
+
+Maps hold some of the noise of every image that they were made of, and that particle would be found
+in it again. So the latents of a tenth of the particles at a time are inferred with maps made of all
+others; what these maps may be wrong by counts as noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.fourier.volumes import centred_fft3
+from tomodrgn.core.linear.basis import BasisSums, solve_basis
+from tomodrgn.core.linear.half_models import (
+    HalfModels,
+    Halves,
+    collected,
+    run_both,
+    standard_change,
+    with_mean,
+)
+from tomodrgn.core.linear.halves import grams_of, shells_of, smooth_fsc, wiener_prior
+from tomodrgn.core.linear.latents import (
+    LatentTerms,
+    Posterior,
+    log_evidence,
+    population,
+    standardising,
+)
+from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.linear.observations import Observations
+
+_FOLDS: Final = 10
+_MOST_ROUNDS: Final = 40
+_SETTLED: Final = 0.001
+"""Change of the log evidence per particle, over its size, below which rounds end."""
+_WEAK_PRIOR: Final = 0.01
+_LEAST_FSC: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullMaps:
+    """Maps with all shells.
+
+    Attributes:
+        maps: (1 + K, D, D, D).
+        half_maps: (2, D, D, D) mean maps of either half, not filtered.
+        fsc: (1 + K, D/2 + 1) agreement of halves.
+        precision: (D/2 + 1,) of the noise.
+    """
+
+    maps: Tensor
+    half_maps: Tensor
+    fsc: Tensor
+    precision: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointModel:
+    """A model of all particles at the resolution of its halves.
+
+    Attributes:
+        halves: which images, and which particles belong together.
+        models: the half models; their prior is that of this model.
+        maps: (1 + K, D, D, D) that latents are inferred with.
+        precision: (shells,) of the noise.
+        evidence: mean log evidence per particle.
+    """
+
+    halves: Halves
+    models: HalfModels
+    maps: Tensor
+    precision: Tensor
+    evidence: float
+
+    def cross_validated_latents(self, order: NDArray[np.floating]) -> tuple[Posterior, Tensor]:
+        """Latents of each particle, inferred with maps of other particles.
+
+        Args:
+            order: (B,) particles are dealt to the folds in this order.
+
+        Returns:
+            The latents, with a mean of 0 and a variance of 1, ordered by what they explain, and the
+            change (1 + K, 1 + K) of the maps that belongs to them.
+        """
+        device = self.maps.device
+        passes = self.halves.passes(torch.stack([self.maps, self.maps]), self.precision)
+        total = collected(passes[0]).pooled(collected(passes[1]))
+        precision = self._tolerant_precision(total, passes)
+        ranked = np.argsort(order, kind="stable")
+        folds = [np.sort(ranked[fold::_FOLDS]) for fold in range(_FOLDS)]
+
+        def one(fold: int) -> LatentTerms:
+            return self._fold_terms(folds[fold], total, precision)
+
+        found = []
+        for pair in range(0, _FOLDS, 2):
+            found += run_both(partial(lambda first, half: one(first + half), pair), device)
+        back = torch.argsort(torch.from_numpy(np.concatenate(folds))).to(device)
+        terms = LatentTerms(
+            torch.cat([each.matrix for each in found])[back],
+            torch.cat([each.vector for each in found])[back],
+        )
+        return standard_latents(terms, self.maps, self.precision)
+
+    def at_full_resolution(self, full: Observations) -> FullMaps:
+        """Maps with all shells, filtered by what the halves agree on."""
+        wide = self.halves.at(full)
+        both = torch.stack([self.maps, self.maps])
+        grown = wide.resized(self.models.with_maps(both, self.precision))
+        passes = wide.passes(grown.maps, grown.precision)
+        sums = [collected(each) for each in passes]
+        weights = torch.stack([each.mean_weights() for each in sums])
+        rough = wide.solve(sums, _WEAK_PRIOR * weights)
+        fsc = torch.stack([smooth_fsc(one, other) for one, other in zip(*rough, strict=True)])
+        n_known = self.halves.images.radius_px + 1
+        fsc[:, :n_known] = self.models.fsc[:, :n_known]
+        prior = wiener_prior(weights.mean(0), fsc)
+        return FullMaps(
+            maps=solve_basis(sums[0].pooled(sums[1]), prior, wide.mask),
+            half_maps=rough[:, 0],
+            fsc=fsc,
+            precision=noise_precision(passes, wide.window_power),
+        )
+
+    def _fold_terms(
+        self, rows: NDArray[np.int64], total: BasisSums, precision: Tensor
+    ) -> LatentTerms:
+        images = self.halves.images
+        own = run_pass(images, rows, self.maps, self.precision)
+        maps = solve_basis(total.without(collected(own)), self.models.prior, self.halves.mask)
+        return run_pass(images, rows, maps, precision, collect=False).terms
+
+    def _tolerant_precision(self, total: BasisSums, passes: list[Pass]) -> Tensor:
+        """Precision of the noise and of what the maps may be wrong by."""
+        maps = solve_basis(total, self.models.prior, self.halves.mask)
+        fsc = self.models.fsc.clamp(_LEAST_FSC, 1).to(maps)
+        joint = 2 * fsc / (1 + fsc)
+        doubt = (_shell_power(maps) * (1 - joint) / joint).sum(0) / self.halves.window_power
+        signal = torch.stack([each.signal_transfer for each in passes]).sum(0)
+        noise = torch.stack([each.noise_transfer for each in passes]).sum(0)
+        seen = (noise > 0) & (self.precision > 0)
+        ratio = (signal / noise.clamp_min(1e-30)).to(maps)
+        variance = 1 / self.precision.clamp_min(1e-30) + ratio * doubt
+        return torch.where(seen, 1 / variance, 0.0)
+
+
+def join_halves(halves: Halves, models: HalfModels, report: Callable[[str], None]) -> JointModel:
+    """Fit one model to all particles, from models of halves."""
+    maps, precision, evidence = models.maps.mean(0), models.precision, models.evidence
+    for _ in range(_MOST_ROUNDS):
+        passes = halves.passes(torch.stack([maps, maps]), precision)
+        found, terms = halves.in_order(passes)
+        precision = noise_precision(passes, halves.window_power)
+        before, evidence = evidence, float(log_evidence(terms, found).mean())
+        pooled = collected(passes[0]).pooled(collected(passes[1]))
+        maps = solve_basis(pooled.transformed(standard_change(found)), models.prior, halves.mask)
+        if abs(evidence - before) < _SETTLED * max(abs(evidence), 1.0):
+            break
+    report(f"all particles: log evidence {evidence:.2f} per particle")
+    return JointModel(
+        halves=halves, models=models, maps=maps, precision=precision, evidence=evidence
+    )
+
+
+def standard_latents(
+    terms: LatentTerms, maps: Tensor, precision: Tensor
+) -> tuple[Posterior, Tensor]:
+    """Latents with a mean of 0 and a variance of 1, ordered by what they explain.
+
+    Args:
+        terms: of B particles.
+        maps: (1 + K, D, D, D) that the terms belong to.
+        precision: (shells,) of the noise.
+
+    Returns:
+        The latents and the change (1 + K, 1 + K) of the maps that belongs to them.
+    """
+    centre, spread = population(terms)
+    root, _ = standardising(spread)
+    scaled = torch.einsum("kl,kzyx->lzyx", root, maps[1:])
+    weights = precision / torch.arange(len(precision), device=maps.device).clamp_min(1)
+    gram = grams_of(scaled, scaled, weights).cross.sum(0).to(root)
+    _, axes = torch.linalg.eigh(gram)
+    change = with_mean((root @ axes.flip(1)).T)
+    change[0, 1:] = centre
+    about = terms.about(centre)
+    skew = (about.changed(change[1:, 1:].T).posterior().mean ** 3).sum(0)
+    change[1:] *= torch.where(skew < 0, -1.0, 1.0)[:, None]
+    return about.changed(change[1:, 1:].T).posterior(), change
+
+
+def _shell_power(maps: Tensor) -> Tensor:
+    """(C, shells) mean power of the coefficients of maps in each shell."""
+    n_shells = maps.shape[-1] // 2 + 1
+    shells = shells_of(maps.shape[-1], maps.device).clamp_max(n_shells)
+    counts = torch.bincount(shells, minlength=n_shells + 1).clamp_min(1)
+    power = centred_fft3(maps).abs().square().flatten(1).double()
+    sums = torch.stack([torch.bincount(shells, each, minlength=n_shells + 1) for each in power])
+    return (sums / counts)[:, :n_shells].to(maps)
