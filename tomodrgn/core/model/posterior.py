@@ -22,6 +22,14 @@ def divergence(posterior: Posterior) -> Tensor:
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
 
 
+def divergence_between(known: Posterior, found: Posterior) -> Tensor:
+    """(B,) KL divergence of ``known`` from ``found``, in nats."""
+    offset = (known.mean - found.mean).square()
+    spread = known.log_variance.exp() + offset
+    ratio = spread * (-found.log_variance).exp()
+    return 0.5 * (found.log_variance - known.log_variance + ratio - 1).sum(-1)
+
+
 def draw(posterior: Posterior, noise: Tensor) -> Tensor:
     """(B, Z) latents for standard normal ``noise`` of that shape."""
     return posterior.mean + torch.exp(0.5 * posterior.log_variance) * noise

@@ -40,6 +40,7 @@ from tomodrgn.core.pipeline.start import (
     remove_results,
 )
 from tomodrgn.core.pipeline.training_log import TrainingLog
+from tomodrgn.core.pipeline.warm import WarmStart
 from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
@@ -88,7 +89,7 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
     start = find_start(run, outdir)
     log = outdir / "run.log" if devices.is_main else None
     with logging_to(log, verbose=run.training.verbose) as begin_log:
-        training = _Training(run, registry, outdir, devices)
+        training = _Training(run, registry, outdir, devices, is_new=start is None)
         devices.wait_for_all()
         devices.on_main(lambda: make_folder(outdir))
         devices.on_main(begin_log)
@@ -113,7 +114,7 @@ class _Training:
     checkups: Checkups
 
     def __init__(
-        self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices
+        self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices, *, is_new: bool
     ) -> None:
         self.run_spec = run
         self.outdir = outdir
@@ -127,6 +128,8 @@ class _Training:
         self.facts = dataset_facts(particles, train_images)
         self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
+        is_warm = is_new and (run.training.init == "linear" or run.training.init_from is not None)
+        self.warm_start = WarmStart(run, registry, self.model, particles) if is_warm else None
         kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
         self.builder = TiltBatchBuilder(
             particles,
@@ -160,6 +163,10 @@ class _Training:
         stepper = Stepper(self.model, optimizer, self.devices)
         start = None if saved is None else self._restore(stepper, *saved)
         self.devices.on_main(lambda: self._begin_directory(is_new=start is None))
+        if self.warm_start is not None:
+            self.warm_start.teach(
+                self.outdir, self.images, self.sampler, self.builder, self.devices
+            )
         loop = TrainingLoop(
             stepper=stepper,
             sampler=self.sampler,

@@ -48,6 +48,11 @@ class TrainingSpec(Spec):
     """Write weights and latents every this many epochs."""
     log_interval: PositiveInt = 200
     """Log the loss every this many particles."""
+    init: Literal["random", "linear"] = "random"
+    """Weights to begin with: random, or linear for a linear model that is fitted first, in the
+    folder linear of the run directory, and taught to encoder and decoder."""
+    init_from: Path | None = None
+    """Run directory of train_linear to begin with, instead of fitting a linear model."""
     load: Path | Literal["latest"] | None = None
     """Weights to go on from: a file, or latest for the newest of the run directory."""
     overwrite: bool = False

@@ -95,14 +95,14 @@ def accumulate_gradients(
     """
     scale = gradient_scale / n_coefficients
     if noise is None:
-        error, _ = _decoder_gradients(
+        error, _ = decoder_gradients(
             model, tilts, None, scale=scale, autocast=autocast, workers=workers
         )
         return LossSums(error, torch.zeros_like(error))
     with autocast():
         posterior = model.embed(tilts.encoder_input(), tilts.counts)
     latent, divergences = draw(posterior, noise), divergence(posterior)
-    error, to_latent = _decoder_gradients(
+    error, to_latent = decoder_gradients(
         model, tilts, latent.detach(), scale=scale, autocast=autocast, workers=workers
     )
     factor = 0.5 * penalty_factor(divergences.detach()) * scale
@@ -110,7 +110,7 @@ def accumulate_gradients(
     return LossSums(error, divergences.detach().sum())
 
 
-def _decoder_gradients(
+def decoder_gradients(
     model: VolumeModel,
     tilts: TiltBatch,
     latent: Tensor | None,

@@ -32,6 +32,8 @@ class TiltSetEncoder(nn.Module):
         Zaheer et al. 2017, arXiv:1703.06114 (pooling over sets).
     """
 
+    can_start_warm = True
+
     def __init__(self, spec: TiltSetSpec, context: EncoderContext) -> None:
         super().__init__()
         radius = spec.mask_radius_px

@@ -1,0 +1,73 @@
+"""``train_vae`` that starts from a linear model, as a user calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.conftest import SMALL_NETWORK, Command
+from tomodrgn.core.files.pickles import read_latents
+
+
+@pytest.fixture(scope="module")
+def linear(star: Path, tomodrgn: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("linear") / "run"
+    tomodrgn("train_linear", star, "-o", run, "--zdim", 1, "--seed", 1, "--threads", 1)
+    return run
+
+
+def test_init_linear_fits_a_linear_model_inside_the_run_and_goes_on_from_it(
+    star: Path, tomodrgn: Command, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done = tomodrgn("train_vae", star, "-o", run, *SMALL_NETWORK, "-n", 1, "--init", "linear")
+    assert (run / "linear" / "linear.json").exists()
+    assert not (run / "linear" / "cache.h5").exists()  # one cache serves both
+    assert "encoder taught" in done.stderr + done.stdout + (run / "run.log").read_text()
+    tomodrgn("train_vae", star, "-o", run, *SMALL_NETWORK, "-n", 2, "--load", "latest")
+    mean, log_variance = read_latents(run / "z.pkl")
+    assert mean.shape == log_variance.shape == (12, 2)
+    assert np.isfinite(mean).all()
+
+
+def test_latents_begin_where_the_linear_run_ended(
+    star: Path, linear: Path, tomodrgn: Command, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    still = ("-n", 1, "--lr", 1e-9)
+    words = (*SMALL_NETWORK, "--pooling-function", "mean", *still)
+    tomodrgn("train_vae", star, "-o", run, *words, "--init-from", linear)
+    known, found = (read_latents(folder / "z.pkl")[0] for folder in (linear, run))
+    assert np.corrcoef(known[:, 0], found[:, 0])[0, 1] > 0.9
+    assert found[:, 1].std() < 0.3 * known[:, 0].std()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--init-from", "{nothing}"), "run.yaml"),
+        (("--init-from", "{linear}", "--uninvert-data"), "same data options"),
+        (("--init-from", "{network}"), "train_linear"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_before_anything_is_written(
+    star: Path,
+    linear: Path,
+    tomodrgn: Command,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    reason: str,
+) -> None:
+    network = tmp_path / "network"
+    if "{network}" in words:
+        tomodrgn("train_vae", star, "-o", network, *SMALL_NETWORK, "-n", 1)
+    places = {"nothing": tmp_path / "nothing", "linear": linear, "network": network}
+    filled = [word.format(**places) for word in words]
+    run = tmp_path / "run"
+    done = tomodrgn("train_vae", star, "-o", run, *SMALL_NETWORK, *filled, check=False)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not run.exists()

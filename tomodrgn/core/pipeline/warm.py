@@ -1,0 +1,194 @@
+"""A run that starts from a linear model: finding or making it, and teaching the networks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.commands import BASE_LAYERS
+from tomodrgn.core.errors import RunError, SpecError
+from tomodrgn.core.interfaces import Posterior, WarmStarting
+from tomodrgn.core.particles.identity import match_particles
+from tomodrgn.core.particles.image_state import contrast_sign
+from tomodrgn.core.pipeline.linear import train_linear
+from tomodrgn.core.pipeline.parts import build_model
+from tomodrgn.core.pipeline.prepare import DEFAULT_CACHE
+from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.run_directory import read_run
+from tomodrgn.core.training.checkpoint import load_checkpoint
+from tomodrgn.core.training.warm_start import Teacher, fit_decoder, fit_encoder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.run_images import RunImages
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.training.devices import Devices
+    from tomodrgn.core.training.sampling import Sampler
+    from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+
+logger = logging.getLogger(__name__)
+
+LINEAR: Final = "linear"
+"""Folder of a run directory with the linear run that was made to start from."""
+_KIND: Final = "linear_volumes"
+_SHARED_SECTIONS: Final = (
+    *("reader", "dataset", "preparation", "image_state", "contrast", "cache", "devices", "seed"),
+)
+
+
+class WarmStart:
+    """What a new run starts from; faults show when it is made, before anything is written.
+
+    Args:
+        run: resolved run spec.
+        registry: offers the parts.
+        model: the networks that are to be taught.
+        particles: of the run.
+
+    Raises:
+        SpecError: a part of the model cannot be taught.
+        RunError: the run to start from is none of train_linear, or its images differ.
+        DataError: it does not know all the particles.
+    """
+
+    def __init__(
+        self, run: RunSpecBase, registry: Registry, model: VolumeModel, particles: ParticleSet
+    ) -> None:
+        _require_teachable(run, model)
+        self.run, self.registry, self.model, self.particles = run, registry, model, particles
+        self._known: RunResults | None = None
+        if run.training.init_from is not None:
+            self._known = self._open(run.training.init_from)
+
+    def teach(
+        self,
+        outdir: Path,
+        images: RunImages,
+        sampler: Sampler,
+        builder: TiltBatchBuilder,
+        devices: Devices,
+    ) -> None:
+        """Make the linear model where none was given, and teach it to the networks."""
+        if self._known is None:
+            devices.on_main(lambda: self._make(outdir))
+            self._known = self._open(outdir / LINEAR)
+        teacher = self._teacher(self._known, images.norm[1], devices)
+        devices.on_main(lambda: self._fit(teacher, images, sampler, builder, devices))
+        if devices.n_ranks > 1:
+            self.model.load_state_dict(devices.fabric.broadcast(self.model.state_dict()))
+
+    def _fit(
+        self,
+        teacher: Teacher,
+        images: RunImages,
+        sampler: Sampler,
+        builder: TiltBatchBuilder,
+        devices: Devices,
+    ) -> None:
+        began = time.perf_counter()
+        error = fit_decoder(
+            self.model,
+            teacher,
+            builder.disc_freqs.to(builder.dtype),
+            devices=devices,
+            seed=self.run.seed or 0,
+        )
+        logger.info(
+            "decoder taught the volumes of the linear model in %.1f s: %.1f %% of their power "
+            "missing",
+            time.perf_counter() - began,
+            100 * error,
+        )
+        began = time.perf_counter()
+        divergence = fit_encoder(
+            self.model,
+            teacher,
+            sampler,
+            builder,
+            source=images.source,
+            cache_rows=images.cache_rows,
+            devices=devices,
+        )
+        logger.info(
+            "encoder taught its latents in %.1f s: %.2g nats from them",
+            time.perf_counter() - began,
+            divergence,
+        )
+
+    def _make(self, outdir: Path) -> None:
+        """Fit a linear model to the images of this run."""
+        data = self.run.model_dump()
+        shared = {name: data[name] for name in _SHARED_SECTIONS}
+        shared["cache"] |= {"path": self.run.cache.path or outdir / DEFAULT_CACHE}
+        shared["devices"] |= {"devices": 1, "nodes": 1, "multigpu": False}
+        shared["training"] = {"overwrite": True, "verbose": self.run.training.verbose}
+        linear = self.registry.parse({**BASE_LAYERS["train_linear"], **shared})
+        train_linear(linear, self.registry, outdir / LINEAR)
+
+    def _open(self, directory: Path) -> RunResults:
+        """The linear run in a directory, if it is one and has the images of this one."""
+        known = open_results(directory, self.registry)
+        if known.spec["decoder"]["kind"] != _KIND or known.latents is None:
+            raise RunError(
+                f"{directory}: is no run of train_linear (its decoder is "
+                f"{known.spec['decoder']['kind']}); give one with --init-from, or let one be made "
+                "with --init linear"
+            )
+        found, wanted = _images_of(known.particles), _images_of(self.particles)
+        if found != wanted:
+            raise RunError(
+                f"{directory}: its images have box, pixel size and contrast {found}, those of this "
+                f"run {wanted}; fit the linear model with the same data options"
+            )
+        match_particles(known.particles, self.particles)
+        return known
+
+    def _teacher(self, known: RunResults, scale: float, devices: Devices) -> Teacher:
+        """The linear model in the order and the intensities of this run."""
+        data, facts = read_run(known.directory)
+        model = build_model(self.registry.parse(data), self.registry, facts)
+        weights = load_checkpoint(known.directory / "weights.pkl")
+        model.load_state_dict(weights.model)
+        rows = match_particles(known.particles, self.particles)
+
+        def of_run(values: NDArray[np.float32] | None) -> Tensor:
+            found = np.asarray(values)[rows]
+            return torch.from_numpy(found).to(devices.device, devices.dtype)
+
+        return Teacher(
+            model=model.to(devices.device, devices.dtype).requires_grad_(False),
+            posterior=Posterior(of_run(known.latents), of_run(known.log_variance)),
+            latent_dim=self.run.latent.dim or 0,
+            scale=weights.norm[1] / scale,
+        )
+
+
+def _require_teachable(run: RunSpecBase, model: VolumeModel) -> None:
+    """Refuse parts that do not say that they can learn from another model."""
+    if model.encoder is None:
+        raise SpecError("training.init: one structure needs no linear model; leave --init out")
+    sections: Any = run
+    for name in ("encoder", "decoder"):
+        part = getattr(model, name)
+        if not (isinstance(part, WarmStarting) and part.can_start_warm):
+            raise SpecError(
+                f"training.init: {name} {getattr(sections, name).kind!r} cannot start from a "
+                "linear model; leave --init and --init-from out"
+            )
+
+
+def _images_of(particles: ParticleSet) -> tuple[int, float, int]:
+    sign = contrast_sign(particles)
+    return particles.box_size_px, round(particles.pixel_size_a, 4), sign
