@@ -6,6 +6,7 @@ from tomodrgn.core.analysis.latent_findings import (
     SPARE_DIMENSIONS,
     UNUSED_LATENT,
     clusters_of_one_tomogram,
+    components_with_metadata,
     count_by_tomogram,
     rank_correlations,
     spare_dimensions,
@@ -64,3 +65,14 @@ def test_rank_correlation_sees_any_rising_relation() -> None:
     first, second = rank_correlations(scores, np.exp(-scores[:, 0]), 2)
     assert first < -0.999
     assert abs(second) < 0.3
+
+
+def test_strong_relations_are_named_the_strongest_first() -> None:
+    words = components_with_metadata({"defocus": [0.1, -0.6], "dose": [0.9, 0.2]}, 100)
+    assert words is not None
+    assert "PC 1 and dose (+0.90), PC 2 and defocus (-0.60);" in words
+
+
+def test_weak_relations_and_those_of_few_particles_are_not() -> None:
+    assert components_with_metadata({"defocus": [0.1, -0.4]}, 100) is None
+    assert components_with_metadata({"defocus": [0.1, -0.9]}, 20) is None

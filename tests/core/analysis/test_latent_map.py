@@ -14,7 +14,7 @@ def flat_umap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("flat_umap")
-def test_particles_that_are_left_out_lie_among_their_neighbours() -> None:
+def test_particles_that_are_left_out_lie_where_their_nearest_does() -> None:
     latents = np.random.default_rng(0).uniform(size=(4000, 2)).astype(np.float32)
     found = latent_map(latents, most=1500, seed=0)
     assert found is not None

@@ -9,17 +9,23 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
 UNUSED_LATENT: Final = "unused latent"
 SPARE_DIMENSIONS: Final = "spare latent dimensions"
 ONE_TOMOGRAM: Final = "clusters of one tomogram"
+GOES_WITH_METADATA: Final = "components that go with metadata"
 
 LEAST_DIVERGENCE: Final = 0.01
 """Mean divergence from the prior, in nats, below which a latent dimension says nothing."""
 _LARGE_PART: Final = 0.8
 _FEWEST: Final = 10
 _MOST_RANKED: Final = 100_000
+_STRONG: Final = 0.5
+_FEWEST_RANKED: Final = 50
+_MOST_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +99,25 @@ def rank_correlations(
         for axis in range(min(n_axes, scores.shape[1]))
         if np.ptp(scores[::step, axis]) > 0
     ]
+
+
+def components_with_metadata(
+    correlations: Mapping[str, Sequence[float]], n_particles: int
+) -> str | None:
+    """Components that rise or fall with what is known of particles besides, in words."""
+    if n_particles < _FEWEST_RANKED:
+        return None
+    strong = [
+        (abs(value), f"PC {axis + 1} and {name} ({value:+.2f})")
+        for name, values in correlations.items()
+        for axis, value in enumerate(values)
+        if abs(value) >= _STRONG
+    ]
+    if not strong:
+        return None
+    words = [text for _, text in sorted(strong, key=lambda pair: -pair[0])]
+    more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+    return (
+        f"rank correlations: {', '.join(words[:_MOST_NAMED])}{more}; structure need not be what "
+        "the latent shows there: see controls/ and nuisance"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree  # type: ignore[import-untyped]
@@ -13,8 +13,6 @@ from tomodrgn.core.analysis.umap_map import umap_map
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NEIGHBOURS: Final = 3
-
 
 @dataclass(frozen=True, slots=True)
 class LatentMap:
@@ -22,7 +20,7 @@ class LatentMap:
 
     Attributes:
         places: (B, 2).
-        embedded: (n,) rows that UMAP placed itself; all others lie among their nearest of these.
+        embedded: (n,) rows that UMAP placed itself; each other lies where the nearest of these does.
     """
 
     places: NDArray[np.float32]
@@ -45,18 +43,7 @@ def latent_map(latents: NDArray[np.float32], *, most: int, seed: int) -> LatentM
     places = np.empty((len(latents), 2), np.float32)
     places[embedded] = found
     others = np.setdiff1d(np.arange(len(latents)), embedded, assume_unique=True)
-    places[others] = _among_neighbours(latents[embedded], found, latents[others])
+    if len(others):
+        _, nearest = cKDTree(latents[embedded]).query(latents[others], workers=-1)
+        places[others] = found[nearest]
     return LatentMap(places, embedded)
-
-
-def _among_neighbours(
-    known: NDArray[np.float32], places: NDArray[np.float32], latents: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """(m, 2) mean place of the nearest known latents, the nearer ones counting more."""
-    if not len(latents):
-        return np.empty((0, 2), np.float32)
-    distances, rows = cKDTree(known).query(latents, k=min(_NEIGHBOURS, len(known)), workers=-1)
-    weights = 1 / np.maximum(distances.reshape(len(latents), -1), 1e-12)
-    weights /= weights.sum(axis=1, keepdims=True)
-    near = places[rows.reshape(len(latents), -1)]
-    return np.asarray(np.einsum("nk,nkd->nd", weights, near), np.float32)

@@ -207,7 +207,8 @@ def draw_distribution(path: Path, counts: NDArray[np.int64], tomograms: Sequence
         bar.outline.set_visible(False)
         axes.set_yticks(range(n_labels))
         if n_tomograms <= shown:
-            axes.set_xticks(range(n_tomograms), tomograms, rotation=60, ha="right",
+            names = [name or "unnamed" for name in tomograms]
+            axes.set_xticks(range(n_tomograms), names, rotation=60, ha="right",
                             rotation_mode="anchor", fontsize=7)  # fmt: skip
         axes.set(xlabel="tomogram", ylabel="cluster")
         axes.tick_params(length=0)

@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.analysis.latent_findings import (
+    GOES_WITH_METADATA,
     ONE_TOMOGRAM,
     UNUSED_LATENT,
     clusters_of_one_tomogram,
+    components_with_metadata,
     count_by_tomogram,
     rank_correlations,
     spare_dimensions,
@@ -46,6 +48,14 @@ def describe_analysis(
     if results.log_variance is not None:
         divergence = dimension_divergence(found.latents, results.log_variance)
     traversals = found.sets[: len(found.sets) - len(found.clusters)]
+    correlations = {
+        name: rank_correlations(found.scores, values, _AXES_COMPARED)
+        for name, values in columns.items()
+    }
+    warnings = _warnings(chosen, particles, found, divergence)
+    related = components_with_metadata(correlations, particles.n_particles)
+    if related is not None:
+        warnings[GOES_WITH_METADATA] = related
     return {
         "epoch": chosen.epoch,
         "weights": chosen.files.weights.name,
@@ -59,11 +69,8 @@ def describe_analysis(
         "traversals": [_traversal(each) for each in traversals],
         "clusters": [_clusters(each, particles) for each in found.clusters],
         "volumes": volumes and {"level": volumes.level, "pixel_size_a": volumes.pixel_size_a},
-        "rank_correlations": {
-            name: rank_correlations(found.scores, values, _AXES_COMPARED)
-            for name, values in columns.items()
-        },
-        "warnings": _warnings(chosen, particles, found, divergence),
+        "rank_correlations": correlations,
+        "warnings": warnings,
     }
 
 

@@ -167,6 +167,8 @@ class _Pictures:
         each = self.found.sets[axis]
         for name, points in self.maps.items():
             marks = points.places[each.particles]
+            if name == "pca" and self.found.latents.shape[1] > 1:
+                marks = self.found.axes.scores(each.latents)[:, :2]
             stem = f"{each.folder}/z_{name}"
             path = self.path(f"{stem}_scatter_annotatepca")
             figures.draw_annotated(path, points, marks, joined=True)

@@ -38,7 +38,7 @@ class AnalysisSpec(Spec):
     skip_umap: bool = False
     """Leave UMAP out."""
     umap_subset: PositiveInt = 50000
-    """Most particles that UMAP places itself; all others go among their nearest of these."""
+    """Most particles that UMAP places itself; each other goes where the nearest of these is."""
     seed: NonNegativeInt = 0
     """Seed of clusters, UMAP, and the images that are shown."""
     flip: bool = False
