@@ -20,7 +20,7 @@ class LatentMap:
 
     Attributes:
         places: (B, 2).
-        embedded: (n,) rows that UMAP placed itself; each other lies where the nearest of these does.
+        embedded: (n,) rows that UMAP placed itself; each other lies where its nearest of them does.
     """
 
     places: NDArray[np.float32]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @click.command(cls=SpecCommand, fields=spec_parameters(PcTraversalSpec, PC_TRAVERSAL_OPTIONS))
 def pc_traversal(layers: tuple[Layer, ...]) -> None:
-    """Write latents along principal components, for eval_vol --zfile.
+    """Write latents along principal components.
 
-    LATENTS is a file such as z.19.pkl.
+    LATENTS is a file such as z.19.pkl; the files are for eval_vol --zfile.
     """
     spec = validate(PcTraversalSpec, merge(*layers))
     from tomodrgn.core.pipeline import pc_traversal as traverse
