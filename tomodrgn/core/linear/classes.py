@@ -17,7 +17,7 @@ import torch
 from tomodrgn.core.linear.classes_halves import ClassHalves, HalfClasses
 from tomodrgn.core.linear.classes_held_out import ClassGain, class_gain, held_out_gains
 from tomodrgn.core.linear.classes_passes import run_class_pass
-from tomodrgn.core.linear.fit import FIRST_RADIUS_PX, SIGNIFICANT_Z
+from tomodrgn.core.linear.fit import FIRST_RADIUS_PX
 from tomodrgn.core.linear.half_models import cores_for_halves, run_both
 from tomodrgn.core.reconstruction.insertion import FourierSums
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD
@@ -63,11 +63,6 @@ class ClassFit:
         """(B,) most probable class."""
         labels: NDArray[np.int64] = self.posterior.argmax(1).cpu().numpy()
         return labels
-
-    @property
-    def is_heterogeneous(self) -> bool:
-        """Whether there is more than one class beyond doubt."""
-        return self.held_out.z > SIGNIFICANT_Z
 
 
 def first_halves(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_SIGNIFICANT_Z: Final = 2.5
+_STRONG_ODDS: Final = 150
+"""Odds from which evidence for a model counts as very strong.
+
+Source: Kass & Raftery 1995, doi:10.1080/01621459.1995.10476572.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +26,22 @@ class ClassGain:
     Attributes:
         gain: mean per particle.
         z: the same over its standard error.
+        n_particles: how many there are.
     """
 
     gain: float
     z: float
+    n_particles: int
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether there is more than one class beyond doubt.
+
+        A gain of next to nothing can be steady, as when classes mend the interpolation of the mean
+        map; so all particles together must also speak strongly for classes.
+        """
+        is_strong = self.gain * self.n_particles > math.log(_STRONG_ODDS)
+        return is_strong and self.z > _SIGNIFICANT_Z
 
 
 def held_out_gains(gains: Tensor, weights: Tensor) -> Tensor:
@@ -42,4 +62,5 @@ def class_gain(gains: Tensor) -> ClassGain:
     """Mean of gains (B,), and its significance; 0 where nothing varies."""
     error = float(gains.std()) / len(gains) ** 0.5
     mean = float(gains.mean())
-    return ClassGain(gain=mean, z=mean / error if error > 0 else 0.0)
+    z = mean / error if error > 0 else 0.0
+    return ClassGain(gain=mean, z=z, n_particles=len(gains))

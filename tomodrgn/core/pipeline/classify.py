@@ -228,7 +228,7 @@ def _tell(
     sure = [float(shown[fit.labels == c].mean()) if n else None for c, n in enumerate(sizes)]
     figures: dict[str, Any] = {
         "spec": spec.model_dump(mode="json"),
-        "is_heterogeneous": fit.is_heterogeneous,
+        "is_heterogeneous": fit.held_out.is_significant,
         "sizes": sizes,
         "weights": fit.weights.tolist(),
         "mean_posterior": sure,
@@ -252,7 +252,7 @@ def _tell(
 def _judge(spec: ClassifySpec, fit: ClassFit) -> None:
     """Say whether there is more than one class."""
     gain = f"log likelihood {fit.held_out.gain:+.2f} per particle, {fit.held_out.z:.1f} errors"
-    if fit.is_heterogeneous:
+    if fit.held_out.is_significant:
         logger.info(
             "particles differ: %d classes explain held-out tilts better than one (%s)",
             spec.n_classes,
