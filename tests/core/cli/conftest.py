@@ -25,6 +25,7 @@ class RecordingPipeline(ModuleType):
         for name, result in (
             ("train", None),
             ("train_linear", None),
+            ("classify", None),
             ("prepare", Path("cache.h5")),
             ("downsample", [Path("small.mrcs"), Path("small.star")]),
             ("evaluate_volumes", [Path("vol_000.mrc")]),
