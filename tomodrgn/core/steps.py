@@ -50,8 +50,6 @@ _SPECS: dict[str, type[Spec]] = {
     "validate": ValidateSpec,
     "nuisance": NuisanceSpec,
 }
-_LOOKS_AT_RUN = ("analyze", "convergence_nn", "convergence_vae", "validate", "nuisance")
-"""Commands called like their verbs, which write into a folder of the run called likewise."""
 _OUTPUTS = ("out", "outdir", "cache.path")
 
 
@@ -83,59 +81,39 @@ def plan_steps(path: Path, registry: Registry) -> list[Step]:
 
 def run_step(step: Step, registry: Registry) -> list[str]:
     """Run one step; lines that tell what came of it."""
-    from tomodrgn.core.pipeline import (
-        classify,
-        downsample,
-        evaluate_volumes,
-        export,
-        filter_star,
-        map_back,
-        prepare,
-        reconstruct,
-        score,
-        simulate,
-        train,
-        train_linear,
-    )
+    from tomodrgn.core.pipeline import verb
 
     spec = _spec(step, registry, pending=False)
-    made: list[object] = []
-    if step.command in _LOOKS_AT_RUN:
-        return _look_at_run(step.command, spec, registry)
+    do = verb(step.command)
+    made: Any
     match step.command:
         case "simulate":
-            made = [simulate(spec)]
+            made = [do(spec)]
         case "prepare":
-            made = [prepare(spec, registry, _outdir(step))]
+            made = [do(spec, registry, _outdir(step))]
         case "train_vae" | "train_nn" | "train_linear":
             made = [Path(step.body["outdir"])]
-            learn = train_linear if step.command == "train_linear" else train
-            learn(spec, registry, Path(step.body["outdir"]))
+            do(spec, registry, made[0])
         case "classify":
             made = [Path(step.body["outdir"])]
-            classify(spec[0], spec[1], registry, Path(step.body["outdir"]))
+            do(*spec, registry, made[0])
         case "backproject_voxel":
-            made = [*reconstruct(spec[0], spec[1], registry)]
+            made = do(*spec, registry)
         case "downsample":
-            made = [*downsample(spec, registry)[-1:]]
+            made = do(spec, registry)[-1:]
         case "eval_vol":
-            made = [f"{len(evaluate_volumes(spec, registry))} volumes in {spec.out}"]
+            made = [f"{len(do(spec, registry))} volumes in {spec.out}"]
         case "export" | "filter_star" | "subtomo2chimerax":
-            write: Any = {"export": export, "filter_star": filter_star}.get(step.command, map_back)
-            made = [*write(spec, registry)]
-        case _:
-            score(spec, registry)  # which logs its table
+            made = do(spec, registry)
+        case "score":
+            do(spec, registry)  # which logs its table
+            made = []
+        case "convergence_nn":
+            made = [do(spec)]
+        case _:  # a look at a finished run
+            found = do(spec, registry)
+            made = [found if isinstance(found, Path) else spec.outdir or spec.run / step.command]
     return [str(item) for item in made]
-
-
-def _look_at_run(command: str, spec: Any, registry: Registry) -> list[str]:
-    """Run a command that looks at a finished run; the folder of what it found."""
-    from tomodrgn.core import pipeline
-
-    if command == "convergence_nn":
-        return [str(pipeline.convergence_nn(spec))]
-    found = getattr(pipeline, command)(spec, registry)
-    return [str(found if isinstance(found, Path) else spec.outdir or spec.run / command)]
 
 
 def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:

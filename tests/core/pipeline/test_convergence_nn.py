@@ -9,7 +9,7 @@ import pytest
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.mrc import read_volume, write_volume
 from tomodrgn.core.files.pickles import load_pickles
-from tomodrgn.core.pipeline import convergence_nn
+from tomodrgn.core.pipeline.convergence_nn import convergence_nn
 from tomodrgn.core.specs.convergence import ConvergenceNnSpec
 
 BOX, PIXEL_A = 12, 5.0

@@ -26,6 +26,6 @@ def analyze(layers: tuple[Layer, ...]) -> None:
     0. Writes to RUN/analyze.<epoch>; a second call replaces the results of the first.
     """
     spec = validate(AnalysisSpec, merge(*layers))
-    from tomodrgn.core.pipeline import analyze as analyze_run
+    from tomodrgn.core.pipeline.analyze import analyze as analyze_run
 
     click.echo(analyze_run(spec, installed_registry()))

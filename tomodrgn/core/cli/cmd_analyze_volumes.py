@@ -25,6 +25,6 @@ def analyze_volumes(layers: tuple[Layer, ...]) -> None:
     along them, clusters, and pictures.
     """
     spec = validate(VolumeSpaceSpec, merge(*layers))
-    from tomodrgn.core.pipeline import analyze_volumes as analyze
+    from tomodrgn.core.pipeline.analyze_volumes import analyze_volumes as analyze
 
     click.echo(analyze(spec, installed_registry()))

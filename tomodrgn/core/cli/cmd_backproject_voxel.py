@@ -36,7 +36,7 @@ def backproject_voxel(layers: tuple[Layer, ...]) -> None:
     """
     registry = installed_registry()
     spec, run = resolve_reconstruction(*layers, registry=registry)
-    from tomodrgn.core.pipeline import reconstruct
+    from tomodrgn.core.pipeline.reconstruct import reconstruct
 
     for path in reconstruct(spec, run, registry):
         click.echo(path)

@@ -40,6 +40,6 @@ def classify(layers: tuple[Layer, ...], outdir: Path) -> None:
     """
     registry = installed_registry()
     spec, run = resolve_classification(*layers, registry=registry)
-    from tomodrgn.core.pipeline import classify as sort_particles
+    from tomodrgn.core.pipeline.classify import classify as sort_particles
 
     sort_particles(spec, run, registry, outdir)

@@ -23,7 +23,7 @@ def cleanup(layers: tuple[Layer, ...]) -> None:
     RUN is a run directory. Final results, and epochs with a folder such as analyze.19, are kept.
     """
     spec = validate(CleanupSpec, merge(*layers))
-    from tomodrgn.core.pipeline import cleanup as clean_up
+    from tomodrgn.core.pipeline.cleanup import cleanup as clean_up
 
     for path in clean_up(spec):
         click.echo(path)

@@ -25,6 +25,6 @@ def convergence_nn(layers: tuple[Layer, ...]) -> None:
     pictures to RUN/convergence.<number of epochs>.
     """
     spec = validate(ConvergenceNnSpec, merge(*layers))
-    from tomodrgn.core.pipeline import convergence_nn as compare_epochs
+    from tomodrgn.core.pipeline.convergence_nn import convergence_nn as compare_epochs
 
     click.echo(compare_epochs(spec))

@@ -26,6 +26,6 @@ def convergence_vae(layers: tuple[Layer, ...]) -> None:
     tilts (train_vae --fraction-train) which epoch to use; writes to RUN/convergence.<epoch>.
     """
     spec = validate(ConvergenceVaeSpec, merge(*layers))
-    from tomodrgn.core.pipeline import convergence_vae as compare_epochs
+    from tomodrgn.core.pipeline.convergence_vae import convergence_vae as compare_epochs
 
     click.echo(compare_epochs(spec, installed_registry()))

@@ -25,7 +25,7 @@ def downsample(layers: tuple[Layer, ...]) -> None:
     To train on smaller images no new files are needed: give --downsample to the training.
     """
     spec = validate(DownsampleSpec, merge(*layers))
-    from tomodrgn.core.pipeline import downsample as downsample_files
+    from tomodrgn.core.pipeline.downsample import downsample as downsample_files
 
     for path in downsample_files(spec, installed_registry()):
         click.echo(path)

@@ -38,7 +38,7 @@ def eval_images(layers: tuple[Layer, ...]) -> None:
     data = merge(*layers)
     own = {name: data.pop(name) for name in EmbeddingSpec.model_fields if name in data}
     spec = validate(EmbeddingSpec, own)
-    from tomodrgn.core.pipeline import evaluate_images
+    from tomodrgn.core.pipeline.eval_images import evaluate_images
 
     for path in evaluate_images(spec, data, installed_registry()):
         click.echo(path)

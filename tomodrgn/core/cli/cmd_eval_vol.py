@@ -29,7 +29,7 @@ def eval_vol(layers: tuple[Layer, ...], verbose: bool) -> None:
     spec = validate(VolumesSpec, merge(*layers))
     if verbose:
         logging.getLogger("tomodrgn").setLevel(logging.DEBUG)
-    from tomodrgn.core.pipeline import evaluate_volumes
+    from tomodrgn.core.pipeline.volumes import evaluate_volumes
 
     for path in evaluate_volumes(spec, installed_registry()):
         click.echo(path)

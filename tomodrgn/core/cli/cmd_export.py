@@ -25,7 +25,7 @@ def export(layers: tuple[Layer, ...]) -> None:
     --set options.labels=labels.pkl.
     """
     spec = validate(ExportSpec, merge(*layers))
-    from tomodrgn.core.pipeline import export as export_run
+    from tomodrgn.core.pipeline.export import export as export_run
 
     for path in export_run(spec, installed_registry()):
         click.echo(path)

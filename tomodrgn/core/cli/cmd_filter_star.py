@@ -25,7 +25,7 @@ def filter_star(layers: tuple[Layer, ...]) -> None:
     byte; of an optimisation set, all its files are written together.
     """
     spec = validate(FilterSpec, merge(*layers))
-    from tomodrgn.core.pipeline import filter_star as filter_particles
+    from tomodrgn.core.pipeline.filter import filter_star as filter_particles
 
     for path in filter_particles(spec, installed_registry()):
         click.echo(path)

@@ -24,7 +24,7 @@ def graph_traversal(layers: tuple[Layer, ...]) -> None:
     LATENTS is a file such as z.19.pkl; the latents of the way are for eval_vol --zfile.
     """
     spec = validate(GraphTraversalSpec, merge(*layers))
-    from tomodrgn.core.pipeline import graph_traversal as traverse
+    from tomodrgn.core.pipeline.traversals import graph_traversal as traverse
 
     for path in traverse(spec):
         click.echo(path)

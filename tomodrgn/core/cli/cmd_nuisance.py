@@ -27,7 +27,7 @@ def nuisance(layers: tuple[Layer, ...]) -> None:
     """
     spec = validate(NuisanceSpec, merge(*layers))
     from tomodrgn.core.analysis.nuisance_page import nuisance_page
-    from tomodrgn.core.pipeline import nuisance as report_nuisance
+    from tomodrgn.core.pipeline.nuisance import nuisance as report_nuisance
 
     report = report_nuisance(spec, installed_registry())
     if spec.json_output:

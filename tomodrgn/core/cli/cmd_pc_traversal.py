@@ -24,7 +24,7 @@ def pc_traversal(layers: tuple[Layer, ...]) -> None:
     LATENTS is a file such as z.19.pkl; the files are for eval_vol --zfile.
     """
     spec = validate(PcTraversalSpec, merge(*layers))
-    from tomodrgn.core.pipeline import pc_traversal as traverse
+    from tomodrgn.core.pipeline.traversals import pc_traversal as traverse
 
     for path in traverse(spec):
         click.echo(path)

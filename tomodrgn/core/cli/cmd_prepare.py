@@ -33,6 +33,6 @@ def prepare(ctx: click.Context, layers: tuple[Layer, ...], outdir: Path | None) 
     run = resolve_run("prepare", *layers, registry=registry)
     if outdir is None and run.cache.path is None:
         raise click.UsageError("give the run directory (-o) or the file (--cache)", ctx=ctx)
-    from tomodrgn.core.pipeline import prepare as prepare_cache
+    from tomodrgn.core.pipeline.prepare import prepare as prepare_cache
 
     click.echo(prepare_cache(run, registry, outdir))

@@ -33,7 +33,7 @@ def score(layers: tuple[Layer, ...]) -> None:
     posteriors are scored as far as the run has them.
     """
     spec = validate(ScoreSpec, merge(*layers))
-    from tomodrgn.core.pipeline import score as score_run
+    from tomodrgn.core.pipeline.score import score as score_run
 
     score_run(spec, installed_registry())
     click.echo((spec.out or spec.run) / "scores.json")

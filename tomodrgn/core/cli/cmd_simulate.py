@@ -43,6 +43,6 @@ def simulate(layers: tuple[Layer, ...]) -> None:
     poses.
     """
     spec = validate(SimulationSpec, merge(*layers))
-    from tomodrgn.core.pipeline import simulate as simulate_series
+    from tomodrgn.core.simulation.tilt_series import simulate as simulate_series
 
     click.echo(simulate_series(spec))

@@ -25,7 +25,7 @@ def subtomo2chimerax(layers: tuple[Layer, ...]) -> None:
     or the directory of a run trained on such. Open the scripts it writes in ChimeraX.
     """
     spec = validate(MapbackSpec, merge(*layers))
-    from tomodrgn.core.pipeline import map_back
+    from tomodrgn.core.pipeline.mapback import map_back
 
     for path in map_back(spec, installed_registry()):
         click.echo(path)

@@ -56,6 +56,6 @@ def train_linear(layers: tuple[Layer, ...], outdir: Path, zdim: str | int | None
     if zdim is not None:
         layers = (*layers, {"latent": {"dim": None if zdim == _AUTO else zdim}})
     run = resolve_run("train_linear", *layers, registry=registry)
-    from tomodrgn.core.pipeline import train_linear as fit
+    from tomodrgn.core.pipeline.linear import train_linear as fit
 
     fit(run, registry, outdir)

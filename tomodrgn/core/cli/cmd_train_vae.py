@@ -9,6 +9,7 @@ import click
 
 from tomodrgn.core.cli.invocation import installed_registry
 from tomodrgn.core.cli.options import TRAIN_VAE_OPTIONS, run_parameters
+from tomodrgn.core.cli.presets import preset_option, with_preset
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.commands import resolve_run
 
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--outdir", required=True, type=click.Path(path_type=Path), help="Run directory."
 )
-def train_vae(layers: tuple[Layer, ...], outdir: Path) -> None:
+@preset_option("train_vae")
+def train_vae(layers: tuple[Layer, ...], outdir: Path, preset: str | None) -> None:
     """Train a model of heterogeneous particles.
 
     PARTICLES is the STAR file of the tilt images. The run directory receives the resolved spec,
     weights, latents and the log.
     """
     registry = installed_registry()
-    run = resolve_run("train_vae", *layers, registry=registry)
-    from tomodrgn.core.pipeline import train
+    run = resolve_run("train_vae", *with_preset("train_vae", preset, layers), registry=registry)
+    from tomodrgn.core.pipeline.train import train
 
     train(run, registry, outdir)

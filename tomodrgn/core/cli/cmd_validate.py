@@ -27,7 +27,7 @@ def validate(layers: tuple[Layer, ...]) -> None:
     """
     spec = validate_spec(ValidateSpec, merge(*layers))
     from tomodrgn.core.analysis.validation import validation_page
-    from tomodrgn.core.pipeline import validate as validate_classes
+    from tomodrgn.core.pipeline.validate import validate as validate_classes
 
     found = validate_classes(spec, installed_registry())
     if spec.json_output:

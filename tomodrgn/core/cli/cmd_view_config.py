@@ -25,7 +25,7 @@ def view_config(layers: tuple[Layer, ...]) -> None:
     RUN is a run directory; name its config.pkl to see that file.
     """
     spec = validate(ViewSpec, merge(*layers))
-    from tomodrgn.core.pipeline import view_config as view
+    from tomodrgn.core.pipeline.view_config import view_config as view
 
     found = view(spec)
     if spec.json_output:
