@@ -147,6 +147,22 @@ def test_defaults_are_the_classic_ones(train: Callable[..., Any], particles: Pat
     assert run.reader.kind == "warp_particleseries"
 
 
+def test_the_preset_keeps_the_classic_settings_under_options_and_files(
+    train: Callable[..., Any], particles: Path
+) -> None:
+    run = train("train_vae", particles, "--zdim", 8, "--preset", "tomodrgn2022", "--lr", 0.01)
+    assert (run.training.init, run.training.lr_schedule, run.latent.beta) == (
+        "random",
+        "constant",
+        None,
+    )
+    assert (run.training.num_epochs, run.training.batch_size, run.training.lr) == (20, 8, 0.01)
+    assert (run.preparation.window_r, run.preparation.window_r_outer) == (0.85, 0.99)
+    assert (run.encoder.pooling, run.positional_encoding.kind) == ("concatenate", "geom_lowf")
+    one = train("train_nn", particles, "--preset", "tomodrgn2022")
+    assert (one.encoder, one.decoder.dim, one.training.lr) == (None, 256, 1e-4)
+
+
 def test_train_nn_has_no_encoder(train: Callable[..., Any], particles: Path) -> None:
     run = train("train_nn", particles, "--layers", 2, "--dim", 32)
     assert run.encoder is None

@@ -16,8 +16,15 @@ from tomodrgn.core.interfaces import DecoderContext, EncoderContext, EncodingCon
 from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.sampling import Sampler
+from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
-from tomodrgn.core.training.warm_start import Teacher, fit_decoder, fit_encoder
+from tomodrgn.core.training.warm_start import (
+    TAUGHT_ENCODER_RATE,
+    Teacher,
+    fit_decoder,
+    fit_encoder,
+    parameter_groups,
+)
 from tomodrgn.core.training.workers import Workers
 from tomodrgn.plugins.decoders import FourierMlpSpec, LinearVolumesSpec
 from tomodrgn.plugins.decoders.fourier_mlp import FourierMlp
@@ -28,7 +35,12 @@ from tomodrgn.plugins.encodings import GaussianSpec
 from tomodrgn.plugins.encodings.gaussian import GaussianWaves
 
 N_KNOWN, LATENT_DIM = 2, 3
-ONE_CPU: Any = SimpleNamespace(autocast=contextlib.nullcontext, workers=Workers(1))
+ONE_CPU: Any = SimpleNamespace(
+    autocast=contextlib.nullcontext,
+    workers=Workers(1),
+    device=torch.device("cpu"),
+    needs_loss_scaling=False,
+)
 
 
 @pytest.fixture
@@ -185,3 +197,12 @@ def test_teaching_is_the_same_at_every_call(teacher: Teacher, disc: HalfPlaneDis
         return [parameter.detach() for parameter in model.parameters()]
 
     assert all(torch.equal(a, b) for a, b in zip(taught(), taught(), strict=True))
+
+
+def test_a_taught_encoder_learns_more_slowly_than_the_decoder(learner: VolumeModel) -> None:
+    groups = parameter_groups(learner)
+    stepper = Stepper(learner, torch.optim.SGD(groups, lr=1.0), ONE_CPU)
+    stepper._prepare(1e-3)
+    rates = [group["lr"] for group in stepper.optimizer.param_groups]
+    assert rates == [1e-3, 1e-3 * TAUGHT_ENCODER_RATE]
+    assert sum(len(group["params"]) for group in groups) == len(list(learner.parameters()))

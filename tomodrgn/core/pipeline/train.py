@@ -40,7 +40,7 @@ from tomodrgn.core.pipeline.start import (
     remove_results,
 )
 from tomodrgn.core.pipeline.training_log import TrainingLog
-from tomodrgn.core.pipeline.warm import WarmStart
+from tomodrgn.core.pipeline.warm import WarmStart, is_warm
 from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
@@ -50,6 +50,7 @@ from tomodrgn.core.training.loop import EpochReport, TrainingLoop
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+from tomodrgn.core.training.warm_start import parameter_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,8 +129,8 @@ class _Training:
         self.facts = dataset_facts(particles, train_images)
         self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
-        is_warm = is_new and (run.training.init == "linear" or run.training.init_from is not None)
-        self.warm_start = WarmStart(run, registry, self.model, particles) if is_warm else None
+        begins_warm = is_new and is_warm(run)
+        self.warm_start = WarmStart(run, registry, self.model, particles) if begins_warm else None
         kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
         self.builder = TiltBatchBuilder(
             particles,
@@ -158,7 +159,10 @@ class _Training:
         )
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=training.lr, weight_decay=training.wd, fused=True
+            parameter_groups(self.model) if is_warm(self.run_spec) else self.model.parameters(),
+            lr=training.lr,
+            weight_decay=training.wd,
+            fused=True,
         )
         stepper = Stepper(self.model, optimizer, self.devices)
         start = None if saved is None else self._restore(stepper, *saved)

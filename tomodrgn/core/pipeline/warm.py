@@ -48,6 +48,11 @@ _SHARED_SECTIONS: Final = (
 )
 
 
+def is_warm(run: RunSpecBase) -> bool:
+    """Whether a run starts from a linear model."""
+    return run.training.init == "linear" or run.training.init_from is not None
+
+
 class WarmStart:
     """What a new run starts from; faults show when it is made, before anything is written.
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 3
 """Steps in a row without finite numbers before the precision is raised."""
+RATE_FACTOR = "rate_factor"
+"""Key of a parameter group with its own learning rate, as a fraction of that of the run."""
 LIMIT = 10
 """Steps in a row without finite numbers before the run stops."""
 
@@ -144,7 +146,7 @@ class Stepper:
         """Set the learning rate and return the gradients of all parameters, zeroed."""
         gradients = []
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get(RATE_FACTOR, 1.0)
             for parameter in group["params"]:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)

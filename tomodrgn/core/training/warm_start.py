@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.posterior import divergence_between, draw
 from tomodrgn.core.training.embedding import with_coefficients
 from tomodrgn.core.training.objective import decoder_gradients
+from tomodrgn.core.training.step import RATE_FACTOR
 from tomodrgn.core.training.tilt_batch import TiltBatch
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _COEFFICIENTS: Final = 256
 ENCODER_STEPS: Final = 300
 ENCODER_RATE: Final = 1e-3
 ENCODER_BATCH: Final = 16
+TAUGHT_ENCODER_RATE: Final = 0.1
+"""Learning rate of a taught encoder in joint training, over that of the run."""
 _RISE: Final = 0.05
 _FEWEST_PASSES: Final = 3
 _LAST: Final = 16
@@ -75,6 +78,20 @@ class Teacher:
         """(N, 2) at latents (b, Z), in the intensities of the run."""
         known = _resized(latent, self.posterior.mean.shape[1])
         return self.scale * self.model.decode(freqs, known, counts)
+
+
+def parameter_groups(learner: VolumeModel) -> list[dict[str, Any]]:
+    """Parameters to train jointly after teaching, the encoder at a lower rate.
+
+    A network that knows the answer for each particle forgets it again at the rate that suits a
+    decoder that has not seen the images yet.
+    """
+    parts = ((learner.decoder, 1.0), (learner.encoder, TAUGHT_ENCODER_RATE))
+    return [
+        {"params": list(part.parameters()), RATE_FACTOR: factor}
+        for part, factor in parts
+        if part is not None
+    ]
 
 
 def fit_decoder(
