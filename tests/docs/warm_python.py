@@ -20,7 +20,8 @@ def serve(path: str) -> None:
     import lightning_fabric  # noqa: F401
     import sklearn.cluster  # noqa: F401
 
-    import tomodrgn.core.pipeline  # noqa: F401
+    import tomodrgn.core.pipeline.analyze
+    import tomodrgn.core.pipeline.train  # noqa: F401
 
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)

@@ -16,36 +16,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class RecordingPipeline(ModuleType):
-    """Stands for ``tomodrgn.core.pipeline``; ``calls`` holds name and arguments of each call."""
+RESULTS: dict[str, object] = {
+    "tomodrgn.core.pipeline.train:train": None,
+    "tomodrgn.core.pipeline.linear:train_linear": None,
+    "tomodrgn.core.pipeline.classify:classify": None,
+    "tomodrgn.core.pipeline.prepare:prepare": Path("cache.h5"),
+    "tomodrgn.core.pipeline.downsample:downsample": [Path("small.mrcs"), Path("small.star")],
+    "tomodrgn.core.pipeline.volumes:evaluate_volumes": [Path("vol_000.mrc")],
+    "tomodrgn.core.simulation.tilt_series:simulate": Path("particles.star"),
+    "tomodrgn.core.pipeline.export:export": [Path("latents.csv")],
+    "tomodrgn.core.pipeline.filter:filter_star": [Path("filtered.star")],
+    "tomodrgn.core.pipeline.mapback:map_back": [Path("mapback.cxc")],
+    "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],
+    "tomodrgn.core.pipeline.score:score": {"accuracy": 1.0},
+    "tomodrgn.core.pipeline.cleanup:cleanup": [Path("run/z.0.pkl")],
+    "tomodrgn.core.pipeline.view_config:view_config": {"run": {"seed": 1}},
+    "tomodrgn.core.pipeline.eval_images:evaluate_images": [Path("z.pkl")],
+    "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
+    "tomodrgn.core.pipeline.traversals:pc_traversal": [Path("out/pc1.txt")],
+    "tomodrgn.core.pipeline.traversals:graph_traversal": [Path("out/path_particle_indices.txt")],
+    "tomodrgn.core.pipeline.analyze_volumes:analyze_volumes": Path("vols_analyze_volumes"),
+    "tomodrgn.core.pipeline.convergence_nn:convergence_nn": Path("run/convergence.4"),
+    "tomodrgn.core.pipeline.convergence_vae:convergence_vae": Path("run/convergence.9"),
+}
+"""What each verb answers, by its place."""
+
+
+class RecordingPipeline:
+    """Stands for the verbs of the pipeline; ``calls`` holds name and arguments of each call."""
 
     def __init__(self) -> None:
-        super().__init__("tomodrgn.core.pipeline")
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        for name, result in (
-            ("train", None),
-            ("train_linear", None),
-            ("classify", None),
-            ("prepare", Path("cache.h5")),
-            ("downsample", [Path("small.mrcs"), Path("small.star")]),
-            ("evaluate_volumes", [Path("vol_000.mrc")]),
-            ("simulate", Path("particles.star")),
-            ("export", [Path("latents.csv")]),
-            ("filter_star", [Path("filtered.star")]),
-            ("map_back", [Path("mapback.cxc")]),
-            ("reconstruct", [Path("map.mrc")]),
-            ("score", {"accuracy": 1.0}),
-            ("cleanup", [Path("run/z.0.pkl")]),
-            ("view_config", {"run": {"seed": 1}}),
-            ("evaluate_images", [Path("z.pkl")]),
-            ("analyze", Path("run/analyze.9")),
-            ("pc_traversal", [Path("out/pc1.txt")]),
-            ("graph_traversal", [Path("out/path_particle_indices.txt")]),
-            ("analyze_volumes", Path("vols_analyze_volumes")),
-            ("convergence_nn", Path("run/convergence.4")),
-            ("convergence_vae", Path("run/convergence.9")),
-        ):
-            setattr(self, name, self._recorder(name, result))
+        self.modules: dict[str, ModuleType] = {}
+        for place, result in RESULTS.items():
+            module, name = place.split(":")
+            stub = self.modules.setdefault(module, ModuleType(module))
+            setattr(stub, name, self._recorder(name, result))
 
     def _recorder(self, name: str, result: object) -> Callable[..., object]:
         def record(*arguments: object) -> object:
@@ -58,7 +64,8 @@ class RecordingPipeline(ModuleType):
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> RecordingPipeline:
     recording = RecordingPipeline()
-    monkeypatch.setitem(sys.modules, "tomodrgn.core.pipeline", recording)
+    for name, module in recording.modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
     return recording
 
 
