@@ -60,7 +60,8 @@ def _labels_by_name(run: Path) -> dict[str, int]:
 
 def _truth(classes: Path, names: list[str]) -> NDArray[np.int64]:
     number = np.array([int(name.split("_")[1]) for name in names])
-    return read_truth(classes.parent).labels[number]
+    labels: NDArray[np.int64] = read_truth(classes.parent).labels[number]
+    return labels
 
 
 def test_labels_are_those_of_the_particles(classes: Path, run: Path) -> None:
