@@ -199,7 +199,7 @@ def test_one_dimension_has_its_own_pictures(
 ) -> None:
     run = trained(star, tmp_path / "run", registry, 1)
     caplog.clear()
-    outdir = analyze(AnalysisSpec(run=run, ksample=3), registry)
+    outdir = analyze(AnalysisSpec(run=run, ksample=3, pc=2), registry)
     names = {path.name for path in outdir.iterdir()}
     assert {"z.png", "z_hist.png", "z_hist_percentile_volumes.png", "pc1", "kmeans3"} <= names
     assert "is not drawn" not in caplog.text

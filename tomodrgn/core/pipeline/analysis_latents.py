@@ -81,7 +81,7 @@ def analyze_latents(spec: AnalysisSpec, latents: NDArray[np.float32]) -> LatentA
                 "UMAP is not installed or failed, so its pictures are missing; "
                 "pip install 'tomodrgn[analysis]' brings it"
             )
-    if spec.pc > n_dims:
+    if spec.pc > n_dims and "pc" in spec.model_fields_set:
         remarks["fewer components"] = f"{n_dims} principal components, {spec.pc} were asked for"
     sets = [
         _along(spec, latents, axes, scores, axis)
