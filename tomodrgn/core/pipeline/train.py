@@ -159,7 +159,7 @@ class _Training:
         )
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
-            parameter_groups(self.model) if is_warm(self.run_spec) else self.model.parameters(),
+            parameter_groups(self.model) if self._is_taught(saved) else self.model.parameters(),
             lr=training.lr,
             weight_decay=training.wd,
             fused=True,
@@ -192,6 +192,13 @@ class _Training:
             return stopped_by
         self._finish(stepper, time.perf_counter() - began, start)
         return None
+
+    def _is_taught(self, saved: SavedState | None) -> bool:
+        """Whether encoder and decoder learn at rates of their own, as in the run gone on with."""
+        if saved is None:
+            return self.warm_start is not None
+        optimizer = saved.checkpoint.optimizer
+        return optimizer is not None and len(optimizer["param_groups"]) > 1
 
     def _prepare_checkups(self) -> Checkups:
         """What is measured at checkpoints."""
