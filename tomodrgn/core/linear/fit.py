@@ -43,9 +43,10 @@ _MOST_ROUNDS: Final = 20
 _SETTLED: Final = 0.005
 """Change of the log evidence per particle, over its size, below which rounds end."""
 _RADIUS_GROWTH: Final = 1.5
-_WORTH: Final = 0.98
-"""Shells are added unless the gain on held-out tilts falls below this share of the best: a model of
-all particles can use more of them than its halves."""
+_ALIKE: Final = 0.02
+"""Relative change of the gain on held-out tilts up to which two resolutions are alike. The finer
+one of them is taken, as a model of all particles can use more shells than its halves."""
+_TINY: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,16 +184,19 @@ def _is_settled(before: float, after: float) -> bool:
 def _raise_resolution(
     halves: Halves, models: HalfModels, full: Observations, report: Callable[[str], None]
 ) -> tuple[Halves, HalfModels, HeldOut]:
-    """More shells, as long as these do not make each half predict the other worse."""
+    """More shells, as long as these make each half predict the other better."""
     held_out = _held_out(halves, models)
     while halves.images.radius_px < full.radius_px:
         grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
         finer = halves.at(full.to_radius(min(grown, full.radius_px)))
         better = _settle(finer, finer.resized(models), report)
         found = _held_out(finer, better)
-        if max(found.gain) < _WORTH * max(held_out.gain):
+        change = max(found.gain) / max(*held_out.gain, _TINY)
+        if change < 1 - _ALIKE:
             break
         halves, models, held_out = finer, better, found
+        if change < 1 + _ALIKE:
+            break
     return halves, models, held_out
 
 
