@@ -11,13 +11,8 @@ from tests.docs.pages import DOCS, ROOT, page_name, pages
 from tomodrgn.core.cli.convergence_options import CONVERGENCE_NN_OPTIONS, CONVERGENCE_VAE_OPTIONS
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import COMMANDS
-from tomodrgn.core.cli.options import (
-    FILTER_OPTIONS,
-    MAPBACK_OPTIONS,
-    TRAIN_NN_OPTIONS,
-    TRAIN_VAE_OPTIONS,
-    VOLUME_OPTIONS,
-)
+from tomodrgn.core.cli.options import FILTER_OPTIONS, TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS
+from tomodrgn.core.cli.result_options import MAPBACK_OPTIONS, VOLUME_OPTIONS
 from tomodrgn.core.families import FAMILIES
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tomodrgn.core.cli.options import CLEANUP_OPTIONS, spec_parameters
+from tomodrgn.core.cli.options import spec_parameters
+from tomodrgn.core.cli.result_options import CLEANUP_OPTIONS
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.cleanup import CleanupSpec
 from tomodrgn.core.specs.faults import validate

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tomodrgn.core.cli.invocation import installed_registry
-from tomodrgn.core.cli.options import (
-    EMBEDDING_DATA_OPTIONS,
-    EMBEDDING_OPTIONS,
-    run_parameters,
-    spec_parameters,
-)
+from tomodrgn.core.cli.options import run_parameters, spec_parameters
+from tomodrgn.core.cli.result_options import EMBEDDING_DATA_OPTIONS, EMBEDDING_OPTIONS
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.embedding import EmbeddingSpec
 from tomodrgn.core.specs.faults import validate

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tomodrgn.core.cli.invocation import installed_registry
-from tomodrgn.core.cli.options import VOLUME_OPTIONS, spec_parameters
+from tomodrgn.core.cli.options import spec_parameters
+from tomodrgn.core.cli.result_options import VOLUME_OPTIONS
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.files import merge

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tomodrgn.core.cli.invocation import installed_registry
-from tomodrgn.core.cli.options import EXPORT_OPTIONS, spec_parameters
+from tomodrgn.core.cli.options import spec_parameters
+from tomodrgn.core.cli.result_options import EXPORT_OPTIONS
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.export import ExportSpec
 from tomodrgn.core.specs.faults import validate

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import yaml
 
-from tomodrgn.core.cli.options import VIEW_OPTIONS, spec_parameters
+from tomodrgn.core.cli.options import spec_parameters
+from tomodrgn.core.cli.result_options import VIEW_OPTIONS
 from tomodrgn.core.cli.spec_command import SpecCommand
 from tomodrgn.core.specs.cleanup import ViewSpec
 from tomodrgn.core.specs.faults import validate

@@ -170,57 +170,6 @@ CHECK_OPTIONS: Final = (
     Classic("--json", "json_output"),
 )
 
-VOLUME_OPTIONS: Final = (
-    Classic("weights_file", "weights"),
-    Classic("-w --weights", "weights", needed=True),
-    Classic("-c --config", "config"),
-    Classic("-o --out --outdir", "out", needed=True),
-    Classic("-z", "z"),
-    Classic("--z-start", "z_start"),
-    Classic("--z-end", "z_end"),
-    Classic("-n", "n"),
-    Classic("--zfile", "zfile"),
-    Classic("--prefix", "prefix"),
-    Classic("--flip", "flip"),
-    Classic("--invert", "invert"),
-    Classic("-d --downsample", "downsample"),
-    Classic("--lowpass", "lowpass_a"),
-    Classic("-b --batch-size", "batch_size"),
-    Classic("--Apix", "pixel_size_a"),
-    *DEVICE_OPTIONS,
-)
-
-MAPBACK_OPTIONS: Final = (
-    Classic("particles", "particles", needed=True),
-    Classic("-o --out", "out"),
-    Classic("--outdir", "outdir"),
-    Classic("--mode", "mode"),
-    Classic("--ind", "ind"),
-    Classic("--tomoname", "tomogram"),
-    Classic("--tomo-id-col --tomo-id-col-override", "tomogram_column"),
-    Classic("--star-apix-override --star-angpix-override", "pixel_size_a"),
-    Classic("--vols-apix-override --vol-angpix-override", "volume_pixel_size_a"),
-    Classic("--vol-path", "vol_path"),
-    Classic("--vols-dir", "vols_dir"),
-    Classic("--class-volumes", "class_volumes"),
-    Classic("--class-labels", "class_labels"),
-    Classic("-w --weights", "weights"),
-    Classic("-c --config", "config"),
-    Classic("--zfile", "zfile"),
-    Classic("--flip", "flip"),
-    Classic("--invert", "invert"),
-    Classic("-d --downsample", "downsample"),
-    Classic("--lowpass", "lowpass_a"),
-    Classic("-b --batch-size", "batch_size"),
-    Classic("--skip-vol", "skip_vol"),
-    Classic("--marker-radius-angstrom", "marker_radius_a"),
-    Classic("--vol-render-level --vols-render-level", "level"),
-    Classic("--coloring-labels", "labels"),
-    Classic("--color-by", "color_by"),
-    Classic("--colormap --matplotlib-colormap", "colormap"),
-    *DEVICE_OPTIONS,
-)
-
 DOWNSAMPLE_OPTIONS: Final = (
     Classic("particles", "particles", needed=True),
     Classic("-d -D --downsample", "downsample", needed=True),
@@ -252,7 +201,6 @@ BACKPROJECT_OPTIONS: Final = (
     Classic("--invert", "invert"),
 )
 
-
 FILTER_OPTIONS: Final = (
     Classic("particles", "particles", needed=True),
     Classic("-o --out --outstar", "out", needed=True),
@@ -266,82 +214,6 @@ FILTER_OPTIONS: Final = (
     Classic("--tomo-id-col", "tomogram_column"),
     Classic("--ptcl-id-col", "particle_column"),
     Classic("--datadir", "datadir"),
-)
-
-VALIDATE_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("--labels", "labels", needed=True),
-    Classic("-o --outdir", "outdir"),
-    Classic("--recon-dose-weight", "recon_dose_weight", constant=True),
-    Classic("--recon-tilt-weight", "recon_tilt_weight", constant=True),
-    Classic("--mask-r", "mask_r"),
-    Classic("--most-images", "most_images"),
-    Classic("--no-decoder", "decoder", constant=False),
-    Classic("--json", "json_output"),
-    Classic("--accelerator", "devices.accelerator"),
-    Classic("--threads", "devices.threads"),
-)
-
-NUISANCE_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("-o --outdir", "outdir"),
-    Classic("--no-images", "images", constant=False),
-    Classic("--seed", "seed"),
-    Classic("--json", "json_output"),
-)
-
-EMBEDDING_DATA_OPTIONS: Final = (
-    *(
-        row
-        for row in RUN_OPTIONS
-        if row.places.split(".")[0] in {"reader", "dataset", "image_state", "cache"}
-        or row.places in {"contrast.invert_data", "preparation.downsample"}
-    ),
-    *DEVICE_OPTIONS,
-)
-
-EMBEDDING_OPTIONS: Final = (
-    Classic("-w --weights", "weights", needed=True),
-    Classic("-c --config", "config"),
-    Classic("-o --out-z", "out_z", needed=True),
-    Classic("-b --batch-size", "batch_size"),
-)
-
-CLEANUP_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("--weights", "weights"),
-    Classic("--zfiles", "zfiles"),
-    Classic("--volumes", "volumes"),
-    Classic("--test", "test"),
-)
-
-VIEW_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("--json", "json_output"),
-)
-
-VOLUME_SPACE_OPTIONS: Final = (
-    Classic("volume_folder", "voldir"),
-    Classic("--voldir", "voldir", needed=True),
-    Classic("-c --config", "config"),
-    Classic("-o --outdir", "outdir"),
-    Classic("--num-pcs", "num_pcs"),
-    Classic("--ksample", "ksample"),
-    Classic("--mask-path", "mask_path"),
-    Classic("--mask", "mask"),
-    Classic("--thresh", "thresh"),
-    Classic("--dilate", "dilate"),
-    Classic("--dist", "dist"),
-    Classic("--skip-umap", "skip_umap"),
-    Classic("--seed", "seed"),
-    Classic("--plot-format", "plot_format"),
-)
-
-EXPORT_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("kind", "kind", needed=True),
-    Classic("-o --outdir", "outdir", needed=True),
-    Classic("--ind", "ind"),
 )
 
 
