@@ -47,7 +47,7 @@ class _LatentCount(click.ParamType[str | int]):
     help="Number of latent dimensions; auto, the default, keeps those that predict held-out tilts.",
 )
 def train_linear(layers: tuple[Layer, ...], outdir: Path, zdim: str | int | None) -> None:
-    """Fit a linear model of heterogeneous particles: a first answer in seconds.
+    """Fit a linear model of heterogeneous particles, in seconds.
 
     PARTICLES is the STAR file of the tilt images, or the set file. The run directory receives the
     consensus map, a basis map per latent dimension, and the latents with their covariances.
