@@ -53,6 +53,24 @@ class Pass:
     signal_transfer: Tensor
 
 
+class _ShellSums:
+    """Squared errors, h^2 and g^2, summed over each shell."""
+
+    def __init__(self, shells: Tensor, n_shells: int) -> None:
+        self._shells = shells
+        self.residual = torch.zeros(n_shells, device=shells.device, dtype=torch.float64)
+        self.noise, self.signal = torch.zeros_like(self.residual), torch.zeros_like(self.residual)
+
+    def add(self, block: Block, squared_error: Tensor) -> None:
+        """Add a block with the (m, n) squared errors of its prediction."""
+        self.residual += self._of(squared_error)
+        self.noise += self._of(block.noise_power)
+        self.signal += self._of(block.signal_transfer.square())
+
+    def _of(self, values: Tensor) -> Tensor:
+        return torch.bincount(self._shells, values.sum(0).double(), minlength=len(self.residual))
+
+
 def run_pass(
     images: Observations,
     rows: NDArray[np.int64],
@@ -73,18 +91,10 @@ def run_pass(
         collect: whether to collect sums.
     """
     spectra = MapSpectra(maps)
-    n_latents = len(maps) - 1
-    device = maps.device
-    n_maps = 1 + (n_latents if known is None else known.shape[1])
-    sums = empty_basis_sums(n_maps, images.box_size_px, device) if collect else None
-    n_shells = len(precision)
-    residual = torch.zeros(n_shells, device=device, dtype=torch.float64)
-    noise, signal = torch.zeros_like(residual), torch.zeros_like(residual)
+    n_maps = len(maps) if known is None else 1 + known.shape[1]
+    sums = empty_basis_sums(n_maps, images.box_size_px, maps.device) if collect else None
+    shells = _ShellSums(images.shells, len(precision))
     weight = precision[images.shells]
-
-    def by_shell(values: Tensor) -> Tensor:
-        return torch.bincount(images.shells, values.sum(0).double(), minlength=n_shells)
-
     matrices, vectors = [], []
     done = 0
     for block in images.blocks(rows):
@@ -93,22 +103,19 @@ def run_pass(
         found = posterior(matrix.sum(1), vector.sum(1))
         matrices.append(matrix)
         vectors.append(vector)
-        residual += by_shell(_squared_error(block, slices, found))
-        noise += by_shell(block.noise_power)
-        signal += by_shell(block.signal_transfer.square())
+        shells.add(block, _squared_error(block, slices, found))
+        here = slice(done, done + len(block.particles))
         if sums is not None:
-            n_particles = len(block.particles)
-            given = None if known is None else known[done : done + n_particles]
-            sums.add(block, weight, *_moments(found if given is None else given))
-        done += len(block.particles)
+            sums.add(block, weight, *_moments(found if known is None else known[here]))
+        done = here.stop
     terms = LatentTerms(torch.cat(matrices), torch.cat(vectors))
     return Pass(
         terms=terms,
         found=terms.posterior(),
         sums=sums,
-        residual=residual,
-        noise_transfer=noise,
-        signal_transfer=signal,
+        residual=shells.residual,
+        noise_transfer=shells.noise,
+        signal_transfer=shells.signal,
     )
 
 
