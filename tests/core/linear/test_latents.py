@@ -1,0 +1,151 @@
+"""Posteriors of latents, their population, and what they are worth on held-out tilts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tomodrgn.core.linear.latents import (
+    LatentTerms,
+    log_evidence,
+    population,
+    posterior,
+    standardising,
+)
+
+K = 3
+
+
+def _random(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _terms(latents: torch.Tensor, *, rows: int, noise: float = 1.0, seed: int = 1) -> LatentTerms:
+    """Of measurements ``design z + noise`` with unit noise assumed, in two sets per particle."""
+    shape = (len(latents), 2, rows, latents.shape[1])
+    design = torch.randn(shape, generator=_random(seed), dtype=torch.float64)
+    error = torch.randn(shape[:3], generator=_random(seed + 1), dtype=torch.float64)
+    seen = torch.einsum("bsrk,bk->bsr", design, latents) + noise * error
+    return LatentTerms(
+        torch.einsum("bsrk,bsrl->bskl", design, design),
+        torch.einsum("bsrk,bsr->bsk", design, seen),
+    )
+
+
+@pytest.fixture
+def terms() -> LatentTerms:
+    latents = torch.randn(20, K, generator=_random(), dtype=torch.float64)
+    return _terms(latents, rows=4)
+
+
+def test_posterior_solves_the_normal_equations(terms: LatentTerms) -> None:
+    found = terms.posterior()
+    for b in range(20):
+        precision = terms.matrix[b].sum(0).numpy() + np.eye(K)
+        vector = terms.vector[b].sum(0).numpy()
+        np.testing.assert_allclose(found.mean[b], np.linalg.solve(precision, vector))
+        np.testing.assert_allclose(found.covariance[b], np.linalg.inv(precision))
+
+
+def test_without_images_the_posterior_is_the_prior() -> None:
+    found = posterior(torch.zeros(2, K, K), torch.zeros(2, K))
+    torch.testing.assert_close(found.mean, torch.zeros(2, K))
+    torch.testing.assert_close(found.covariance, torch.eye(K).expand(2, K, K))
+
+
+def test_a_model_without_latents_has_empty_posteriors() -> None:
+    found = posterior(torch.zeros(2, 0, 0), torch.zeros(2, 0))
+    assert found.mean.shape == (2, 0)
+    assert found.covariance.shape == (2, 0, 0)
+
+
+def test_moments_are_covariance_and_squared_mean(terms: LatentTerms) -> None:
+    found = terms.posterior()
+    outer = found.mean[:, :, None] * found.mean[:, None]
+    torch.testing.assert_close(found.moments() - outer, found.covariance)
+
+
+def test_evidence_is_the_integral_over_the_latent() -> None:
+    matrix, vector = 3.0, 2.0
+    terms = LatentTerms(
+        torch.full((1, 2, 1, 1), matrix / 2, dtype=torch.float64),
+        torch.full((1, 2, 1), vector / 2, dtype=torch.float64),
+    )
+    z = np.linspace(-10, 10, 20001)
+    density = np.exp(vector * z - matrix * z**2 / 2 - z**2 / 2) / np.sqrt(2 * np.pi)
+    found = float(log_evidence(terms, terms.posterior()))
+    assert found == pytest.approx(np.log(np.trapezoid(density, z)))
+
+
+def test_population_is_recovered_from_many_particles() -> None:
+    root = torch.tensor([[1.5, 0.0], [-0.6, 0.5]], dtype=torch.float64)
+    mean = torch.tensor([0.4, -1.0], dtype=torch.float64)
+    normal = torch.randn(4000, 2, generator=_random(), dtype=torch.float64)
+    latents = normal @ root.T + mean
+    centre, spread = population(_terms(latents, rows=2))
+    # 4000 particles: four standard errors of a mean are 0.1, of a variance 0.2
+    torch.testing.assert_close(centre, mean, atol=0.1, rtol=0)
+    torch.testing.assert_close(spread, root @ root.T, atol=0.2, rtol=0)
+
+
+def test_a_population_without_spread_has_none() -> None:
+    _, spread = population(_terms(torch.zeros(2000, 2, dtype=torch.float64), rows=6))
+    assert float(spread.diagonal().max()) < 0.02
+
+
+def test_roots_standardise_a_covariance() -> None:
+    factor = torch.randn(K, K, generator=_random(), dtype=torch.float64)
+    covariance = factor @ factor.T
+    root, inverse = standardising(covariance)
+    torch.testing.assert_close(root @ root.T, covariance)
+    torch.testing.assert_close(inverse @ root, torch.eye(K, dtype=torch.float64))
+
+
+def test_a_changed_basis_describes_the_same_volumes(terms: LatentTerms) -> None:
+    change = torch.randn(K, K, generator=_random(5), dtype=torch.float64)
+    again = terms.changed(change).changed(torch.linalg.inv(change))
+    torch.testing.assert_close(again.matrix, terms.matrix)
+    torch.testing.assert_close(again.vector, terms.vector)
+
+
+def test_latents_about_a_centre_are_those_less_the_centre() -> None:
+    latents = torch.randn(10, K, generator=_random(), dtype=torch.float64)
+    centre = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    moved = _terms(latents + centre, rows=5, noise=0.0).about(centre)
+    torch.testing.assert_close(moved.vector, _terms(latents, rows=5, noise=0.0).vector)
+
+
+def test_held_out_gains_are_zero_where_maps_are() -> None:
+    nothing = LatentTerms(torch.zeros(7, 2, K, K), torch.zeros(7, 2, K))
+    assert torch.equal(nothing.held_out_gains(), torch.zeros(K, 7))
+
+
+def test_held_out_gains_are_losses_where_there_is_no_signal() -> None:
+    gains = _terms(torch.zeros(2000, 2, dtype=torch.float64), rows=4).held_out_gains()
+    z = gains.mean(1) / (gains.std(1) / 2000**0.5)
+    assert float(z.max()) < 0
+
+
+def test_held_out_gains_rise_with_each_latent_that_varies() -> None:
+    latents = torch.randn(2000, K, generator=_random(), dtype=torch.float64)
+    latents[:, 2] = 0
+    first, second, third = _terms(latents, rows=4).held_out_gains().mean(1).tolist()
+    assert 0 < first < second
+    assert third < second
+
+
+def test_a_gain_is_a_difference_of_squared_errors() -> None:
+    """One tilt of each set: the prediction from one is held against the other."""
+    design = torch.tensor([[2.0], [3.0]], dtype=torch.float64)  # (set, K)
+    seen = torch.tensor([1.0, 4.0], dtype=torch.float64)
+    terms = LatentTerms(
+        (design[:, :, None] * design[:, None])[None], (design * seen[:, None])[None]
+    )
+    expected = 0.0
+    for told in (0, 1):
+        a, y = float(design[told, 0]), float(seen[told])
+        b, other = float(design[1 - told, 0]), float(seen[1 - told])
+        predicted = b * a * y / (a * a + 1)
+        expected += 0.5 * (other**2 - (other - predicted) ** 2)
+    assert float(terms.held_out_gains()) == pytest.approx(expected)
