@@ -115,8 +115,7 @@ def spectra_to_volumes(spectra: Tensor, box_size_px: int) -> Tensor:
 def volumes_to_spectra(volumes: Tensor) -> Tensor:
     """Centred oversampled half spectra of volumes (..., D, D, D), to be read with `read_grid`.
 
-    The inverse of :func:`spectra_to_volumes` on volumes of the box: what trilinear reading takes
-    away is allowed for beforehand.
+    What trilinear reading takes away is allowed for beforehand.
     """
     box_size_px = volumes.shape[-1]
     edge = OVERSAMPLING * box_size_px
