@@ -113,7 +113,10 @@ class JointModel:
             torch.cat([each.matrix for each in found])[back],
             torch.cat([each.vector for each in found])[back],
         )
-        return standard_latents(terms, self.maps, self.precision)
+        _, change = standard_latents(terms, self.maps, self.precision)
+        standard = terms.about(change[0, 1:]).changed(change[1:, 1:].T)
+        weaker = terms.weakened(max(1.0, standard.inconsistency()))
+        return standard_latents(weaker, self.maps, self.precision)
 
     def at_full_resolution(self, full: Observations) -> FullMaps:
         """Maps with all shells, filtered by what the halves agree on."""
@@ -147,8 +150,7 @@ class JointModel:
         """Precision of the noise and of what the maps may be wrong by."""
         maps = solve_basis(total, self.models.prior, self.halves.mask)
         fsc = self.models.fsc.clamp(_LEAST_FSC, 1).to(maps)
-        joint = 2 * fsc / (1 + fsc)
-        doubt = (_shell_power(maps) * (1 - joint) / joint).sum(0) / self.halves.window_power
+        doubt = (_shell_power(maps) * (1 - fsc) / fsc).sum(0) / self.halves.window_power
         signal = torch.stack([each.signal_transfer for each in passes]).sum(0)
         noise = torch.stack([each.noise_transfer for each in passes]).sum(0)
         seen = (noise > 0) & (self.precision > 0)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _TILT_SETS: Final = 2
 _PRIOR_ROUNDS: Final = 30
+_SCALE_ROUNDS: Final = 5
+_RIDGE: Final = 1e-4
 _LEAST_VARIANCE: Final = 1e-8
 
 
@@ -50,6 +52,35 @@ class LatentTerms:
                 gain = gain + _gain(matrix[:, 1 - told], vector[:, 1 - told], mean)
             gains.append(gain)
         return torch.stack(gains)
+
+    def inconsistency(self) -> float:
+        """Squared error with which tilts predict the others, over that which was to be expected.
+
+        1 where the noise is as strong as the terms take it to be.
+        """
+        n_latents = self.vector.shape[-1]
+        identity = torch.eye(n_latents, device=self.vector.device, dtype=self.vector.dtype)
+        factor = 1.0
+        for _ in range(_SCALE_ROUNDS):
+            squared = []
+            for told in range(_TILT_SETS):
+                known = posterior(self.matrix[:, told] / factor, self.vector[:, told] / factor)
+                matrix, vector = (
+                    self.matrix[:, 1 - told] / factor,
+                    self.vector[:, 1 - told] / factor,
+                )
+                surprise = vector - torch.einsum("bkl,bl->bk", matrix, known.mean)
+                expected = matrix + matrix @ known.covariance @ matrix
+                level = expected.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+                solved = torch.linalg.solve(expected + _RIDGE * level * identity, surprise)
+                seen = level[:, 0, 0] > 0
+                squared.append((surprise * solved).sum(1)[seen])
+            factor *= float(torch.cat(squared).mean()) / n_latents
+        return factor
+
+    def weakened(self, factor: float) -> LatentTerms:
+        """As if the noise had ``factor`` times its power."""
+        return LatentTerms(self.matrix / factor, self.vector / factor)
 
     def about(self, centre: Tensor) -> LatentTerms:
         """For latents less a centre (K,), which the mean map takes in."""
