@@ -1,0 +1,106 @@
+"""A linear model of tilt series: what differs is found, and nothing where nothing does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from tests.core.linear.class_sets import ClassSet, class_set
+from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, HeldOut, LinearFit, fit_linear
+from tomodrgn.core.particles.keyed_random import keyed_normal
+
+B = 60
+
+torch.set_num_threads(1)
+
+
+def _fit(given: ClassSet, n_latents: int | None, seed: int = 0) -> LinearFit:
+    n_searched = (n_latents or MOST_LATENTS) + SPARE_LATENTS
+    return fit_linear(
+        given.images,
+        given.rows,
+        keyed_normal(seed, "linear start", 0, given.keys, n_searched),
+        n_latents=n_latents,
+        window_power=given.window_power,
+        report=lambda line: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> ClassSet:
+    """Three classes of twenty particles."""
+    return class_set(tmp_path_factory.mktemp("three"), n_particles=B, n_classes=3, snr=1.0)
+
+
+@pytest.fixture(scope="module")
+def fit(three: ClassSet) -> LinearFit:
+    return _fit(three, 2)
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> ClassSet:
+    """Sixty particles of one structure."""
+    return class_set(tmp_path_factory.mktemp("alike"), n_particles=B, n_classes=1, snr=0.5)
+
+
+def test_classes_are_apart_in_the_latents(three: ClassSet, fit: LinearFit) -> None:
+    labels = KMeans(3, n_init=10, random_state=0).fit_predict(fit.latents.mean.numpy())
+    assert adjusted_rand_score(three.labels, labels) >= 0.9
+    assert fit.is_heterogeneous
+
+
+def test_two_latents_tell_three_classes_and_are_found(three: ClassSet) -> None:
+    assert len(_fit(three, None).maps) == 1 + 2
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_particles_that_are_alike_are_said_to_be(alike: ClassSet, seed: int) -> None:
+    assert not _fit(alike, 1, seed).is_heterogeneous
+
+
+def test_the_same_start_gives_the_same_latents(three: ClassSet, fit: LinearFit) -> None:
+    again = _fit(three, 2)
+    assert torch.equal(again.latents.mean, fit.latents.mean)
+    assert torch.equal(again.maps, fit.maps)
+
+
+def test_the_start_matters_little(three: ClassSet, fit: LinearFit) -> None:
+    other = _fit(three, 2, seed=1)
+    one, two = (
+        torch.pdist(each.latents.mean.double()).numpy() for each in (fit, other)
+    )  # whatever the axes
+    assert np.corrcoef(one, two)[0, 1] > 0.98
+
+
+def test_latents_are_standard(fit: LinearFit) -> None:
+    moments = fit.latents.moments().mean(0)
+    torch.testing.assert_close(fit.latents.mean.mean(0), torch.zeros(2), atol=0.1, rtol=0)
+    torch.testing.assert_close(moments, torch.eye(2), atol=0.1, rtol=0)  # rounds of population()
+
+
+def test_everything_has_the_size_that_was_asked_for(fit: LinearFit) -> None:
+    assert fit.maps.shape == (3, 16, 16, 16)
+    assert fit.half_maps.shape == (2, 16, 16, 16)
+    assert fit.latents.covariance.shape == (B, 2, 2)
+    assert fit.fsc.shape == (3, 9)
+    assert len(fit.held_out.gain) == 2
+    assert 6 <= fit.radius_px <= 8
+
+
+def test_covariances_are_positive_and_narrower_than_the_prior(fit: LinearFit) -> None:
+    values = torch.linalg.eigvalsh(fit.latents.covariance)
+    assert float(values.min()) > 0
+    assert float(values.max()) < 1
+
+
+def _held_out(*increments: float) -> HeldOut:
+    nothing = (0.0,) * len(increments)
+    return HeldOut(gain=nothing, z=nothing, increment_z=increments)
+
+
+def test_latents_count_up_to_the_last_that_adds_something() -> None:
+    assert _held_out(5.0, 1.0, 4.0, 0.3).n_significant == 3
+    assert _held_out(1.0, -2.0).n_significant == 0

@@ -1,0 +1,159 @@
+"""One model of all particles: standard latents, each found with maps of other particles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.linear.class_sets import ClassSet, class_set
+from tomodrgn.core.linear.basis import solve_basis
+from tomodrgn.core.linear.fit import fit_half_models
+from tomodrgn.core.linear.half_models import Halves, collected
+from tomodrgn.core.linear.halves import grams_of
+from tomodrgn.core.linear.joint import JointModel, join_halves, standard_latents
+from tomodrgn.core.linear.latents import LatentTerms, population, posterior
+from tomodrgn.core.linear.passes import run_pass
+
+B = 30
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> ClassSet:
+    """Two classes of fifteen particles."""
+    return class_set(tmp_path_factory.mktemp("two"), n_particles=B, n_classes=2, snr=2.0)
+
+
+@pytest.fixture(scope="module")
+def order() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((B, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def joint(given: ClassSet, order: np.ndarray) -> JointModel:
+    halves = Halves(given.images.to_radius(5), given.rows, given.window_power)
+    models = fit_half_models(halves, order, n_latents=1, report=lambda line: None)
+    return join_halves(halves, models, lambda line: None)
+
+
+def test_the_model_of_all_explains_more_than_noise(joint: JointModel) -> None:
+    assert joint.evidence > 1
+    means = torch.cat([joint.models.maps[:, 0], joint.maps[:1]]).flatten(1)
+    assert float(torch.cosine_similarity(means[:2], means[2:]).min()) > 0.8
+
+
+def test_no_particle_helps_to_make_the_maps_it_is_found_with(joint: JointModel) -> None:
+    images, rows = joint.halves.images, np.array([1, 4, 9])
+    others = np.setdiff1d(np.arange(B), rows)
+    everyone = run_pass(images, np.arange(B), joint.maps, joint.precision)
+    apart = run_pass(images, others, joint.maps, joint.precision)
+    maps = solve_basis(collected(apart), joint.models.prior, joint.halves.mask)
+    expected = run_pass(images, rows, maps, joint.precision, collect=False).terms
+    found = joint._fold_terms(rows, collected(everyone), joint.precision)
+    scale = float(expected.matrix.abs().max())  # float32 sums, with and without the others
+    torch.testing.assert_close(found.matrix, expected.matrix, atol=1e-3 * scale, rtol=0)
+
+
+def test_latents_tell_the_classes_apart_in_the_order_of_the_particles(
+    given: ClassSet, joint: JointModel, order: np.ndarray
+) -> None:
+    latents, change = joint.cross_validated_latents(order[:, 0])
+    assert latents.mean.shape == (B, 1)
+    assert change.shape == (2, 2)
+    assert abs(np.corrcoef(latents.mean[:, 0], given.labels)[0, 1]) > 0.95
+
+
+def test_the_folds_matter_little(joint: JointModel, order: np.ndarray) -> None:
+    one, other = (joint.cross_validated_latents(order[:, k])[0].mean for k in (0, 1))
+    assert np.corrcoef(one[:, 0], other[:, 0])[0, 1] > 0.98
+
+
+def test_maps_with_all_shells_have_the_box_of_the_images(
+    given: ClassSet, joint: JointModel
+) -> None:
+    wide = joint.at_full_resolution(given.images)
+    assert wide.maps.shape == (2, 16, 16, 16)
+    assert wide.half_maps.shape == (2, 16, 16, 16)
+    assert wide.fsc.shape == (2, 9)
+    assert len(wide.precision) == 9
+    torch.testing.assert_close(wide.fsc[:, :6].float(), joint.models.fsc[:, :6].float())
+
+
+def _terms(n_particles: int, n_latents: int, seed: int) -> LatentTerms:
+    random = torch.Generator().manual_seed(seed)
+    design = torch.randn(n_particles, 2, 6, n_latents, generator=random)
+    latents = torch.randn(n_particles, n_latents, generator=random) @ torch.tensor(
+        [[2.0, 0.3], [0.0, 0.7]]
+    ) + torch.tensor([0.5, -0.3])
+    seen = torch.einsum("bsrk,bk->bsr", design, latents)
+    seen = seen + torch.randn(seen.shape, generator=random)
+    return LatentTerms(
+        torch.einsum("bsrk,bsrl->bskl", design, design),
+        torch.einsum("bsrk,bsr->bsk", design, seen),
+    )
+
+
+@pytest.fixture
+def terms() -> LatentTerms:
+    return _terms(300, 2, 0)
+
+
+@pytest.fixture
+def maps() -> torch.Tensor:
+    return torch.randn(3, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_standard_latents_have_mean_zero_and_variance_one(
+    terms: LatentTerms, maps: torch.Tensor
+) -> None:
+    found, _ = standard_latents(terms, maps, torch.ones(5))
+    mean = found.mean.mean(0)
+    second = found.moments().mean(0)
+    # population() ends after a fixed number of rounds
+    torch.testing.assert_close(mean, torch.zeros(2), atol=0.02, rtol=0)
+    torch.testing.assert_close(second, torch.eye(2), atol=0.05, rtol=0)
+
+
+def test_standard_latents_describe_the_same_volumes(terms: LatentTerms, maps: torch.Tensor) -> None:
+    """They are the posteriors under the population, in other coordinates."""
+    found, change = standard_latents(terms, maps, torch.ones(5))
+    new = torch.einsum("cd,dzyx->czyx", change, maps)
+    centre, spread = population(terms)
+    precision = torch.linalg.inv(spread)
+    matrix = terms.matrix.sum(1) + precision
+    vector = terms.vector.sum(1) + precision @ centre
+    old_mean = torch.linalg.solve(matrix, vector)
+    before = maps[0] + torch.einsum("bk,kzyx->bzyx", old_mean, maps[1:])
+    after = new[0] + torch.einsum("bk,kzyx->bzyx", found.mean, new[1:])
+    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+
+
+def test_standard_maps_are_apart_and_ordered(terms: LatentTerms, maps: torch.Tensor) -> None:
+    precision = torch.linspace(1, 2, 5)
+    _, change = standard_latents(terms, maps, precision)
+    new = torch.einsum("cd,dzyx->czyx", change, maps)[1:]
+    weights = precision / torch.arange(5).clamp_min(1)
+    gram = grams_of(new, new, weights).cross.sum(0)
+    assert float(gram[0, 0]) > float(gram[1, 1]) > 0
+    assert abs(float(gram[0, 1])) < 1e-3 * float(gram[0, 0])
+
+
+def test_latents_lean_to_the_positive_side(maps: torch.Tensor, terms: LatentTerms) -> None:
+    """A rare state has a large positive latent, whatever the sign of the basis was."""
+    for sign in (1.0, -1.0):
+        turned = LatentTerms(terms.matrix, sign * terms.vector)
+        signs = torch.tensor([1.0, sign, sign])[:, None, None, None]
+        found, _ = standard_latents(turned, signs * maps, torch.ones(5))
+        assert float((found.mean**3).sum(0).min()) >= 0
+
+
+def test_posteriors_of_standard_latents_are_those_of_a_standard_prior(
+    terms: LatentTerms, maps: torch.Tensor
+) -> None:
+    found, change = standard_latents(terms, maps, torch.ones(5))
+    centre = change[0, 1:]
+    moved = terms.about(centre).changed(change[1:, 1:].T)
+    again = posterior(moved.matrix.sum(1), moved.vector.sum(1))
+    torch.testing.assert_close(found.covariance, again.covariance)
