@@ -66,9 +66,9 @@ class HeldOut:
 
     @property
     def n_significant(self) -> int:
-        """Latents up to the last that adds something."""
-        found = [k for k, z in enumerate(self.increment_z, 1) if z > SIGNIFICANT_Z]
-        return max(found, default=0)
+        """Latents up to the last that adds something and with which there is a gain in all."""
+        tested = enumerate(zip(self.z, self.increment_z, strict=True), 1)
+        return max((k for k, each in tested if min(each) > SIGNIFICANT_Z), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
