@@ -149,3 +149,16 @@ def test_a_gain_is_a_difference_of_squared_errors() -> None:
         predicted = b * a * y / (a * a + 1)
         expected += 0.5 * (other**2 - (other - predicted) ** 2)
     assert float(terms.held_out_gains()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("noise", [1.0, 1.5])
+def test_inconsistency_is_the_power_of_the_noise(noise: float) -> None:
+    latents = torch.randn(2000, 2, generator=_random(), dtype=torch.float64)
+    found = _terms(latents, rows=6, noise=noise).inconsistency()
+    assert found == pytest.approx(noise**2, rel=0.1)  # 8000 squared numbers, and few rounds
+
+
+def test_weakened_terms_are_no_more_contradictory_than_noise() -> None:
+    latents = torch.randn(2000, 2, generator=_random(), dtype=torch.float64)
+    terms = _terms(latents, rows=6, noise=1.5)
+    assert terms.weakened(terms.inconsistency()).inconsistency() == pytest.approx(1, rel=0.05)
