@@ -20,7 +20,7 @@ from tomodrgn.core.linear.halves import (
     common_frame,
     grams_of,
     honest_fsc,
-    smooth_fsc,
+    mean_map_fsc,
     wiener_prior,
 )
 from tomodrgn.core.linear.latents import LatentTerms, Posterior, log_evidence, standardising
@@ -174,7 +174,7 @@ class Halves:
         """Maps (2, C, D, D, D) in a common frame, their FSC and the prior (C, shells)."""
         weights = torch.stack([each.mean_weights() for each in sums])
         rough = self.solve(sums, _WEAK_PRIOR * weights)
-        fsc = smooth_fsc(rough[0][0], rough[1][0])[None]
+        fsc = mean_map_fsc(rough[0][0], rough[1][0])[None]
         if len(rough[0]) > 1:
             grams = grams_of(rough[0][1:], rough[1][1:], weights.mean((0, 1)))
             frames = common_frame(grams)

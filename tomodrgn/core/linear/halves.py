@@ -111,6 +111,17 @@ def smooth_fsc(first: Tensor, second: Tensor) -> Tensor:
     return curves[0]
 
 
+def mean_map_fsc(first: Tensor, second: Tensor) -> Tensor:
+    """(D/2 + 1,) correlation of mean maps, not less than its standard error in each shell.
+
+    There is a mean map at every resolution: where halves agree less than by chance, it is not known
+    that there is none, and to damp a shell altogether leaves in it what a mask spreads there.
+    """
+    curve = smooth_fsc(first, second)
+    n_independent = torch.pi * torch.arange(len(curve)).clamp_min(1).square()  # in half a sphere
+    return torch.maximum(curve, 1 / n_independent.sqrt())
+
+
 def _deflation(gram: Tensor) -> Tensor:
     """(K, K) takes from each map its share of those before it (Gram and Schmidt)."""
     total = gram.sum(0)

@@ -24,7 +24,13 @@ from tomodrgn.core.linear.half_models import (
     standard_change,
     with_mean,
 )
-from tomodrgn.core.linear.halves import grams_of, shells_of, smooth_fsc, wiener_prior
+from tomodrgn.core.linear.halves import (
+    grams_of,
+    mean_map_fsc,
+    shells_of,
+    smooth_fsc,
+    wiener_prior,
+)
 from tomodrgn.core.linear.latents import (
     LatentTerms,
     Posterior,
@@ -128,6 +134,7 @@ class JointModel:
         weights = torch.stack([each.mean_weights() for each in sums])
         rough = wide.solve(sums, _WEAK_PRIOR * weights)
         fsc = torch.stack([smooth_fsc(one, other) for one, other in zip(*rough, strict=True)])
+        fsc[0] = mean_map_fsc(rough[0][0], rough[1][0])
         n_known = self.halves.images.radius_px + 1
         fsc[:, :n_known] = self.models.fsc[:, :n_known]
         prior = wiener_prior(weights.mean(0), fsc)
