@@ -25,6 +25,7 @@ ANALYSIS_OPTIONS: Final = (
     Classic("--lowpass", "lowpass_a"),
     Classic("--Apix", "pixel_size_a"),
     Classic("--plot-format", "plot_format"),
+    Classic("--no-report", "report", constant=False),
     Classic("--device", "device"),
     *DEVICE_OPTIONS,
 )

@@ -53,6 +53,8 @@ class AnalysisSpec(Spec):
     """Pixel size in angstrom for the headers of volumes, instead of that of the run."""
     plot_format: PictureFormat = "png"
     """Format of pictures."""
+    report: bool = True
+    """Write a report that any browser opens."""
     device: NonNegativeInt | None = None
     """Accepted for older calls; volumes are decoded where --accelerator says."""
     devices: DevicesSpec = DevicesSpec()

@@ -1,0 +1,1 @@
+"""One HTML file that shows an analysis in any browser, without a network."""
