@@ -81,7 +81,7 @@ def test_covariances_belong_to_the_latents(run: Path) -> None:
     assert covariance.shape == (_N, 2, 2)
     variance = covariance.diagonal(axis1=1, axis2=2)
     np.testing.assert_allclose(np.exp(log_variance), variance, rtol=1e-5)
-    np.testing.assert_allclose(mean.var(0) + variance.mean(0), 1, atol=0.1)
+    np.testing.assert_allclose(variance.mean(0), 1, atol=1e-3)  # in units of what is not known
 
 
 def test_figures_say_what_was_found(run: Path) -> None:

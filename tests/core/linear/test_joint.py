@@ -10,9 +10,8 @@ from tests.core.linear.class_sets import ClassSet, class_set
 from tomodrgn.core.linear.basis import solve_basis
 from tomodrgn.core.linear.fit import fit_half_models
 from tomodrgn.core.linear.half_models import Halves, collected
-from tomodrgn.core.linear.halves import grams_of
 from tomodrgn.core.linear.joint import JointModel, join_halves, standard_latents
-from tomodrgn.core.linear.latents import LatentTerms, population, posterior
+from tomodrgn.core.linear.latents import LatentTerms, population
 from tomodrgn.core.linear.passes import run_pass
 
 B = 30
@@ -105,20 +104,21 @@ def maps() -> torch.Tensor:
     return torch.randn(3, 8, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-def test_standard_latents_have_mean_zero_and_variance_one(
-    terms: LatentTerms, maps: torch.Tensor
-) -> None:
-    found, _ = standard_latents(terms, maps, torch.ones(5))
-    mean = found.mean.mean(0)
-    second = found.moments().mean(0)
+def test_standard_latents_have_mean_zero_in_units_of_their_doubt(terms: LatentTerms) -> None:
+    found, _ = standard_latents(terms)
     # population() ends after a fixed number of rounds
-    torch.testing.assert_close(mean, torch.zeros(2), atol=0.02, rtol=0)
-    torch.testing.assert_close(second, torch.eye(2), atol=0.05, rtol=0)
+    torch.testing.assert_close(found.mean.mean(0), torch.zeros(2), atol=0.1, rtol=0)
+    torch.testing.assert_close(found.covariance.mean(0), torch.eye(2), atol=1e-4, rtol=0)
+
+
+def test_the_best_known_latent_comes_first(terms: LatentTerms) -> None:
+    spread = standard_latents(terms)[0].moments().mean(0).diagonal()
+    assert float(spread[0]) > float(spread[1]) >= 0.9
 
 
 def test_standard_latents_describe_the_same_volumes(terms: LatentTerms, maps: torch.Tensor) -> None:
     """They are the posteriors under the population, in other coordinates."""
-    found, change = standard_latents(terms, maps, torch.ones(5))
+    found, change = standard_latents(terms)
     new = torch.einsum("cd,dzyx->czyx", change, maps)
     centre, spread = population(terms)
     precision = torch.linalg.inv(spread)
@@ -128,32 +128,19 @@ def test_standard_latents_describe_the_same_volumes(terms: LatentTerms, maps: to
     before = maps[0] + torch.einsum("bk,kzyx->bzyx", old_mean, maps[1:])
     after = new[0] + torch.einsum("bk,kzyx->bzyx", found.mean, new[1:])
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+    basis = change[1:, 1:]
+    old_covariance = basis.T @ found.covariance @ basis
+    torch.testing.assert_close(old_covariance, torch.linalg.inv(matrix), atol=1e-4, rtol=1e-3)
 
 
-def test_standard_maps_are_apart_and_ordered(terms: LatentTerms, maps: torch.Tensor) -> None:
-    precision = torch.linspace(1, 2, 5)
-    _, change = standard_latents(terms, maps, precision)
-    new = torch.einsum("cd,dzyx->czyx", change, maps)[1:]
-    weights = precision / torch.arange(5).clamp_min(1)
-    gram = grams_of(new, new, weights).cross.sum(0)
-    assert float(gram[0, 0]) > float(gram[1, 1]) > 0
-    assert abs(float(gram[0, 1])) < 1e-3 * float(gram[0, 0])
+def test_standard_latents_do_not_depend_on_the_basis(terms: LatentTerms) -> None:
+    turned = terms.changed(torch.tensor([[1.5, 0.4], [-0.2, 0.8]]))
+    one, other = standard_latents(terms)[0], standard_latents(turned)[0]
+    torch.testing.assert_close(other.mean, one.mean, atol=0.02, rtol=0.02)
 
 
-def test_latents_lean_to_the_positive_side(maps: torch.Tensor, terms: LatentTerms) -> None:
+def test_latents_lean_to_the_positive_side(terms: LatentTerms) -> None:
     """A rare state has a large positive latent, whatever the sign of the basis was."""
     for sign in (1.0, -1.0):
-        turned = LatentTerms(terms.matrix, sign * terms.vector)
-        signs = torch.tensor([1.0, sign, sign])[:, None, None, None]
-        found, _ = standard_latents(turned, signs * maps, torch.ones(5))
+        found, _ = standard_latents(LatentTerms(terms.matrix, sign * terms.vector))
         assert float((found.mean**3).sum(0).min()) >= 0
-
-
-def test_posteriors_of_standard_latents_are_those_of_a_standard_prior(
-    terms: LatentTerms, maps: torch.Tensor
-) -> None:
-    found, change = standard_latents(terms, maps, torch.ones(5))
-    centre = change[0, 1:]
-    moved = terms.about(centre).changed(change[1:, 1:].T)
-    again = posterior(moved.matrix.sum(1), moved.vector.sum(1))
-    torch.testing.assert_close(found.covariance, again.covariance)

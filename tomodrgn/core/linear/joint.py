@@ -25,7 +25,6 @@ from tomodrgn.core.linear.half_models import (
     with_mean,
 )
 from tomodrgn.core.linear.halves import (
-    grams_of,
     mean_map_fsc,
     shells_of,
     smooth_fsc,
@@ -54,6 +53,7 @@ _SETTLED: Final = 0.001
 """Change of the log evidence per particle, over its size, below which rounds end."""
 _WEAK_PRIOR: Final = 0.01
 _LEAST_FSC: Final = 1e-3
+_LEAST_DOUBT: Final = 1e-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,8 @@ class JointModel:
             order: (B,) particles are dealt to the folds in this order.
 
         Returns:
-            The latents, with a mean of 0 and a variance of 1, ordered by what they explain, and the
-            change (1 + K, 1 + K) of the maps that belongs to them.
+            The latents as :func:`standard_latents` gives them, and the change (1 + K, 1 + K) of the
+            maps that belongs to them.
         """
         device = self.maps.device
         passes = self.halves.passes(torch.stack([self.maps, self.maps]), self.precision)
@@ -119,10 +119,9 @@ class JointModel:
             torch.cat([each.matrix for each in found])[back],
             torch.cat([each.vector for each in found])[back],
         )
-        _, change = standard_latents(terms, self.maps, self.precision)
-        standard = terms.about(change[0, 1:]).changed(change[1:, 1:].T)
-        weaker = terms.weakened(max(1.0, standard.inconsistency()))
-        return standard_latents(weaker, self.maps, self.precision)
+        centre, spread = population(terms)
+        standard = terms.about(centre).changed(standardising(spread)[0])
+        return standard_latents(terms.weakened(max(1.0, standard.inconsistency())))
 
     def at_full_resolution(self, full: Observations) -> FullMaps:
         """Maps with all shells, filtered by what the halves agree on."""
@@ -184,31 +183,30 @@ def join_halves(halves: Halves, models: HalfModels, report: Callable[[str], None
     )
 
 
-def standard_latents(
-    terms: LatentTerms, maps: Tensor, precision: Tensor
-) -> tuple[Posterior, Tensor]:
-    """Latents with a mean of 0 and a variance of 1, ordered by what they explain.
+def standard_latents(terms: LatentTerms) -> tuple[Posterior, Tensor]:
+    """Latents with a mean of 0 in units of what is not known of them, best known first.
+
+    Their posteriors are those of a normal population. Each dimension is scaled such that posteriors
+    have a variance of 1 on average, and turned such that they are not correlated: distances between
+    particles are in standard errors in all directions, which is what clustering needs.
 
     Args:
         terms: of B particles.
-        maps: (1 + K, D, D, D) that the terms belong to.
-        precision: (shells,) of the noise.
 
     Returns:
         The latents and the change (1 + K, 1 + K) of the maps that belongs to them.
     """
     centre, spread = population(terms)
     root, _ = standardising(spread)
-    scaled = torch.einsum("kl,kzyx->lzyx", root, maps[1:])
-    weights = precision / torch.arange(len(precision), device=maps.device).clamp_min(1)
-    gram = grams_of(scaled, scaled, weights).cross.sum(0).to(root)
-    _, axes = torch.linalg.eigh(gram)
-    change = with_mean((root @ axes.flip(1)).T)
-    change[0, 1:] = centre
     about = terms.about(centre)
-    skew = (about.changed(change[1:, 1:].T).posterior().mean ** 3).sum(0)
-    change[1:] *= torch.where(skew < 0, -1.0, 1.0)[:, None]
-    return about.changed(change[1:, 1:].T).posterior(), change
+    standard = about.changed(root).posterior()
+    doubts, axes = torch.linalg.eigh(standard.covariance.mean(0))
+    doubts = doubts.clamp_min(_LEAST_DOUBT).sqrt()
+    scale = axes / doubts
+    scale = scale * torch.where(((standard.mean @ scale) ** 3).sum(0) < 0, -1.0, 1.0)
+    change = with_mean((root @ (scale * doubts.square())).T)
+    change[0, 1:] = centre
+    return Posterior(standard.mean @ scale, scale.T @ standard.covariance @ scale), change
 
 
 def _shell_power(maps: Tensor) -> Tensor:

@@ -65,18 +65,24 @@ class Teacher:
     latent_dim: int
     scale: float
 
+    @property
+    def unit(self) -> Tensor:
+        """(K,) spread of the latents of the model, which is 1 for the learner."""
+        mean, log_variance = self.posterior
+        return (mean.square() + log_variance.exp()).mean(0).sqrt()
+
     def posterior_of(self, rows: NDArray[np.int64]) -> Posterior:
         """(b, Z) of some particles."""
         mean, log_variance = self.posterior
         found = torch.from_numpy(rows).to(mean.device)
-        return Posterior(
-            _resized(mean[found], self.latent_dim), _resized(log_variance[found], self.latent_dim)
-        )
+        mean = mean[found] / self.unit
+        log_variance = log_variance[found] - 2 * self.unit.log()
+        return Posterior(_resized(mean, self.latent_dim), _resized(log_variance, self.latent_dim))
 
     @torch.no_grad()
     def coefficients(self, freqs: Tensor, latent: Tensor, counts: Tensor) -> Tensor:
         """(N, 2) at latents (b, Z), in the intensities of the run."""
-        known = _resized(latent, self.posterior.mean.shape[1])
+        known = _resized(latent, self.posterior.mean.shape[1]) * self.unit
         return self.scale * self.model.decode(freqs, known, counts)
 
 
