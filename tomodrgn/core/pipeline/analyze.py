@@ -15,6 +15,7 @@ from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, analyze_late
 from tomodrgn.core.pipeline.analysis_pictures import draw_analysis
 from tomodrgn.core.pipeline.analysis_volumes import decode_sets, write_latent_table, write_set
 from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.notebooks import place_notebooks
 from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.pipeline.report import REPORT, write_report
 
@@ -55,10 +56,13 @@ def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
         for name, words in findings["warnings"].items():
             logger.warning("%s: %s", name, words)
         write_text_atomic(outdir / FINDINGS, json.dumps(findings, indent=1) + "\n")
+        place_notebooks(outdir, chosen.run)
+        (outdir / REPORT).unlink(missing_ok=True)  # of an earlier call
         if spec.report:
             with drawing(REPORT):
                 write_report(
                     outdir,
+                    spec,
                     chosen,
                     results=results,
                     found=found,

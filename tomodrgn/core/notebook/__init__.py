@@ -1,0 +1,1 @@
+"""What notebooks call: an analysis as a table, selections, views, and saved selections."""
