@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.pipeline.analysis_findings import LINEAR_FIGURES
 from tomodrgn.core.pipeline.nuisance import REPORT as NUISANCE
 from tomodrgn.core.report.page import Page, Picture, Table, page_text
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints, encode_points
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
     from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis
+    from tomodrgn.core.specs.analysis import AnalysisSpec
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ _COLOURS: Final = 64
 
 def write_report(
     outdir: Path,
+    spec: AnalysisSpec,
     chosen: ChosenEpoch,
     *,
     results: RunResults,
@@ -50,16 +53,15 @@ def write_report(
     points = encode_points(
         _points(results.particles, found, columns), most_bytes=MOST_BYTES_OF_POINTS
     )
-    sections, missing = _sections(outdir, chosen.run, findings)
+    sections, missing = _sections(outdir, spec, chosen.run, findings)
     gradient = colour_map("viridis").gradient(np.linspace(0, 1, _COLOURS))
-    verdict = chosen.verdict
     page = Page(
         title=f"{chosen.run.resolve().name}, {_moment(chosen)}",
         subtitle=f"{results.particles.n_particles:,} particles, "
         f"{found.latents.shape[1]} latent dimensions",
         facts=_facts(chosen, results),
         warnings=findings["warnings"],
-        verdict="" if verdict is None else f"Held-out tilts: {verdict.reason}.",
+        verdict=_verdict(chosen),
         sections=sections,
         details=_details(chosen.run),
         points=points.values,
@@ -71,6 +73,18 @@ def write_report(
     write_text_atomic(path, page_text(page))
     logger.info("%s: %.1f MB, opens in any browser", path, path.stat().st_size / 1e6)
     return path
+
+
+def _verdict(chosen: ChosenEpoch) -> str:
+    """What held-out tilts say of the run."""
+    if chosen.verdict is not None:
+        return f"Held-out tilts: {chosen.verdict.reason}."
+    if (chosen.run / LINEAR_FIGURES).exists():
+        return "A linear model, fitted to its end."
+    return (
+        "No tilts were held out, so nothing here tells learning from memorising; train with "
+        "--fraction-train 0.8 to be told."
+    )
 
 
 def _moment(chosen: ChosenEpoch) -> str:
@@ -150,30 +164,20 @@ def _manifest(run: Path) -> dict[str, Any]:
 
 
 def _sections(
-    outdir: Path, run: Path, findings: Mapping[str, Any]
+    outdir: Path, spec: AnalysisSpec, run: Path, findings: Mapping[str, Any]
 ) -> tuple[dict[str, list[Picture | Table]], list[str]]:
     """Pictures and tables by heading; and what is left out, in words."""
-    album = _Album()
+    album, of_run = _Album(MOST_BYTES_OF_PICTURES), _Album(MOST_BYTES_OF_PICTURES // 5)
     clusters = findings["clusters"]
+    if spec.plot_format != "png":
+        album = _Album(0)  # what is there as PNG is of an earlier call
+        album.missing.append(f"pictures of this analysis, which are {spec.plot_format}, not png")
     pictures: dict[str, list[Picture | Table]] = {
-        "Volumes along components": album.take(
-            outdir / "z_pca_volumes.png",
-            "Central slices of the volumes along each principal component of the latents, from the "
-            "5th to the 95th percentile of the particles; one grey scale, one contour.",
-        ),
-        "Volumes of clusters": [
-            picture
-            for each in clusters
-            for picture in album.take(
-                outdir / each["folder"] / "volumes.png",
-                f"{each['folder']}: central slices of the volume in the middle of each cluster; in "
-                "brackets how many particles it has.",
-            )
-        ],
+        "Volumes": _volumes(album, outdir, findings) if findings["volumes"] else [],
         "Clusters by tomogram": [_by_tomogram(each) for each in clusters],
         "What explains the latents": [
             *_nuisance(run / "nuisance" / NUISANCE),
-            *album.take(run / "nuisance" / "nuisance.png", "Nuisance report of the whole run."),
+            *of_run.take(run / "nuisance" / "nuisance.png", "Nuisance report of the whole run."),
         ],
         "Variance and losses": [
             *album.take(
@@ -183,19 +187,19 @@ def _sections(
             *album.take(outdir / "model_loss.png", "Losses by epoch."),
         ],
     }
-    return pictures, album.missing
+    return pictures, album.missing + of_run.missing
 
 
 class _Album:
     """Pictures taken into the page while there is room."""
 
-    def __init__(self) -> None:
-        self.room = MOST_BYTES_OF_PICTURES
+    def __init__(self, room: int) -> None:
+        self.most = self.room = room
         self.missing: list[str] = []
 
     def take(self, path: Path, caption: str) -> list[Picture | Table]:
         """The picture, if it is there and there is room for it."""
-        if not path.exists():
+        if not path.exists() or not self.most:
             return []
         if path.stat().st_size > self.room:
             self.missing.append(f"{path.name}, which is large; it lies in {path.parent.name}")
@@ -205,12 +209,26 @@ class _Album:
         return [Picture(png=png, caption=caption)]
 
 
+def _volumes(album: _Album, outdir: Path, findings: Mapping[str, Any]) -> list[Picture | Table]:
+    """Slices of the volumes that this analysis decoded."""
+    along = album.take(
+        outdir / "z_pca_volumes.png",
+        "Central slices of the volumes along each principal component of the latents, from the 5th "
+        "to the 95th percentile of the particles; one grey scale, one contour.",
+    )
+    for folder in [each["folder"] for each in findings["clusters"]]:
+        along += album.take(
+            outdir / folder / "volumes.png",
+            f"{folder}: central slices of the volume in the middle of each cluster; in brackets "
+            "how many particles it has.",
+        )
+    return along
+
+
 def _by_tomogram(clusters: Mapping[str, Any]) -> Table:
     """Particles of each cluster (rows) in each tomogram: shaded by the share of the tomogram."""
-    counts = np.asarray(clusters["particles_by_tomogram"])
+    counts = np.asarray(clusters["particles_by_tomogram"]).T
     names = clusters["tomograms"]
-    if counts.shape[0] != len(names):
-        counts = counts.T
     rows = [
         [name or "unnamed", *own]
         for name, own in zip(names, counts.tolist(), strict=True)

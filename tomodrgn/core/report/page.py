@@ -129,7 +129,7 @@ def _table(table: Table) -> str:
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in table.head)
     rows = "".join(_row(row, shaded=table.shaded) for row in table.rows)
     return (
-        f"<div class='wide'><table><caption>{escape(table.caption)}</caption>"
+        f"<p class='quiet'>{escape(table.caption)}</p><div class='wide'><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -30,13 +30,21 @@ class Scatter {
     });
   }
 
+  // Pixels across a dot: fewer, the more particles are shown.
+  dotSize(side) {
+    let shown = 0;
+    for (let row = 0; row < this.points.n; row++) if (this.isShown(row)) shown++;
+    return Math.max(1, Math.round(side / (shown > 20000 ? 400 : shown > 2000 ? 200 : 80)));
+  }
+
   draw(colours) {
     const side = Math.max(1, Math.round(this.canvas.clientWidth * (window.devicePixelRatio || 1)));
     this.canvas.width = this.canvas.height = side;
     const image = new ImageData(side, side);
     const selected = this.points.selected;
     const anySelected = selected.includes(1);
-    const size = Math.max(1, Math.round(side / (this.points.n > 20000 ? 400 : 180)));
+    const size = this.dotSize(side);
+    const corner = size > 3 ? Math.floor(size / 3) : 0;
     const [across, up] = this.scales();
     const [x, y] = this.map.axes;
     const paint = (row, isFaint) => {
@@ -45,7 +53,8 @@ class Scatter {
       const left = Math.round((x.steps[row] * across.factor + across.start) * side - size / 2);
       const top = Math.round((1 - y.steps[row] * up.factor - up.start) * side - size / 2);
       for (let v = Math.max(0, top); v < Math.min(side, top + size); v++) {
-        for (let u = Math.max(0, left); u < Math.min(side, left + size); u++) {
+        const inset = Math.max(0, corner - Math.min(v - top, top + size - 1 - v)); // round dots
+        for (let u = Math.max(0, left + inset); u < Math.min(side, left + size - inset); u++) {
           const at = 4 * (v * side + u);
           image.data[at] = rgb[0];
           image.data[at + 1] = rgb[1];
