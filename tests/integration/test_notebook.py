@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tests.core.notebook.notebooks import execute
 from tests.integration.conftest import Command
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.files.pickles import load_pickles
-from tomodrgn.core.pipeline.notebooks import NOTEBOOKS
+from tomodrgn.core.pipeline.notebooks import NOTEBOOKS, notebook_text
 from tomodrgn.core.pipeline.results import open_results
 
 _PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1)
@@ -88,17 +89,28 @@ def test_the_short_notebook_runs(run: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_jupyter_executes_notebooks_from_first_to_last_cell(run: Path, name: str) -> None:
+def test_jupyter_executes_notebooks_with_a_lasso_in_them(
+    run: Path, name: str, tmp_path: Path
+) -> None:
     missing = [m for m in ("nbclient", "ipykernel", "jscatter") if not importlib.util.find_spec(m)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     import nbformat
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(run / "analyze" / name, as_version=4)
+    analysis = tmp_path / "run" / "analyze"  # one of its own, as what is saved is not overwritten
+    shutil.copytree(run, analysis.parent, ignore=shutil.ignore_patterns("*_keep.*", "*_drop.*"))
+    (analysis / name).write_text(notebook_text(name, analysis, analysis.parent))
+    notebook = nbformat.read(analysis / name, as_version=4)
     nbformat.validate(notebook)
-    resources = {"metadata": {"path": str(run / "analyze")}}
+    shown_at = next(i for i, cell in enumerate(notebook.cells) if "scatter.show" in cell.source)
+    drawn = nbformat.v4.new_code_cell("scatter.scatter.selection([1, 4, 5])")
+    notebook.cells.insert(shown_at + 1, drawn)
+    check = "rows = selected.rows.tolist()\nassert {1, 4, 5} <= set(rows), rows"
+    notebook.cells.append(nbformat.v4.new_code_cell(check))
+    resources = {"metadata": {"path": str(analysis)}}
     NotebookClient(notebook, timeout=120, resources=resources).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in shown)
     assert any("image/png" in output.get("data", {}) for output in shown)
+    assert list(analysis.glob("z_keep.*.pkl"))

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.core.notebook.small_analysis import small_analysis
+from tomodrgn.core.analysis.notebook_figures import Picture
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.notebook.selections import select_rows
+from tomodrgn.core.notebook.views import lasso, show_latents, show_tomogram
+
+
+@pytest.mark.parametrize("color_by", [None, "z0", "tomogram", "index"])
+def test_latents_are_drawn_in_colours_of_any_column(color_by: str | None) -> None:
+    analysis = small_analysis()
+    chosen = select_rows(analysis, [1, 2])
+    picture = show_latents(analysis, chosen, x="z0", y="z1", color_by=color_by)
+    assert isinstance(picture, Picture)
+    assert picture.png.startswith(b"\x89PNG")
+
+
+def test_a_tomogram_is_drawn_with_nothing_selected_too() -> None:
+    analysis = small_analysis()
+    assert show_tomogram(analysis, "t1", select_rows(analysis, []), color_by="z0").png
+
+
+def test_a_tomogram_without_coordinates_says_where_to_look() -> None:
+    analysis = small_analysis()
+    flat = replace(analysis, particles=replace(analysis.particles, position_a=None))
+    with pytest.raises(DataError, match="has no coordinates"):
+        show_tomogram(flat, "t1")
+
+
+def test_without_widgets_a_scatter_is_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jscatter", None)
+    scatter = lasso(small_analysis(), x="z0", y="z1")
+    assert isinstance(scatter.show(), Picture)
+    assert len(scatter.selection) == 0
