@@ -275,7 +275,7 @@ def test_full_disk_leaves_only_whole_files(
     names = {path.name for path in outdir.iterdir()}
     assert names == {
         *("cache.h5", "run.log", "run.yaml", "manifest.json", "config.pkl"),
-        *("metrics.jsonl", "z.0.pkl"),
+        *("activity.jsonl", "metrics.jsonl", "z.0.pkl"),
     }
     assert read_latents(outdir / "z.0.pkl")[0].shape == (4, 2)
     accept(*call, "--overwrite")

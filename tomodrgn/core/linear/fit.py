@@ -36,6 +36,8 @@ SPARE_LATENTS: Final = 2
 """Latents searched for beyond those asked for, so that none of these is lost in a bad direction."""
 MOST_LATENTS: Final = 8
 """Latents searched for where their number is not given."""
+FEWEST_PER_LATENT: Final = 4
+"""Particles of a half for each latent that is searched for: with fewer, anything fits."""
 SIGNIFICANT_Z: Final = 2.5
 """Gain on held-out tilts over its standard error from which particles are called different."""
 _STARTING_ROUNDS: Final = 5
@@ -150,7 +152,9 @@ def fit_half_models(
     report: Callable[[str], None],
 ) -> HalfModels:
     """Models of both halves at one resolution; arguments as in :func:`fit_linear`."""
-    searched = (MOST_LATENTS if n_latents is None else n_latents) + SPARE_LATENTS
+    supported = min(len(rows) for rows in halves.rows) // FEWEST_PER_LATENT
+    most = MOST_LATENTS + SPARE_LATENTS if n_latents is None else n_latents + SPARE_LATENTS
+    searched = max(n_latents or 1, min(most, supported))
     random = torch.from_numpy(start[:, :searched]).to(halves.images.device)
     models = _settle(halves, _search(halves, random), report)
     return models.first(n_latents or max(1, _held_out(halves, models).n_significant))

@@ -124,7 +124,7 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
 
 
 def _refuse_results(run: RunSpecBase, outdir: Path) -> None:
-    find_start(run, outdir)
+    find_start(run, outdir, can_go_on=False)
     found = _old_results(outdir)
     if found and not run.training.overwrite:
         raise RunError(

@@ -17,7 +17,13 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
-from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, LinearFit, fit_linear
+from tomodrgn.core.linear.fit import (
+    FEWEST_PER_LATENT,
+    MOST_LATENTS,
+    SPARE_LATENTS,
+    LinearFit,
+    fit_linear,
+)
 from tomodrgn.core.linear.observations import Observations
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.physics.windows import circular_window
@@ -49,8 +55,6 @@ logger = logging.getLogger(__name__)
 
 COVARIANCE: Final = "z_covariance.npy"
 FIGURES: Final = "linear.json"
-_FEWEST_PER_LATENT: Final = 4
-"""Particles of a half for each latent that is searched for: with fewer, anything fits."""
 
 
 def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
@@ -70,7 +74,7 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
     devices = Devices(run.devices)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
-    find_start(run, outdir)
+    find_start(run, outdir, can_go_on=False)
     with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
         logger.info("%s", shlex.join(sys.argv))
         reader, particles = read_particles(run, registry)
@@ -145,7 +149,7 @@ def _halves(
     half = of_image[particles.starts[:-1]]
     rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
     fewest = min(len(part) for part in rows)
-    needed = _FEWEST_PER_LATENT * (run.latent.dim or 1)
+    needed = FEWEST_PER_LATENT * (run.latent.dim or 1)
     if fewest < needed:
         raise DataError(
             f"{particles.source}: half sets have {len(rows[0])} and {len(rows[1])} particles, "

@@ -38,8 +38,13 @@ class SavedState(NamedTuple):
     checkpoint: Checkpoint
 
 
-def find_start(run: RunSpecBase, outdir: Path) -> SavedState | None:
+def find_start(run: RunSpecBase, outdir: Path, *, can_go_on: bool = True) -> SavedState | None:
     """The state to go on from; None for a new run. Nothing is changed.
+
+    Args:
+        run: the run spec.
+        outdir: run directory.
+        can_go_on: whether a run of this kind can be interrupted and gone on with.
 
     Raises:
         RunError: there is no such state, or a new run would replace results.
@@ -50,9 +55,12 @@ def find_start(run: RunSpecBase, outdir: Path) -> SavedState | None:
         return SavedState(path, load_checkpoint(path))
     results = _files(outdir, RESULTS)
     if results and not run.training.overwrite:
+        found = outdir / METRICS
+        name = (found if found in results else results[0]).name
+        go_on = "go on with --load latest, " if can_go_on else ""
         raise RunError(
-            f"{outdir}: already holds a run ({results[0].name}); go on with --load latest, "
-            "choose another --outdir, or replace it with --overwrite"
+            f"{outdir}: already holds a run ({name}); {go_on}choose another --outdir, or replace "
+            "it with --overwrite"
         )
     return None
 
