@@ -97,14 +97,14 @@ def test_covariances_are_positive_and_narrower_than_the_population(fit: LinearFi
     assert float(torch.linalg.eigvalsh(left).min()) > 0
 
 
-def _n_significant(z: tuple[float, ...], increment_z: tuple[float, ...]) -> int:
-    return HeldOut(gain=z, z=z, increment_z=increment_z).n_significant
+def _n_useful(z: tuple[float, ...], increment_z: tuple[float, ...]) -> int:
+    return HeldOut(gain=z, z=z, increment_z=increment_z).n_useful(2.5)
 
 
 def test_latents_count_up_to_the_last_that_adds_something() -> None:
-    assert _n_significant((5.0, 5.1, 6.0, 6.0), (5.0, 1.0, 4.0, 0.3)) == 3
-    assert _n_significant((1.0, 0.1), (1.0, -2.0)) == 0
+    assert _n_useful((5.0, 5.1, 6.0, 6.0), (5.0, 1.0, 4.0, 0.3)) == 3
+    assert _n_useful((1.0, 0.1), (1.0, -2.0)) == 0
 
 
 def test_a_latent_that_makes_up_for_another_adds_nothing() -> None:
-    assert _n_significant((-4.0, 0.5), (-4.0, 5.0)) == 0
+    assert _n_useful((-4.0, 0.5), (-4.0, 5.0)) == 0

@@ -40,6 +40,12 @@ FEWEST_PER_LATENT: Final = 4
 """Particles of a half for each latent that is searched for: with fewer, anything fits."""
 SIGNIFICANT_Z: Final = 2.5
 """Gain on held-out tilts over its standard error from which particles are called different."""
+USEFUL_Z: Final = 2.0
+"""The same of one latent more, from which it is kept where their number is not given."""
+_PROMISING_Z: Final = 1.0
+"""The same at low resolution, from which a latent is followed to higher resolution."""
+_NOTABLE: Final = 0.005
+"""Least share of the whole gain that a latent adds, however surely."""
 _STARTING_ROUNDS: Final = 5
 _MOST_ROUNDS: Final = 20
 _SETTLED: Final = 0.005
@@ -66,11 +72,13 @@ class HeldOut:
     z: tuple[float, ...]
     increment_z: tuple[float, ...]
 
-    @property
-    def n_significant(self) -> int:
+    def n_useful(self, least_z: float) -> int:
         """Latents up to the last that adds something and with which there is a gain in all."""
-        tested = enumerate(zip(self.z, self.increment_z, strict=True), 1)
-        return max((k for k, each in tested if min(each) > SIGNIFICANT_Z), default=0)
+        added = np.diff(self.gain, prepend=0.0) > _NOTABLE * max(self.gain)
+        tested = enumerate(zip(self.z, self.increment_z, added, strict=True), 1)
+        return max(
+            (k for k, (z, more, notable) in tested if min(z, more) > least_z and notable), default=0
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +136,7 @@ def fit_linear(
         models = fit_half_models(halves, start, n_latents=n_latents, report=report)
         halves, models, held_out = _raise_resolution(halves, models, images, report)
         if n_latents is None:
-            models = models.first(max(1, held_out.n_significant))
+            models = models.first(max(1, held_out.n_useful(USEFUL_Z)))
         joint = join_halves(halves, models, report)
         latents, change = joint.cross_validated_latents(start[:, 0])
         wide = joint.at_full_resolution(images)
@@ -157,7 +165,7 @@ def fit_half_models(
     searched = max(n_latents or 1, min(most, supported))
     random = torch.from_numpy(start[:, :searched]).to(halves.images.device)
     models = _settle(halves, _search(halves, random), report)
-    return models.first(n_latents or max(1, _held_out(halves, models).n_significant))
+    return models.first(n_latents or max(1, _held_out(halves, models).n_useful(_PROMISING_Z)))
 
 
 def _search(halves: Halves, latents: Tensor) -> HalfModels:
