@@ -9,6 +9,26 @@ import pytest
 
 from tests.integration.conftest import SMALL_NETWORK, Command
 from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.simulation.tilt_series import simulate
+from tomodrgn.core.specs.simulation import SimulationSpec
+
+
+@pytest.fixture(scope="module")
+def two_states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty particles of two states that a linear model tells apart."""
+    return simulate(
+        SimulationSpec(
+            outdir=tmp_path_factory.mktemp("two_states"),
+            n_particles=60,
+            n_classes=2,
+            box_size_px=16,
+            pixel_size_a=20.0,
+            n_tilts=7,
+            tilt_step_deg=15.0,
+            snr=1.0,
+            seed=0,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +53,13 @@ def test_init_linear_fits_a_linear_model_inside_the_run_and_goes_on_from_it(
 
 
 def test_latents_begin_where_the_linear_run_ended(
-    star: Path, linear: Path, tomodrgn: Command, tmp_path: Path
+    two_states: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    run = tmp_path / "run"
+    linear, run = tmp_path / "linear", tmp_path / "run"
+    tomodrgn("train_linear", two_states, "-o", linear, "--zdim", 1, "--seed", 1, "--threads", 1)
     still = ("-n", 1, "--lr", 1e-9)
     words = (*SMALL_NETWORK, "--pooling-function", "mean", *still)
-    tomodrgn("train_vae", star, "-o", run, *words, "--init-from", linear)
+    tomodrgn("train_vae", two_states, "-o", run, *words, "--init-from", linear)
     known, found = (read_latents(folder / "z.pkl")[0] for folder in (linear, run))
     assert np.corrcoef(known[:, 0], found[:, 0])[0, 1] > 0.9
     assert found[:, 1].std() < 0.3 * known[:, 0].std()

@@ -23,6 +23,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
+from tomodrgn.core.run_directory import RUN_SPEC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,9 +164,15 @@ def _config(
         "model_args": _model(spec, particles.box_size_px, n_tilts),
         "seed": spec["seed"],
         "version": VERSION,
-        "time": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
+        "time": _started(results),
         "cmd": ["tomodrgn", "export"],
     }
+
+
+def _started(results: RunResults) -> datetime:
+    """When the run began (UTC), so that the same run gives the same files."""
+    written_at = (results.directory / RUN_SPEC).stat().st_mtime
+    return datetime.fromtimestamp(int(written_at), UTC).replace(tzinfo=None)
 
 
 def _model(spec: Any, box_size_px: int, n_tilts: int) -> dict[str, Any]:
