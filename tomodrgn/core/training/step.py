@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from tomodrgn.core.errors import RunError
-from tomodrgn.core.training.objective import LatentPenalty, accumulate_gradients
+from tomodrgn.core.training.micro_batches import MicroBatches
+from tomodrgn.core.training.objective import LatentPenalty
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,12 +72,14 @@ class Stepper:
         optimizer: over the parameters of the model.
         devices: processes and precision.
         scaler: loss scaling for float16; disabled otherwise.
+        micro_batches: computes gradients in as many parts as memory asks for.
     """
 
     model: VolumeModel
     optimizer: torch.optim.Optimizer
     devices: Devices
     scaler: torch.amp.GradScaler = field(init=False)
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
     failures: int = 0
 
     def __post_init__(self) -> None:
@@ -114,7 +117,7 @@ class Stepper:
         gradients = self._prepare(lr)
         sums = torch.zeros(2, device=self.devices.device, dtype=self.devices.dtype)
         if tilts is not None:
-            losses = accumulate_gradients(
+            losses = self.micro_batches.accumulate_gradients(
                 self.model,
                 tilts,
                 noise,
