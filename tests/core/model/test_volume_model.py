@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.fourier.volumes import centred_fft3
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.model.volume_model import VolumeModel
@@ -74,3 +74,39 @@ def test_an_odd_or_larger_output_box_is_refused() -> None:
     for box in (15, 26):
         with pytest.raises(DataError, match=f"output box {box} px must be even and at most"):
             list(decode_volumes(model, torch.zeros(1, 3), box_size_px=24, output_box_px=box))
+
+
+class Cramped(Blob):
+    """The same with memory for a number of rows and of volumes at a time."""
+
+    def __init__(self, rows: int, volumes: int) -> None:
+        super().__init__()
+        self.most_rows, self.most_volumes, self.faults = rows, volumes, 0
+
+    def forward(
+        self, freqs: torch.Tensor, latent: torch.Tensor | None, counts: torch.Tensor
+    ) -> torch.Tensor:
+        if len(freqs) > self.most_rows or len(counts) > self.most_volumes:
+            self.faults += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(freqs, latent, counts)
+
+
+@pytest.mark.parametrize(("rows", "volumes"), [(500, 100), (10_000, 2)])
+def test_volumes_that_do_not_fit_are_decoded_fewer_at_a_time(
+    rows: int, volumes: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    places = torch.arange(18.0).view(6, 3).double() / 6
+    (whole,) = decode_volumes(VolumeModel(Blob(), None), places, box_size_px=16)
+    cramped = Cramped(rows, volumes)
+    parts = list(decode_volumes(VolumeModel(cramped, None), places, box_size_px=16))
+    torch.testing.assert_close(torch.cat(parts), whole)
+    assert cramped.faults <= 6  # from 32 volumes down to 1, not once for each volume
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "decoding volumes: memory ran out"
+    ]
+
+
+def test_no_memory_for_one_volume_is_said() -> None:
+    with pytest.raises(RunError, match="decoding volumes: memory does not suffice for one"):
+        list(decode_volumes(VolumeModel(Cramped(0, 0), None), torch.zeros(1, 3), box_size_px=16))

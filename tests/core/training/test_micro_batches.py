@@ -135,13 +135,12 @@ def train(
     return weights, losses, sum(room.faults for room in rooms)
 
 
-@pytest.mark.parametrize("decoder", [CrampedDecoder, CrampedSweepingDecoder])
 @pytest.mark.parametrize(
-    "room",
+    ("decoder", "room"),
     [
-        {"decoder_rows": 900, "control": 0.1},  # fewer particles
-        {"decoder_rows": 150},  # fewer tilts of one particle
-        {"encoder_rows": 1300, "control": 0.1},
+        (CrampedDecoder, {"decoder_rows": 900, "control": 0.1}),  # fewer particles
+        (CrampedSweepingDecoder, {"decoder_rows": 150}),  # fewer tilts of one particle
+        (CrampedSweepingDecoder, {"encoder_rows": 1300, "control": 0.1}),
     ],
 )
 def test_the_steps_are_those_of_whole_batches(

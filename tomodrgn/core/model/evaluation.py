@@ -10,6 +10,7 @@ from tomodrgn.core.conventions import NYQUIST
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.volumes import half_ball, half_ball_to_volumes, volumes_to_half_ball
 from tomodrgn.core.interfaces import MapDecoder
+from tomodrgn.core.model.memory_faults import halved_until_it_fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,13 +48,14 @@ def decode_volumes(
         output_box_px: box of the volumes, at most D; their pixels are larger accordingly.
         extent: largest frequency evaluated, in cycles per pixel of the training box.
         scale: factor from normalised to original intensities.
-        batch_size: volumes per batch.
+        batch_size: volumes per batch; fewer where memory runs out.
 
     Yields:
         (v, D', D', D') float32 on the device, [z, y, x].
 
     Raises:
         DataError: the output box is odd, or larger than the training box.
+        RunError: memory does not suffice for one volume.
     """
     box = output_box_px or box_size_px
     if box % 2 or box > box_size_px:
@@ -62,19 +64,26 @@ def decode_volumes(
     ball = half_ball(box, min(extent * box_size_px, NYQUIST * box))
     freqs = torch.from_numpy(ball.k).to(weight) / box_size_px
     factor = scale * (box / box_size_px) ** 3
-    batches = [None] if latents is None else latents.split(batch_size)
-    for batch in batches:
+
+    def decode(volumes: slice, share: float) -> Tensor:
+        batch = None if latents is None else latents[volumes]
         if isinstance(model.decoder, MapDecoder):
             coefficients = volumes_to_half_ball(model.decoder.volumes(batch), ball)
         else:
-            coefficients = _decode_ball(model, freqs, batch)
-        yield factor * half_ball_to_volumes(coefficients, ball)
+            n_rows = int(share * rows_per_call(freqs.device))
+            coefficients = _decode_ball(model, freqs, batch, n_rows)
+        return factor * half_ball_to_volumes(coefficients, ball)
+
+    n_volumes = 1 if latents is None else len(latents)
+    yield from halved_until_it_fits("decoding volumes", n_volumes, batch_size, decode)
 
 
-def _decode_ball(model: VolumeModel, freqs: Tensor, latents: Tensor | None) -> Tensor:
+def _decode_ball(
+    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int
+) -> Tensor:
     """(V, K) complex coefficients of every latent at every frequency."""
     n_volumes = 1 if latents is None else len(latents)
-    n_freqs = max(1, rows_per_call(freqs.device) // n_volumes)
+    n_freqs = max(1, rows_at_once // n_volumes)
     parts = []
     for part in freqs.split(n_freqs):
         counts = torch.full((n_volumes,), len(part), device=freqs.device)

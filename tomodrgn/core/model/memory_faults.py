@@ -25,7 +25,7 @@ _ALLOCATOR_FAULTS: Final = (
     "CUFFT_ALLOC_FAILED",
 )
 """How libraries say it where they raise nothing more telling than a RuntimeError."""
-_LEAST_SHARE: Final = 2.0**-12
+_LEAST_SHARE: Final = 2.0**-8
 
 
 def is_out_of_memory(error: BaseException) -> bool:
