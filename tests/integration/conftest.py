@@ -18,7 +18,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 SMALL_NETWORK = shlex.split(
     "--dec-dim 16 --dec-layers 1 --enc-dim-A 16 --enc-layers-A 1 --out-dim-A 8 --enc-dim-B 16 "
-    "--pe-dim 4 --zdim 2 --seed 1 --lr 0.001 -b 4 --accelerator cpu --threads 1"
+    "--pe-dim 4 --zdim 2 --seed 1 --lr 0.001 -b 4 --accelerator cpu --threads 1 "
+    "--no-report"
 )
 
 

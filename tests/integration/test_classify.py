@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Command
 
-_PLAIN = ("-K", 2, "--seed", 1, "--accelerator", "cpu", "--threads", 1)
+_PLAIN = ("-K", 2, "--seed", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 
 
 @pytest.fixture(scope="module")

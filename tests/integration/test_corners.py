@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NETWORKS = (
     *("--zdim", 2, "--enc-layers-A", 1, "--enc-dim-A", 8, "--out-dim-A", 4, "--enc-dim-B", 8),
     *("--dec-layers", 1, "--dec-dim", 8, "--seed", 1, "-b", 4, "-n", 1),
-    *("--accelerator", "cpu", "--threads", 1),
+    *("--accelerator", "cpu", "--threads", 1, "--no-report"),
 )
 
 

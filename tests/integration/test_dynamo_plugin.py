@@ -62,7 +62,7 @@ def test_table_is_trained_on_and_exported(
 ) -> None:
     """Without any option that names the format."""
     run, out = tmp_path / "run", tmp_path / "out"
-    small = ["-n", "1", "--zdim", "2", "--enc-dim-A", "8", "--dec-dim", "8"]
+    small = ["-n", "1", "--zdim", "2", "--enc-dim-A", "8", "--dec-dim", "8", "--no-report"]
     words = ["train_vae", table, "-o", run, "--accelerator", "cpu", *small]
     trained = _run(environment, "-m", "tomodrgn", *words)
     assert trained.returncode == 0, trained.stderr

@@ -17,7 +17,7 @@ from tomodrgn.core.files.pickles import load_pickles
 from tomodrgn.core.pipeline.notebooks import NOTEBOOKS, notebook_text
 from tomodrgn.core.pipeline.results import open_results
 
-_PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1)
+_PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def test_decoder_is_trained(environment: dict[str, str], tmp_path: Path) -> None
     assert copied.returncode == 0, copied.stderr
     particles = copied.stdout.strip().splitlines()[-1]
     small = ["-n", "1", "--zdim", "2", "--set", "decoder.n_blobs=8", "--enc-dim-A", "8"]
-    decoder = ["--set", "decoder.kind=gaussian_mixture", "--accelerator", "cpu"]
+    decoder = ["--set", "decoder.kind=gaussian_mixture", "--accelerator", "cpu", "--no-report"]
     trained = _tomodrgn(environment, "train_vae", particles, "-o", run, *decoder, *small)
     assert trained.returncode == 0, trained.stderr
     assert (run / "weights.pkl").is_file()

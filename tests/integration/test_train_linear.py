@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Command
 
-_PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1)
+_PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 _N = 60
 
 

@@ -12,6 +12,8 @@ from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 
+_LINEAR = ("--zdim", 1, "--seed", 1, "--threads", 1, "--no-report")
+
 
 @pytest.fixture(scope="module")
 def two_states(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,7 +36,7 @@ def two_states(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def linear(star: Path, tomodrgn: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("linear") / "run"
-    tomodrgn("train_linear", star, "-o", run, "--zdim", 1, "--seed", 1, "--threads", 1)
+    tomodrgn("train_linear", star, "-o", run, *_LINEAR)
     return run
 
 
@@ -56,7 +58,7 @@ def test_latents_begin_where_the_linear_run_ended(
     two_states: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
     linear, run = tmp_path / "linear", tmp_path / "run"
-    tomodrgn("train_linear", two_states, "-o", linear, "--zdim", 1, "--seed", 1, "--threads", 1)
+    tomodrgn("train_linear", two_states, "-o", linear, *_LINEAR)
     still = ("-n", 1, "--lr", 1e-9)
     words = (*SMALL_NETWORK, "--pooling-function", "mean", *still)
     tomodrgn("train_vae", two_states, "-o", run, *words, "--init-from", linear)

@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {
         "pooling": "mean", "layers_a": 1, "dim_a": 8, "out_dim_a": 8, "layers_b": 1, "dim_b": 8,
     },
     "decoder": {"layers": 1, "dim": 8},
-    "training": {"num_epochs": 3, "checkpoint": 2},
+    "training": {"num_epochs": 3, "checkpoint": 2, "report": False},
     "devices": {"accelerator": "cpu", "threads": 1},
     "seed": 1,
 }  # fmt: skip

@@ -40,7 +40,7 @@ def run(simulated: Path, registry: Registry, tmp_path_factory: pytest.TempPathFa
         "latent": {"dim": 2},
         "encoder": {"pooling": "max", **small},
         "decoder": {"layers": 1, "dim": 8},
-        "training": {"num_epochs": 2},
+        "training": {"num_epochs": 2, "report": False},
         "contrast": {"invert_data": True},
         "seed": 3,
     }
@@ -95,7 +95,7 @@ def test_images_of_another_box_or_pixel_size_are_refused(
 def test_a_run_without_encoder_is_refused(
     simulated: Path, registry: Registry, tmp_path: Path
 ) -> None:
-    layer = {"reader": {"path": str(simulated)}, "training": {"num_epochs": 1},
+    layer = {"reader": {"path": str(simulated)}, "training": {"num_epochs": 1, "report": False},
              "decoder": {"layers": 1, "dim": 8}}  # fmt: skip
     train(resolve_run("train_nn", layer, registry=registry), registry, tmp_path / "nn")
     with pytest.raises(RunError, match="is a run without an encoder"):

@@ -24,7 +24,7 @@ Refuse = Callable[..., str]
 Accept = Callable[..., Result]
 Disk = Callable[[int], AbstractContextManager[None]]
 
-BASICS = ("--seed", 1, "-b", 4, "-n", 1, "--accelerator", "cpu", "--threads", 1)
+BASICS = ("--seed", 1, "-b", 4, "-n", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 _NOBODY = 65534
 DECODER = ("--layers", 1, "--dim", 8)
 NETWORKS = (

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.analysis.sketching import Sketch
 
-_LOSSES: Final = {
-    "generative": "reconstruction loss",
-    "divergence": "KL divergence (nat)",
-    "total": "total loss",
-}
 _SHIFTS: Final = (
     "product of successive shifts",
     "length of the shift",
@@ -33,17 +28,6 @@ _SHIFTS: Final = (
 _COLUMNS: Final = 4
 _PANEL_IN: Final = 2.1
 _HEXAGONS: Final = 50
-
-
-def losses(path: Path, metrics: pd.DataFrame) -> None:
-    """Draw reconstruction loss, divergence and total loss by epoch."""
-    with picture(path, width_in=9.6, height_in=2.7) as figure:
-        row = figure.subplots(1, len(_LOSSES))
-        for place, (axes, (column, title)) in enumerate(zip(row, _LOSSES.items(), strict=True)):
-            axes.plot(metrics["epoch"], metrics[column], color=colour(place))
-            axes.set_title(title, loc="left")
-            axes.ticklabel_format(axis="y", useOffset=False)
-            show_epochs(axes)
 
 
 def maps_by_epoch(

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.analysis.style import QUIET, colour, picture, show_epochs, show_frequencies
 from tomodrgn.core.analysis.weighting import relative_weights
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def weighting_scheme(
 
 
 def training_curves(path: Path, metrics: pd.DataFrame) -> None:
-    """Draw the losses of a run against the epoch.
+    """Draw the losses of a run against the epoch, counted from 0 as in the names of files.
 
     Args:
         path: PNG file.
@@ -89,11 +89,11 @@ def training_curves(path: Path, metrics: pd.DataFrame) -> None:
     with picture(path, width_in=3.3 * len(panels) + 0.4, height_in=2.8) as figure:
         axes_row = figure.subplots(1, len(panels), squeeze=False)[0]
         for place, (axes, (column, name)) in enumerate(zip(axes_row, panels.items(), strict=True)):
-            epochs = metrics["epoch"] + 1
+            epochs = metrics["epoch"]
             axes.plot(epochs, metrics[column], color=colour(place), marker=marker, markersize=3)
             axes.set_title(name, loc="left")
-            axes.set(xlabel="epoch", xlim=(0.5, epochs.max() + 0.5))
-            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+            axes.set_xlim(-0.5, epochs.max() + 0.5)
+            show_epochs(axes)
             axes.ticklabel_format(axis="y", useOffset=False)
 
 

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 _PLANES: Final = ("xy", "xz", "yz")  # across z, y, x
 _MOST_IN_ROW: Final = 10
 _CELL_IN: Final = 1.0
+_GREYS_PERCENT: Final = (0.5, 99.8)
 
 
 def central_slices(volume: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -43,7 +45,7 @@ def draw_slice_gallery(
     """
     everything = np.concatenate(list(rows))
     axis = int(np.argmax(everything.var(axis=0).sum(axis=(1, 2))))
-    low, high = np.percentile(everything[:, axis], (0.5, 99.8))
+    low, high = np.percentile(everything[:, axis], _GREYS_PERCENT)
     lines = [
         (name, row[first : first + _MOST_IN_ROW, axis], captions[first : first + _MOST_IN_ROW])
         for name, row, captions in zip(names, rows, titles, strict=True)
@@ -62,13 +64,30 @@ def draw_slice_gallery(
             for axes in panels[len(images) :]:
                 axes.set_axis_off()
             for axes, image, caption in zip(panels, images, captions, strict=False):
-                axes.imshow(image, cmap="gray", vmin=low, vmax=high, origin="lower",
-                            interpolation="bicubic")  # fmt: skip
-                if image.min() < level < image.max():
-                    axes.contour(image, levels=[level], colors=colour(1), linewidths=0.6)
+                _show_slice(axes, image, (low, high), level)
                 axes.set_title(caption, fontsize=8, pad=3)
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set_visible(False)
+
+
+def draw_planes(
+    path: Path, slices: NDArray[np.float32], names: Sequence[str], level: float
+) -> None:
+    """Draw all three central slices (n, 3, D, D) of n volumes, on one grey scale.
+
+    Args:
+        path: the picture.
+        slices: as ``central_slices`` gives.
+        names: of the volumes.
+        level: density of the contour.
+    """
+    low, high = np.percentile(slices, _GREYS_PERCENT)
+    with picture(path, width_in=5.4, height_in=1.8 * len(slices) + 0.3) as figure:
+        grid = figure.subplots(len(slices), len(_PLANES), squeeze=False)
+        for panels, planes, name in zip(grid, slices, names, strict=True):
+            panels[0].set_ylabel(name)
+            for axes, image in zip(panels, planes, strict=True):
+                _show_slice(axes, image, (low, high), level)
+        for axes, plane in zip(grid[0], _PLANES, strict=True):
+            axes.set_title(plane, fontsize=9, pad=3)
 
 
 def draw_images(path: Path, images: NDArray[np.float32], titles: Sequence[str]) -> None:
@@ -83,3 +102,15 @@ def draw_images(path: Path, images: NDArray[np.float32], titles: Sequence[str]) 
             axes.set_title(title, fontsize=7, pad=3)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
+
+
+def _show_slice(
+    axes: Axes, image: NDArray[np.float32], greys: tuple[float, float], level: float
+) -> None:
+    """A slice (D, D) with its contour, without axes."""
+    low, high = greys
+    axes.imshow(image, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="bicubic")
+    if image.min() < level < image.max():
+        axes.contour(image, levels=[level], colors=colour(1), linewidths=0.6)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)

@@ -119,5 +119,5 @@ def components_with_metadata(
     more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
     return (
         f"rank correlations: {', '.join(words[:_MOST_NAMED])}{more}; structure need not be what "
-        "the latent shows there: see controls/ and nuisance"
+        "the latent shows there: see nuisance, and controls/ of analyze"
     )

@@ -106,6 +106,7 @@ TRAIN_OPTIONS: Final = (
     Classic("--log-interval", "training.log_interval"),
     Classic("--overwrite", "training.overwrite"),
     Classic("-v --verbose", "training.verbose"),
+    Classic("--no-report", "training.report", constant=False),
     *DEVICE_OPTIONS,
     Classic("--pe-type", "positional_encoding.kind"),
     Classic("--pe-dim", "positional_encoding.dim"),
@@ -116,6 +117,7 @@ TRAIN_LINEAR_OPTIONS: Final = (
     *RUN_OPTIONS,
     Classic("--overwrite", "training.overwrite"),
     Classic("-v --verbose", "training.verbose"),
+    Classic("--no-report", "training.report", constant=False),
     Classic("--accelerator", "devices.accelerator"),
     Classic("--threads", "devices.threads"),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tomodrgn.core.analysis.latent_findings import (
     GOES_WITH_METADATA,
     ONE_TOMOGRAM,
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import RunResults
@@ -48,11 +49,8 @@ def describe_analysis(
     if results.log_variance is not None:
         divergence = dimension_divergence(found.latents, results.log_variance)
     traversals = found.sets[: len(found.sets) - len(found.clusters)]
-    correlations = {
-        name: rank_correlations(found.scores, values, _AXES_COMPARED)
-        for name, values in columns.items()
-    }
-    warnings = _warnings(chosen, particles, found, divergence)
+    correlations = related_columns(found.scores, columns)
+    warnings = found.remarks | run_warnings(chosen, divergence) | _lonely_clusters(particles, found)
     related = components_with_metadata(correlations, particles.n_particles)
     if related is not None:
         warnings[GOES_WITH_METADATA] = related
@@ -99,14 +97,38 @@ def _clusters(each: NamedClusters, particles: ParticleSet) -> dict[str, Any]:
     }
 
 
-def _warnings(
-    chosen: ChosenEpoch,
-    particles: ParticleSet,
-    found: LatentAnalysis,
-    divergence: NDArray[np.float64] | None,
-) -> dict[str, str]:
-    """What to beware of, in words, by short names."""
-    warnings = dict(found.remarks)
+def verdict_words(chosen: ChosenEpoch) -> str:
+    """Whether to believe that particles differ as the latents say."""
+    if chosen.verdict is not None:
+        return f"Held-out tilts: {chosen.verdict.reason}."
+    figures = _linear_figures(chosen.run)
+    if figures is None:
+        return (
+            "No tilts were held out, so nothing here tells learning from memorising; train with "
+            "--fraction-train 0.8 to be told."
+        )
+    held_out = figures["held_out"]
+    best = int(np.argmax(held_out["z"]))
+    gain = (
+        f"log likelihood {held_out['gain'][best]:+.2f} per particle, {held_out['z'][best]:.1f} "
+        "standard errors"
+    )
+    if figures["is_heterogeneous"]:
+        return (
+            "Particles differ: with latents, tilts that no latent was fitted to are foretold "
+            f"better than by the consensus map ({gain})."
+        )
+    return f"No heterogeneity found: latents do not help to foretell held-out tilts ({gain})."
+
+
+def run_warnings(chosen: ChosenEpoch, divergence: NDArray[np.float64] | None) -> dict[str, str]:
+    """What to beware of in a run, in words, by short names.
+
+    Args:
+        chosen: the run at an epoch.
+        divergence: (Z,) mean divergence of each latent dimension from the prior, where it is known.
+    """
+    warnings: dict[str, str] = {}
     if chosen.verdict is not None:
         warnings |= chosen.verdict.warnings
         best = chosen.verdict.recommended_epoch
@@ -118,24 +140,37 @@ def _warnings(
     spare = None if divergence is None else spare_dimensions(divergence)
     if spare is not None:
         warnings.setdefault(*spare)
-    if _is_linear_without_differences(chosen.run):
+    linear = _linear_figures(chosen.run)
+    if linear is not None and linear["is_heterogeneous"] is False:
         warnings[UNUSED_LATENT] = (
             "latents of the linear model add nothing significant to the consensus map on held-out "
             "tilts: clusters and components may be noise"
         )
-    labels, n_labels = found.clusters[0].found.labels, len(found.clusters[0].found.sizes)
-    lonely = clusters_of_one_tomogram(count_by_tomogram(labels, n_labels, particles.tomogram))
-    if lonely is not None:
-        warnings[ONE_TOMOGRAM] = lonely
     return warnings
 
 
-def _is_linear_without_differences(run: Path) -> bool:
-    """Whether a linear fit says that its latents are noise."""
+def related_columns(
+    scores: NDArray[np.float32], columns: Mapping[str, NDArray[np.floating]]
+) -> dict[str, list[float]]:
+    """Rank correlations of what is known of particles (B,) with their first components (B, Z)."""
+    return {
+        name: rank_correlations(scores, values, _AXES_COMPARED) for name, values in columns.items()
+    }
+
+
+def _lonely_clusters(particles: ParticleSet, found: LatentAnalysis) -> dict[str, str]:
+    labels, n_labels = found.clusters[0].found.labels, len(found.clusters[0].found.sizes)
+    lonely = clusters_of_one_tomogram(count_by_tomogram(labels, n_labels, particles.tomogram))
+    return {} if lonely is None else {ONE_TOMOGRAM: lonely}
+
+
+def _linear_figures(run: Path) -> dict[str, Any] | None:
+    """What a linear fit says of itself; None where the run is none."""
     path = run / LINEAR_FIGURES
     if not path.exists():
-        return False
+        return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["is_heterogeneous"] is False
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # damaged: it is only one of several hints
+        figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return figures if {"is_heterogeneous", "held_out"} <= set(figures) else None
+    except (OSError, ValueError, TypeError):
+        return None  # damaged: it is only one of several hints

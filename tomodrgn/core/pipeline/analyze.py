@@ -13,11 +13,11 @@ from tomodrgn.core.pipeline.analysis_findings import describe_analysis
 from tomodrgn.core.pipeline.analysis_input import choose_epoch, open_latents
 from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, analyze_latents
 from tomodrgn.core.pipeline.analysis_pictures import draw_analysis
+from tomodrgn.core.pipeline.analysis_report import write_analysis_report
 from tomodrgn.core.pipeline.analysis_volumes import decode_sets, write_latent_table, write_set
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.notebooks import place_notebooks
-from tomodrgn.core.pipeline.pictures import drawing
-from tomodrgn.core.pipeline.report import REPORT, write_report
+from tomodrgn.core.pipeline.pictures import REPORT, drawing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
         (outdir / REPORT).unlink(missing_ok=True)  # of an earlier call
         if spec.report:
             with drawing(REPORT):
-                write_report(
+                write_analysis_report(
                     outdir,
                     spec,
                     chosen,

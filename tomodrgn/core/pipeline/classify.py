@@ -30,7 +30,7 @@ from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.linear import observe, window_power
-from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
+from tomodrgn.core.pipeline.pictures import draw_class_report, draw_half_map_fsc
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.reconstruct import write_curve
 from tomodrgn.core.pipeline.results import open_results
@@ -121,6 +121,8 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
         _tell(outdir, spec, fit, maps, time.perf_counter() - began)
+        if run.training.report:
+            draw_class_report(outdir, registry)
 
 
 def _refuse_results(run: RunSpecBase, outdir: Path) -> None:

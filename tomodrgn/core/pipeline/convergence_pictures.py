@@ -40,9 +40,10 @@ class ConvergencePictures:
         """Losses, maps by epoch, shifts of latents, and the groups that are followed."""
         with drawing("pictures of latents"):
             from tomodrgn.core.analysis import convergence_figures as figures
+            from tomodrgn.core.analysis.figures import training_curves
 
             if len(metrics):
-                figures.losses(self._path("00_total_loss"), metrics)
+                training_curves(self._path("00_total_loss"), metrics)
             figures.maps_by_epoch(
                 self._path("01_encoder_pcs"),
                 maps.components,

@@ -48,11 +48,21 @@ def load_model(
 def decode_at(
     directory: Path,
     weights: Path,
-    latents: NDArray[np.float32],
+    latents: NDArray[np.float32] | None,
     registry: Registry,
     device: torch.device,
+    *,
+    most_box_px: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """(D, D, D) volumes of a run at latents (V, Z), one after the other.
+
+    Args:
+        directory: of the run.
+        weights: of one of its epochs.
+        latents: None for a model of one structure, which has one volume.
+        registry: offers the parts.
+        device: where to decode.
+        most_box_px: even box to which larger volumes are cropped in Fourier space.
 
     Raises:
         RunError: the weights are missing, or those of another run.
@@ -60,8 +70,9 @@ def decode_at(
     model, checkpoint, run, facts = load_model(directory, weights, registry)
     batches = decode_volumes(
         model.to(device),
-        torch.from_numpy(latents).to(device),
+        None if latents is None else torch.from_numpy(latents).to(device),
         box_size_px=facts.box_size_px,
+        output_box_px=min(most_box_px or facts.box_size_px, facts.box_size_px),
         extent=run.preparation.l_extent,
         scale=checkpoint.norm[1],
         batch_size=8,

@@ -30,6 +30,7 @@ from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.parts import build_model, run_disc
+from tomodrgn.core.pipeline.pictures import draw_run_report
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.run_images import open_run_images
 from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
@@ -94,6 +95,7 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         _write_latents(outdir, found)
         _write_maps(outdir, found, scale=images.norm[1], pixel_size_a=facts.pixel_size_a)
         _tell(outdir, found, facts, time.perf_counter() - began)
+        draw_run_report(outdir, registry, devices.device, wanted=run.training.report)
 
 
 def _fit(

@@ -1,4 +1,4 @@
-"""Pictures that stand beside results. They help to look; a picture that fails is only a warning."""
+"""Pictures and reports beside results. They help to look; one that fails is only a warning."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import LossWeighting
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.registry import Registry
     from tomodrgn.core.simulation.scores import Comparison
 
 logger = logging.getLogger(__name__)
 
-PICTURES: Final = ("weighting_scheme_*.png", "training_curves.png")
-"""Pictures of a run directory."""
+REPORT: Final = "report.html"
+PICTURES: Final = ("weighting_scheme_*.png", "training_curves.png", REPORT)
+"""Pictures and the report of a run directory."""
 
 
 def draw_weighting_schemes(
@@ -95,6 +98,26 @@ def draw_half_map_fsc(
         from tomodrgn.core.analysis.fsc_figures import half_map_fsc
 
         half_map_fsc(path, curves, pixel_size_a=pixel_size_a, threshold=threshold)
+
+
+def draw_run_report(
+    outdir: Path, registry: Registry, device: torch.device, *, wanted: bool
+) -> None:
+    """Write the report of a run that has ended; one of an earlier end does not stay."""
+    (outdir / REPORT).unlink(missing_ok=True)
+    if wanted:
+        with drawing(REPORT):
+            from tomodrgn.core.pipeline.run_report import write_run_report
+
+            write_run_report(outdir, registry, device)
+
+
+def draw_class_report(outdir: Path, registry: Registry) -> None:
+    """Write the report of a classification that has ended."""
+    with drawing(REPORT):
+        from tomodrgn.core.pipeline.class_report import write_class_report
+
+        write_class_report(outdir, registry)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,11 @@ from tomodrgn.core.pipeline.parts import (
     run_disc,
     tilts_per_particle,
 )
-from tomodrgn.core.pipeline.pictures import draw_training_curves, draw_weighting_schemes
+from tomodrgn.core.pipeline.pictures import (
+    draw_run_report,
+    draw_training_curves,
+    draw_weighting_schemes,
+)
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.pipeline.run_images import RunImages, open_run_images
@@ -295,6 +299,12 @@ class _Training:
         draw_training_curves(self.outdir, self.outdir / METRICS)
         (self.outdir / INTERRUPTED).unlink(missing_ok=True)
         self._export()
+        draw_run_report(
+            self.outdir,
+            self.registry,
+            self.devices.device,
+            wanted=self.run_spec.training.report,
+        )
 
     def _export(self) -> None:
         """Hand the finished run to the exporters of its spec."""

@@ -138,7 +138,8 @@ class WarmStart:
         shared = {name: data[name] for name in _SHARED_SECTIONS}
         shared["cache"] |= {"path": self.run.cache.path or outdir / DEFAULT_CACHE}
         shared["devices"] |= {"devices": 1, "nodes": 1, "multigpu": False}
-        shared["training"] = {"overwrite": True, "verbose": self.run.training.verbose}
+        verbose = self.run.training.verbose
+        shared["training"] = {"overwrite": True, "verbose": verbose, "report": False}
         linear = self.registry.parse({**BASE_LAYERS["train_linear"], **shared})
         train_linear(linear, self.registry, outdir / LINEAR)
 

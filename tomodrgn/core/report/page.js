@@ -127,6 +127,8 @@ function chooseTomogram() {
 }
 
 function begin() {
+  byId("how").hidden = !scatters.length;
+  document.querySelector("[data-save=latents]").hidden = !points.latents;
   for (const { name } of [...points.kinds, ...points.numbers]) {
     byId("colour").append(element("option", name, { value: name }));
   }

@@ -65,14 +65,14 @@ class ReportPoints:
         kinds: by name, to colour by; the first is shown at first.
         numbers: (B,) by name, to colour by.
         index: (B,) number of each particle in the file that the run has read.
-        latents: (B, Z).
+        latents: (B, Z), or None for a model that has none.
     """
 
     maps: list[Places]
     kinds: Mapping[str, Kinds]
     numbers: Mapping[str, NDArray[np.floating]]
     index: NDArray[np.integer]
-    latents: NDArray[np.float32]
+    latents: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +107,12 @@ def encode_points(points: ReportPoints, *, most_bytes: int) -> EncodedPoints:
     of_two_bytes = 2 * len(points.index) * _CHARACTERS_OF_A_BYTE
     n_parts = 2 + 2 * len(points.maps) + len(points.kinds)
     room = most_bytes - n_parts * of_two_bytes
-    of_latents = 2 * points.latents.shape[1] * of_two_bytes
-    if of_latents <= room / 2:
+    n_latents = 0 if points.latents is None else points.latents.shape[1]
+    of_latents = 2 * n_latents * of_two_bytes
+    if points.latents is not None and of_latents <= room / 2:
         room -= of_latents
-        values["latents"] = {
-            "dim": points.latents.shape[1],
-            "values": as_text(points.latents.astype("<f4")),
-        }
-    else:
+        values["latents"] = {"dim": n_latents, "values": as_text(points.latents.astype("<f4"))}
+    elif points.latents is not None:
         left_out.append("latents are too many to be kept here; they are in the run directory")
     n_numbers = max(int(room // of_two_bytes), 0)
     values["numbers"] = [_number(*pair) for pair in list(points.numbers.items())[:n_numbers]]

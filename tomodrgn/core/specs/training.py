@@ -59,6 +59,8 @@ class TrainingSpec(Spec):
     """Replace the results of an earlier run in the same directory."""
     verbose: bool = False
     """Log more."""
+    report: bool = True
+    """Write a report that any browser opens when the run ends."""
 
 
 class DevicesSpec(Spec):

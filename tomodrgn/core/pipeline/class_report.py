@@ -1,0 +1,157 @@
+"""The report that a classification leaves: its classes, their maps, and whether to believe them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tomodrgn.core.analysis.latent_findings import (
+    ONE_TOMOGRAM,
+    clusters_of_one_tomogram,
+    count_by_tomogram,
+)
+from tomodrgn.core.files.labels import read_labels
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.pipeline.analysis_pictures import particle_columns
+from tomodrgn.core.pipeline.pictures import REPORT
+from tomodrgn.core.pipeline.report import (
+    MOST_BYTES_OF_PICTURES,
+    Album,
+    Report,
+    classes_by_tomogram,
+    tomogram_maps,
+    tomograms_of,
+    write_report,
+)
+from tomodrgn.core.pipeline.results import open_results
+from tomodrgn.core.placement.contour import automatic_level
+from tomodrgn.core.report.page import Table
+from tomodrgn.core.report.points import Kinds, ReportPoints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.analysis.latent_findings import TomogramCounts
+    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.report.page import Picture
+
+
+def write_class_report(run: Path, registry: Registry) -> None:
+    """Write ``report.html`` beside the classes of a finished classification."""
+    results = open_results(run, registry)
+    figures: dict[str, Any] = json.loads((run / "classify.json").read_text(encoding="utf-8"))
+    labels, posterior = read_labels(run / "labels.pkl"), np.load(run / "posterior.npy")
+    n_classes = len(figures["sizes"])
+    album = Album(MOST_BYTES_OF_PICTURES)
+    by_tomogram = count_by_tomogram(labels, n_classes, results.particles.tomogram)
+    report = Report(
+        results=results,
+        moment="classes",
+        model=f"{n_classes} classes",
+        files="labels.pkl, posterior.npy, class_*.mrc",
+        verdict=_verdict(figures),
+        warnings=_warnings(figures, by_tomogram),
+        points=_points(results, labels, posterior),
+        sections={
+            "Classes": [_table(figures)],
+            "Maps": _maps(album, run, figures["sizes"]),
+            "Classes by tomogram": [
+                classes_by_tomogram(
+                    "labels.pkl", by_tomogram.names, by_tomogram.counts.T, what="class"
+                )
+            ],
+        },
+        left_out=album.missing,
+    )
+    write_report(run / REPORT, report)
+
+
+def _points(
+    results: RunResults, labels: NDArray[np.int64], posterior: NDArray[np.float32]
+) -> ReportPoints:
+    particles, n_classes = results.particles, posterior.shape[1]
+    names = [f"{label}" for label in range(n_classes)]
+    sure = {f"probability of class {name}": posterior[:, int(name)] for name in names}
+    return ReportPoints(
+        maps=list(tomogram_maps(particles)),
+        kinds={"class": Kinds(codes=labels, names=names), "tomogram": tomograms_of(particles)},
+        numbers=sure | particle_columns(results),
+        index=particles.source_particle,
+        latents=None,
+    )
+
+
+def _verdict(figures: dict[str, Any]) -> str:
+    held_out = figures["held_out"]
+    gain = (
+        f"log likelihood {held_out['gain']:+.2f} per particle, {held_out['z']:.1f} standard errors"
+    )
+    if figures["is_heterogeneous"]:
+        return (
+            "Particles differ: tilts that took no part in sorting a particle are foretold better "
+            f"by the map of its class than by one map of all ({gain})."
+        )
+    return f"No heterogeneity found: classes do not help to foretell held-out tilts ({gain})."
+
+
+def _warnings(figures: dict[str, Any], by_tomogram: TomogramCounts) -> dict[str, str]:
+    warnings = {}
+    if not figures["is_heterogeneous"]:
+        warnings["no heterogeneity found"] = (
+            "do not interpret these classes, however different their maps look"
+        )
+    if not figures["is_settled"]:
+        warnings["not settled"] = "some particles still changed class when rounds ended"
+    lonely = clusters_of_one_tomogram(by_tomogram)
+    return warnings if lonely is None else warnings | {ONE_TOMOGRAM: lonely}
+
+
+def _table(figures: dict[str, Any]) -> Table:
+    rows = [
+        [
+            f"{label}",
+            size,
+            "-" if sure is None else f"{sure:.3f}",
+            f"{resolution_a:.1f}" if size and resolution_a is not None else "-",
+        ]
+        for label, (size, sure, resolution_a) in enumerate(
+            zip(figures["sizes"], figures["mean_posterior"], figures["resolution_a"], strict=True)
+        )
+    ]
+    return Table(
+        caption="Particles of each class, the mean probability of the class among them, and the "
+        "resolution to which half maps of the class agree.",
+        head=["class", "particles", "probability", "resolution (Å)"],
+        rows=rows,
+    )
+
+
+def _maps(album: Album, run: Path, sizes: Sequence[int]) -> list[Picture | Table]:
+    """Slices of the class maps, of which one is in memory at a time, and agreement of halves."""
+    from tomodrgn.core.analysis.gallery_figures import central_slices, draw_planes
+
+    slices, levels, names = [], [], []
+    for label, size in enumerate(sizes):
+        volume, _ = read_volume(run / f"class_{label:03d}.mrc")
+        slices.append(central_slices(volume))
+        levels.append(automatic_level(volume))
+        names.append(f"class {label} ({size:,})")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "maps.png"
+        draw_planes(path, np.stack(slices), names, float(np.median(levels)))
+        shown = album.take(
+            path,
+            "Central slices of the class maps, straight from the images; in brackets how many "
+            "particles a class has. One grey scale, one contour.",
+        )
+    return shown + album.take(
+        run / "class_FSC.png",
+        "Agreement of the half maps of each class, each of half of its particles.",
+    )
