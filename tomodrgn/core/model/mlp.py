@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Activation = Literal["relu", "leaky_relu"]
 LEAKY_SLOPE = 0.01
-BLOCK = 1024
-"""Rows whose activations stay in the cache of a processor core from layer to layer."""
+BLOCK = 512
+"""Most rows whose activations stay in the cache of a processor core from layer to layer."""
 
 
 class ResidualLinear(nn.Module):
@@ -169,11 +169,12 @@ class _FusedLayers(torch.autograd.Function):
         ]
         biases = layers[1::2]
         answers, inputs = [], []
-        for block, owner in zip(features.split(BLOCK), spread.split(BLOCK), strict=True):
+        n_rows = block_rows(len(features))
+        for block, owner in zip(features.split(n_rows), spread.split(n_rows), strict=True):
             inputs.append(block)
             hidden = shared.index_select(0, owner).addmm_(block, first.t())
             for weight, bias in zip(weights, biases, strict=True):
-                functional.leaky_relu_(hidden, slope)
+                activate_(hidden, slope)
                 inputs.append(hidden)
                 hidden = torch.addmm(bias, hidden, weight.t())
             answers.append(hidden)
@@ -190,14 +191,15 @@ class _FusedLayers(torch.autograd.Function):
         to_weights = [torch.zeros_like(weight) for weight in weights]
         to_biases = [weight.new_zeros(len(weight)) for weight in weights[1:]]
         to_shared, to_features = torch.zeros_like(shared), []
-        blocks = zip(gradient.split(BLOCK), spread.split(BLOCK), strict=True)
+        n_rows = block_rows(len(gradient))
+        blocks = zip(gradient.split(n_rows), spread.split(n_rows), strict=True)
         for index, (passed, owner) in enumerate(blocks):
             block_inputs = inputs[index * n_layers : (index + 1) * n_layers]
             for layer in range(n_layers - 1, 0, -1):
                 to_biases[layer - 1] += passed.sum(0)
                 to_weights[layer].addmm_(passed.t(), block_inputs[layer])
                 passed = passed @ weights[layer]  # noqa: PLW2901  on its way down the layers
-                through_activation(passed, block_inputs[layer], ctx.slope)
+                through_activation_(passed, block_inputs[layer], ctx.slope)
             to_weights[0].addmm_(passed.t(), block_inputs[0])
             to_shared.index_add_(0, owner, passed)
             if ctx.needs_input_grad[2]:
@@ -214,8 +216,25 @@ class _FusedLayers(torch.autograd.Function):
         )
 
 
-def through_activation(gradient: Tensor, activated: Tensor, slope: float) -> None:
+def block_rows(n_rows: int) -> int:
+    """Rows per block, at most :data:`BLOCK`, so that blocks are equally large."""
+    n_blocks = max(1, -(-n_rows // BLOCK))
+    return max(1, -(-n_rows // n_blocks))
+
+
+def activate_(hidden: Tensor, slope: float) -> None:
+    """Apply the activation in place."""
+    if slope:
+        functional.leaky_relu_(hidden, slope)
+    else:
+        hidden.relu_()
+
+
+def through_activation_(gradient: Tensor, activated: Tensor, slope: float) -> None:
     """Multiply a gradient by the derivative of the activation that gave ``activated``."""
-    torch.ops.aten.leaky_relu_backward.grad_input(
-        gradient, activated, slope, True, grad_input=gradient
-    )
+    if slope:
+        torch.ops.aten.leaky_relu_backward.grad_input(
+            gradient, activated, slope, True, grad_input=gradient
+        )
+    else:
+        torch.ops.aten.threshold_backward.grad_input(gradient, activated, 0, grad_input=gradient)

@@ -199,7 +199,7 @@ def _sweep(
         owner = torch.repeat_interleave(chunk.counts, output_size=len(sign)) + chunk.particles.start
         loss = _FoldedError(chunk, sign, scale)
         sweep.add(chunk.freqs * sign, owner, loss.answer_gradient)
-        total += loss.total
+        total += loss.total()
     gradients = sweep.finish()
     to_latent = total.new_zeros(()) if gradients.latent is None else gradients.latent
     return _Share(total, to_latent, gradients.parameters)
@@ -213,17 +213,22 @@ class _FoldedError:
 
     def __init__(self, chunk: CoefficientChunk, sign: Tensor, scale: float) -> None:
         ones = torch.ones_like(sign)
-        self.total = sign.new_zeros(())
-        self._target = torch.cat([chunk.target[:, :1], chunk.target[:, 1:] * sign], dim=1)
-        self._transfer = ones if chunk.transfer is None else chunk.transfer
+        transfer = ones if chunk.transfer is None else chunk.transfer
         self._weights = ones if chunk.weights is None else chunk.weights
-        self._factor = 2 * scale * self._weights * self._transfer
+        self._factor = 2 * scale * self._weights * transfer
+        self._transfer = transfer.expand_as(chunk.target)
+        self._negated = torch.cat([-chunk.target[:, :1], chunk.target[:, 1:] * -sign], dim=1)
+        self._errors = torch.zeros_like(chunk.target)
 
     def answer_gradient(self, rows: slice, answers: Tensor) -> Tensor:
-        """Derivative of ``scale`` times the error by the answers; the error adds to ``total``."""
-        error = answers * self._transfer[rows] - self._target[rows]
-        self.total += (error.square() * self._weights[rows]).sum()
-        return error.mul_(self._factor[rows])
+        """Derivative of ``scale`` times the error by the answers, whose errors are remembered."""
+        errors = self._errors[rows]
+        torch.addcmul(self._negated[rows], answers, self._transfer[rows], out=errors)
+        return errors * self._factor[rows]
+
+    def total(self) -> Tensor:
+        """Weighted squared error of the answers so far."""
+        return (self._errors.square() * self._weights).sum()
 
 
 def _rows_per_chunk(tilts: TiltBatch, n_workers: int) -> int:
