@@ -11,10 +11,14 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.errors import SpecError
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
+from tomodrgn.core.specs.files import merge, read_assignments
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 if TYPE_CHECKING:
@@ -144,6 +148,32 @@ def test_particles_that_are_alike_are_said_to_be(tomodrgn: Command, tmp_path: Pa
     assert not figures["is_heterogeneous"]
     assert figures["n_latents"] == 1
     assert "no heterogeneity found" in (outdir / "run.log").read_text()
+
+
+def test_held_out_tilts_are_as_if_they_were_not_there(
+    classes: Path, tomodrgn: Command, tmp_path: Path
+) -> None:
+    words = ("train_linear", classes, "--zdim", 1, "--norm", 0, 100, *_PLAIN)
+    tomodrgn(*words, "-o", tmp_path / "held_out", "--fraction-train", 0.7)
+    particles = open_results(tmp_path / "held_out", builtin_registry()).particles
+    kept = particles.source_image[train_mask(particles, 0.7, seed=1)]
+    np.savetxt(tmp_path / "kept.txt", kept, fmt="%d")
+    tomodrgn(*words, "-o", tmp_path / "left_out", "--ind-imgs", tmp_path / "kept.txt")
+    found, expected = (_latents_by_name(tmp_path / name) for name in ("held_out", "left_out"))
+    for name, latent in expected.items():
+        np.testing.assert_allclose(found[name], latent, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["training.lr=0.1", "training.load=latest", "latent.beta=1", "loss_weightings=[{kind: dose}]"],
+)
+def test_what_would_have_no_effect_is_refused(classes: Path, assignment: str) -> None:
+    data = {"reader": {"path": str(classes)}}
+    with pytest.raises(SpecError, match="train_linear and classify have no use for it"):
+        resolve_run(
+            "train_linear", merge(data, read_assignments([assignment])), registry=builtin_registry()
+        )
 
 
 def test_too_many_dimensions_for_the_particles_are_refused(

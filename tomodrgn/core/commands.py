@@ -36,6 +36,15 @@ BASE_LAYERS: Final[Mapping[str, Layer]] = {
 }
 """Sections that a command starts from, by command."""
 
+_USED_BY_LINEAR: Final[Mapping[str, frozenset[str]]] = {
+    "training": frozenset({"overwrite", "verbose", "report"}),
+    "latent": frozenset({"dim"}),
+    "devices": frozenset({"accelerator", "threads"}),
+    "loss_weightings": frozenset(),
+    "exporters": frozenset(),
+}
+"""Fields that linear models and classes look at, of the sections that they use in part."""
+
 
 def resolve_run(
     command: str, *layers: Mapping[str, Any], registry: Registry, pending: bool = False
@@ -64,6 +73,8 @@ def resolve_run(
             "decoder: train_linear fits linear_volumes without an encoder; leave both out, or "
             "use train_vae"
         )
+    if command == "train_linear":
+        _refuse_unused(run)
     if command == "train_nn" and encoder is not None:
         raise SpecError(
             f"encoder: train_nn has none, found {encoder.kind!r}; use train_vae, "
@@ -98,3 +109,19 @@ def resolve_reconstruction(
     mine = {name: merged.pop(name) for name in ReconstructionSpec.model_fields if name in merged}
     spec = validate(ReconstructionSpec, mine)
     return spec, resolve_run("prepare", merged, registry=registry, pending=pending)
+
+
+def _refuse_unused(run: RunSpecBase) -> None:
+    """Refuse what a run without a network would pass over in silence."""
+    given = run.model_dump(exclude_defaults=True)
+    for section, used in _USED_BY_LINEAR.items():
+        values = given.get(section)
+        names = sorted(set(values) - used) if isinstance(values, dict) else []
+        places = [f"{section}.{name}" for name in names] or (
+            [section] if values and not used else []
+        )
+        if places:
+            raise SpecError(
+                f"{places[0]}: train_linear and classify have no use for it; leave it out, or use "
+                "train_vae"
+            )

@@ -59,7 +59,7 @@ def class_set(folder: Path, *, n_particles: int, n_classes: int, snr: float) -> 
     half = half[particles.starts[:-1]]
     number = np.array([int(name.split("_")[1]) for name in particles.name])
     return ClassSet(
-        images=observe(run, particles, images, devices),
+        images=observe(run, particles, images, np.ones(particles.n_images, dtype=bool), devices),
         rows=(np.flatnonzero(half == 0), np.flatnonzero(half == 1)),
         keys=particle_keys(particles.tomogram, particles.name),
         window_power=window_power(run.preparation, particles.box_size_px),

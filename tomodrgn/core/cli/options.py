@@ -115,6 +115,7 @@ TRAIN_OPTIONS: Final = (
 
 TRAIN_LINEAR_OPTIONS: Final = (
     *RUN_OPTIONS,
+    Classic("--fraction-train", "dataset.fraction_train"),
     Classic("--overwrite", "training.overwrite"),
     Classic("-v --verbose", "training.verbose"),
     Classic("--no-report", "training.report", constant=False),

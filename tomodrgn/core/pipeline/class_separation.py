@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FEWEST_SHELLS = 3
+_LINEAR = "linear_volumes"
 
 
 class Separated(NamedTuple):
@@ -85,7 +86,8 @@ def _candidate_images(raw: RawClasses) -> tuple[NDArray[np.bool_], bool]:
     mask = np.isin(raw.class_of_image, raw.usable)
     parts: Any = raw.run
     fraction = raw.run.dataset.fraction_train
-    if parts.encoder is None or fraction >= 1:
+    has_labels_of_its_own = parts.encoder is not None or parts.decoder.kind == _LINEAR
+    if fraction >= 1 or not has_labels_of_its_own:
         return mask, False
     held_out = mask & ~train_mask(raw.particles, fraction, raw.run.seed or 0)
     return (held_out, True) if held_out.any() else (mask, False)

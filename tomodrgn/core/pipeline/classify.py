@@ -27,6 +27,7 @@ from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, fit_half_model
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
+from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.linear import observe, window_power
@@ -107,14 +108,15 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         reader, particles = read_particles(run, registry)
         task = _Task(spec, run, registry, particles, _halves(particles, run, spec.n_classes))
         latents = None if spec.start_from is None else _latents_of(task, spec.start_from)
-        facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+        is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
+        facts = dataset_facts(particles, is_trained)
         make_folder(outdir)
         begin_log()
         remove_results(outdir)
         for path in _old_results(outdir):
             path.unlink()
         images = open_run_images(run, reader, particles, outdir, devices)
-        observed = observe(run, particles, images, devices)
+        observed = observe(run, particles, images, is_trained, devices)
         fit = _fit(task, observed, latents)
         describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)
         write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))

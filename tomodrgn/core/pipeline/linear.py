@@ -26,6 +26,8 @@ from tomodrgn.core.linear.fit import (
 )
 from tomodrgn.core.linear.observations import Observations
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
+from tomodrgn.core.particles.selection import take_images
+from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
@@ -80,12 +82,14 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         logger.info("%s", shlex.join(sys.argv))
         reader, particles = read_particles(run, registry)
         rows = _halves(particles, run)
-        facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+        is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
+        facts = dataset_facts(particles, is_trained)
         make_folder(outdir)
         begin_log()
         remove_results(outdir)
         images = open_run_images(run, reader, particles, outdir, devices)
-        found = _fit(run, particles, images, rows, devices)
+        observed = observe(run, particles, images, is_trained, devices)
+        found = _fit(run, observed, rows)
         latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})
         run = run.model_copy(update={"latent": latent})
         describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)
@@ -100,16 +104,14 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
 
 def _fit(
     run: RunSpecBase,
-    particles: ParticleSet,
-    images: RunImages,
+    images: Observations,
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    devices: Devices,
 ) -> LinearFit:
-    observations = observe(run, particles, images, devices)
+    particles = images.particles
     keys = particle_keys(particles.tomogram, particles.name)
     n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
     return fit_linear(
-        observations,
+        images,
         rows,
         keyed_normal(run.seed or 0, "linear start", 0, keys, n_searched),
         n_latents=run.latent.dim,
@@ -119,15 +121,19 @@ def _fit(
 
 
 def observe(
-    run: RunSpecBase, particles: ParticleSet, images: RunImages, devices: Devices
+    run: RunSpecBase,
+    particles: ParticleSet,
+    images: RunImages,
+    is_trained: NDArray[np.bool_],
+    devices: Devices,
 ) -> Observations:
-    """All coefficients of the images of a run, where the run computes."""
+    """All coefficients of the images (M,) that a run does not hold out, where it computes."""
     disc = run_disc(run, particles.box_size_px)
     return Observations(
-        particles,
+        take_images(particles, is_trained, "held out"),
         disc,
         images.source,
-        images.cache_rows,
+        images.cache_rows[is_trained],
         radius_px=int(np.ceil(disc.radius_px[-1])),
         device=devices.device,
     )

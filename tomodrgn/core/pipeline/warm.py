@@ -159,7 +159,19 @@ class WarmStart:
                 f"run {wanted}; fit the linear model with the same data options"
             )
         match_particles(known.particles, self.particles)
+        self._warn_of_seen_tilts(known)
         return known
+
+    def _warn_of_seen_tilts(self, known: RunResults) -> None:
+        """Say so where the linear model was fitted to tilts that this run holds out."""
+        mine = (self.run.dataset.fraction_train, self.run.seed)
+        if mine[0] < 1 and mine != (known.spec["dataset"]["fraction_train"], known.spec["seed"]):
+            logger.warning(
+                "%s: was fitted to tilts that this run holds out, so that they predict too well; "
+                "fit it with --fraction-train %g --seed %s too, or let it be made with --init "
+                "linear",
+                known.directory, *mine,
+            )  # fmt: skip
 
     def _teacher(self, known: RunResults, scale: float, devices: Devices) -> Teacher:
         """The linear model in the order and the intensities of this run."""
