@@ -30,7 +30,7 @@ from tomodrgn.core.testing.example_run import (
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.plugins.exporters import CryodrgnSpec
 from tomodrgn.plugins.exporters.cryodrgn import CryodrgnExporter
-from tomodrgn.plugins.exporters.cryodrgn_weights import cryodrgn_model, hartley_pixels
+from tomodrgn.plugins.exporters.cryodrgn_weights import cryodrgn_state, hartley_pixels
 from tomodrgn.testing import ExporterContract
 
 if TYPE_CHECKING:
@@ -56,11 +56,13 @@ def export(results: RunResults, outdir: Path, *rows: int) -> dict[str, Path]:
     return {path.name: path for path in paths}
 
 
-def with_encoder(results: RunResults, registry: Registry, **options: Any) -> RunResults:
-    """The results of the same run with other options of its encoder."""
+def with_options(
+    results: RunResults, registry: Registry, section: str, **options: Any
+) -> RunResults:
+    """The results of the same run with other options in a section of its spec, or another kind."""
     path = results.directory / RUN_SPEC
     spec = yaml.safe_load(path.read_text())
-    spec["encoder"].update(options)
+    spec[section] = options if "kind" in options else spec[section] | options
     path.write_text(yaml.safe_dump(spec))
     return open_results(results.directory, registry)
 
@@ -143,12 +145,12 @@ def test_config_is_plain_and_describes_the_model(
 def test_its_encoder_computes_what_ours_does(
     results: RunResults, installed_components: Registry, options: dict[str, int]
 ) -> None:
-    results = with_encoder(results, installed_components, **options)
+    results = with_options(results, installed_components, "encoder", **options)
     model = model_of(results, installed_components)
     encoder = results.spec["encoder"]
     radius = encoder["mask_radius_px"]
     radius = BOX_SIZE_PX // 2 if radius is None else radius
-    state = cryodrgn_model(model.state_dict(), BOX_SIZE_PX, radius)
+    state = cryodrgn_state(model.state_dict(), results.spec, box_size_px=BOX_SIZE_PX, n_tilts=3)
     images = torch.randn(6, BOX_SIZE_PX, BOX_SIZE_PX, generator=torch.Generator().manual_seed(0))
     pixels = hartley_transform(images, hartley_pixels(BOX_SIZE_PX, radius))
 
@@ -168,27 +170,65 @@ def test_its_decoder_has_the_weights_of_ours(
     results: RunResults, installed_components: Registry
 ) -> None:
     model = model_of(results, installed_components).state_dict()
-    state = cryodrgn_model(model, BOX_SIZE_PX, BOX_SIZE_PX // 2)
+    state = cryodrgn_state(model, results.spec, box_size_px=BOX_SIZE_PX, n_tilts=3)
     names = [name for name in model if name.startswith("decoder.decoder.main.")]
     assert names
     assert all(torch.equal(state[name], model[name]) for name in names)
 
 
-@pytest.mark.parametrize("pooling", ["max", "set_encoder"])
-def test_weights_that_it_cannot_represent_are_left_out(
+@pytest.mark.parametrize(
+    "options", [{"pooling": "mean"}, {"pooling": "set_encoder"}, {"activation": "leaky_relu"}]
+)
+def test_encoder_that_it_does_not_have_answers_nothing_while_volumes_are_decoded(
     results: RunResults,
     installed_components: Registry,
     tmp_path: Path,
-    pooling: str,
+    options: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", logger="tomodrgn")
-    results = with_encoder(results, installed_components, pooling=pooling)
+    results = with_options(results, installed_components, "encoder", **options)
+    model = model_of(results, installed_components)
+    save_weights(results, model)
+    files = export(results, tmp_path / "out")
+    assert "find no latents of images: cryoDRGN" in caplog.text
+    state = torch.load(files["weights.5.pkl"], weights_only=True)["model_state_dict"]
+    encoder = {name for name in state if name.startswith("encoder.")}
+    assert all(state[name].isnan().all() for name in encoder)
+    ours = model.state_dict()
+    assert all(torch.equal(state[name], ours[name]) for name in state.keys() - encoder)
+    words = yaml.safe_load(files["config.yaml"].read_text())["model_args"]
+    widths = {"t_emb_dim": 1, "ntilts": min(COUNTS), "tlayers": 1, "tdim": 1}
+    assert words["tilt_params"] == widths
+    pixels = hartley_pixels(BOX_SIZE_PX, words["enc_mask"])
+    first = ResidualMlp(len(pixels), words["qlayers"], words["qdim"], 1, "relu")
+    first.load_state_dict(part(state, "encoder.encoder1."))
+
+
+@pytest.mark.parametrize(
+    ("section", "options", "reason"),
+    [
+        ("preparation", {"l_extent": 0.4}, "l_extent leaves out"),
+        ("positional_encoding", {"kind": "none"}, "encoding none"),
+        ("decoder", {"kind": "linear_volumes"}, "no decoder linear_volumes"),
+    ],
+)
+def test_weights_of_a_decoder_that_it_does_not_have_are_left_out(
+    results: RunResults,
+    installed_components: Registry,
+    tmp_path: Path,
+    section: str,
+    options: dict[str, Any],
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="tomodrgn")
     save_weights(results, model_of(results, installed_components))
+    results = with_options(results, installed_components, section, **options)
     files = export(results, tmp_path / "out")
     assert "weights.5.pkl" not in files
-    assert "z.5.pkl" in files
-    assert f"has no pooling {pooling}" in caplog.text
+    assert {"z.5.pkl", "config.yaml"} < set(files)
+    assert reason in caplog.text
 
 
 def part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -24,6 +24,11 @@ from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.run_directory import RUN_SPEC
+from tomodrgn.plugins.exporters.cryodrgn_model import (
+    model_config,
+    why_no_decoder,
+    why_no_encoder,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VERSION: Final = "4.3.0"
+VERSION: Final = "4.3.1"
 LOG: Final = "run.log"
 """What cryoDRGN draws the learning curve from, line by line as ours has it."""
 
@@ -48,11 +53,7 @@ class CryodrgnExporter:
 
     def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
         """Images, poses and CTF; of a model with latents also these, its config and its weights."""
-        from tomodrgn.plugins.exporters.cryodrgn_weights import (
-            read_weights,
-            why_not_representable,
-            write_weights,
-        )
+        from tomodrgn.plugins.exporters.cryodrgn_weights import read_weights, write_weights
 
         particles, outdir = results.particles, self._outdir
         chosen = np.arange(particles.n_particles) if selection is None else np.sort(selection)
@@ -69,16 +70,22 @@ class CryodrgnExporter:
         written += [outdir / f"z.{epoch}.pkl", outdir / "config.yaml"]
         write_latents(written[3], results.latents[chosen], results.log_variance[chosen])
         norm = (0.0, 1.0) if weights is None else weights.norm
-        n_tilts = int(particles.counts.min()) if weights is None else weights.n_tilts
+        n_tilts = int(particles.counts.min())
+        if weights is not None and why_no_encoder(results.spec) is None:
+            n_tilts = weights.n_tilts
         config = _config(results, outdir.absolute(), norm, n_tilts)
         write_text_atomic(written[4], yaml.safe_dump(config, sort_keys=False))
         written += _copied(results.directory / LOG, outdir / LOG)
-        reason = why_not_representable(results.spec)
+        reason = why_no_decoder(results.spec)
         if weights is None or reason is not None:
             logger.info("weights are not written: %s", reason or "the run directory has none")
             return written
+        if reason := why_no_encoder(results.spec):
+            logger.info("weights decode volumes, but find no latents of images: %s", reason)
         written.append(outdir / f"weights.{epoch}.pkl")
-        write_weights(written[-1], weights, results.spec, particles.box_size_px)
+        write_weights(
+            written[-1], weights, results.spec, box_size_px=particles.box_size_px, n_tilts=n_tilts
+        )
         return written
 
 
@@ -161,7 +168,7 @@ def _config(
             "ntilts": n_tilts,
         },
         "lattice_args": {"D": particles.box_size_px + 1, "extent": 0.5, "ignore_DC": True},
-        "model_args": _model(spec, particles.box_size_px, n_tilts),
+        "model_args": model_config(spec, particles.box_size_px, n_tilts),
         "seed": spec["seed"],
         "version": VERSION,
         "time": _started(results),
@@ -173,30 +180,3 @@ def _started(results: RunResults) -> datetime:
     """When the run began (UTC), so that the same run gives the same files."""
     written_at = (results.directory / RUN_SPEC).stat().st_mtime
     return datetime.fromtimestamp(int(written_at), UTC).replace(tzinfo=None)
-
-
-def _model(spec: Any, box_size_px: int, n_tilts: int) -> dict[str, Any]:
-    """The model in cryoDRGN's words; what its encoder or decoder lacks is None."""
-    encoder, decoder = spec["encoder"] or {}, spec["decoder"]
-    encoding = spec["positional_encoding"] or {"kind": "none"}
-    radius = encoder.get("mask_radius_px")
-    return {
-        "qlayers": encoder.get("layers_a"),
-        "qdim": encoder.get("dim_a"),
-        "players": decoder.get("layers"),
-        "pdim": decoder.get("dim"),
-        "zdim": spec["latent"]["dim"],
-        "encode_mode": "tilt",
-        "enc_mask": box_size_px // 2 if radius is None else radius,
-        "pe_type": encoding["kind"],
-        "feat_sigma": encoding.get("sigma") or 0.5,
-        "pe_dim": encoding.get("dim"),
-        "domain": "fourier",
-        "activation": decoder.get("activation"),
-        "tilt_params": {
-            "t_emb_dim": encoder.get("out_dim_a"),
-            "ntilts": n_tilts,
-            "tlayers": encoder.get("layers_b"),
-            "tdim": encoder.get("dim_b"),
-        },
-    }

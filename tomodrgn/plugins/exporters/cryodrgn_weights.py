@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.conventions import NYQUIST
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.fourier.disc import half_plane_disc
+from tomodrgn.core.model.mlp import ResidualMlp
+from tomodrgn.plugins.exporters.cryodrgn_model import (
+    NO_ENCODER,
+    encoder_mask_px,
+    why_no_encoder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,10 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS: Final = "weights.pkl"
-_ENCODINGS: Final = (
-    "geom_ft", "geom_full", "geom_lowf", "geom_nohighf", "linear_lowf", "gaussian",
-)  # fmt: skip
-_ENCODER: Final = "encoder.encoder1.main.0"
+_FIRST: Final = "encoder.encoder1.main.0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,32 +60,15 @@ def read_weights(directory: Path) -> Weights | None:
     return Weights(epoch=epoch, norm=norm, model=model, n_tilts=_n_tilts(model))
 
 
-def why_not_representable(spec: Mapping[str, Any]) -> str | None:
-    """Why cryoDRGN has no such model; None if it has."""
-    encoder, decoder = spec["encoder"], spec["decoder"]
-    encoding = spec["positional_encoding"] or {"kind": "none"}
-    if encoder["kind"] != "tilt_set" or decoder["kind"] != "fourier_mlp":
-        return f"cryoDRGN has no encoder {encoder['kind']} or no decoder {decoder['kind']}"
-    if encoder["pooling"] != "concatenate":
-        return f"cryoDRGN concatenates tilt images and has no pooling {encoder['pooling']}"
-    if encoding["kind"] not in _ENCODINGS:
-        return f"cryoDRGN has no such decoder with the positional encoding {encoding['kind']}"
-    if encoder["activation"] != decoder["activation"]:
-        return "cryoDRGN has one activation for encoder and decoder, the run has two"
-    if spec["preparation"]["l_extent"] != NYQUIST:
-        return "preparation.l_extent leaves out frequencies that cryoDRGN would decode"
-    return None
-
-
-def write_weights(path: Path, weights: Weights, spec: Mapping[str, Any], box_size_px: int) -> None:
-    """Write a weights file of cryoDRGN."""
-    radius = spec["encoder"]["mask_radius_px"]
-    model = cryodrgn_model(
-        weights.model, box_size_px, box_size_px // 2 if radius is None else radius
-    )
+def write_weights(
+    path: Path, weights: Weights, spec: Mapping[str, Any], *, box_size_px: int, n_tilts: int
+) -> None:
+    """Write a weights file of cryoDRGN; see :func:`cryodrgn_state`."""
     content = {
         "epoch": weights.epoch + 1,
-        "model_state_dict": model,
+        "model_state_dict": cryodrgn_state(
+            weights.model, spec, box_size_px=box_size_px, n_tilts=n_tilts
+        ),
         "optimizer_state_dict": {},
         "scaler": None,
     }
@@ -92,30 +77,68 @@ def write_weights(path: Path, weights: Weights, spec: Mapping[str, Any], box_siz
     write_bytes_atomic(path, buffer.getbuffer())
 
 
-def cryodrgn_model(
-    model: Mapping[str, Tensor], box_size_px: int, mask_radius_px: int
+def cryodrgn_state(
+    model: Mapping[str, Tensor], spec: Mapping[str, Any], *, box_size_px: int, n_tilts: int
 ) -> dict[str, Tensor]:
     """State of the model under cryoDRGN's names.
 
+    An encoder that cryoDRGN does not have becomes one of not-a-numbers: whoever asks it gets no
+    latents, rather than wrong ones.
+
     Args:
         model: state of our model.
+        spec: of its run.
         box_size_px: box edge D.
-        mask_radius_px: radius of the encoder's mask, -1 for the whole square.
+        n_tilts: tilt images that cryoDRGN's encoder concatenates.
     """
-    renamed = {
+    mask_px = encoder_mask_px(spec, box_size_px)
+    decoder = {
         name.replace("decoder.encoding.rand_freqs", "decoder.rand_freqs"): value.float()
         for name, value in model.items()
-        if not name.startswith(_ENCODER)
+        if name.startswith("decoder.")
     }
-    first = f"{_ENCODER}.linear" if f"{_ENCODER}.linear.weight" in model else _ENCODER
+    if why_no_encoder(spec) is None:
+        return _encoder(model, box_size_px, mask_px) | decoder
+    n_pixels = len(hartley_pixels(box_size_px, mask_px))
+    return _no_encoder(n_pixels, n_tilts, spec["latent"]["dim"]) | decoder
+
+
+def _encoder(
+    model: Mapping[str, Tensor], box_size_px: int, mask_radius_px: int
+) -> dict[str, Tensor]:
+    """Our encoder, its first layer on the pixels that cryoDRGN's sees."""
+    first = f"{_FIRST}.linear" if f"{_FIRST}.linear.weight" in model else _FIRST
     weight, bias = model[f"{first}.weight"].float(), model[f"{first}.bias"].float()
-    if first != _ENCODER:
+    if first != _FIRST:
         weight = weight + torch.eye(len(weight))
     weight = weight @ hartley_to_disc(box_size_px, mask_radius_px, weight.shape[1] // 2)
-    name = _ENCODER
+    name = _FIRST
     if weight.shape[0] == weight.shape[1]:  # a residual layer there
-        name, weight = f"{_ENCODER}.linear", weight - torch.eye(len(weight))
-    return {f"{name}.weight": weight, f"{name}.bias": bias, **renamed}
+        name, weight = f"{_FIRST}.linear", weight - torch.eye(len(weight))
+    others = {
+        name: value.float()
+        for name, value in model.items()
+        if name.startswith("encoder.") and not name.startswith(f"{_FIRST}.")
+    }
+    return {f"{name}.weight": weight, f"{name}.bias": bias, **others}
+
+
+def _no_encoder(n_pixels: int, n_tilts: int, latent_dim: int) -> dict[str, Tensor]:
+    """Not-a-numbers in the shape of the stand-in."""
+    shape = NO_ENCODER
+    networks = {
+        "encoder.encoder1.": ResidualMlp(
+            n_pixels, shape.layers_a, shape.dim_a, shape.out_dim_a, "relu"
+        ),
+        "encoder.encoder2.": ResidualMlp(
+            n_tilts * shape.out_dim_a, shape.layers_b, shape.dim_b, 2 * latent_dim, "relu"
+        ),
+    }
+    return {
+        prefix + name: torch.full_like(value, torch.nan)
+        for prefix, network in networks.items()
+        for name, value in network.state_dict().items()
+    }
 
 
 def hartley_pixels(box_size_px: int, mask_radius_px: int) -> NDArray[np.int64]:
