@@ -39,6 +39,8 @@ def call(folder: Path, line: str) -> Result:
         ("DIR/in.star --starfile-type imageseries --ind DIR/ind.txt --ind-type image "
          "-o DIR/out.star", 2),
         ("--labels DIR/labels.npy --labels-sel -1 3 --action drop -o DIR/out.star DIR/in.star", 4),
+        ("--labels DIR/labels.npy -o DIR/out.star --labels-sel 3 -1 DIR/in.star", 8),
+        ("--labels-col rlnGroupName -o DIR/out.star --labels-sel 000_000001 DIR/in.star", 5),
         ("DIR/in.star --tomogram 000_000001 --tomo-id-col _rlnGroupName --ptcl-id-col index "
          "-o DIR/out.star", 5),
     ],

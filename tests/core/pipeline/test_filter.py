@@ -94,6 +94,26 @@ def test_labels_choose_particles(series: Path, installed_components: Registry) -
     )
 
 
+def test_labels_may_be_names(series: Path, installed_components: Registry) -> None:
+    path = series.parent / "labels.txt"
+    path.write_text("apo\n70S\napo\n")
+    found = kept(series, installed_components, labels=path, labels_sel=["apo"])
+    assert found == np.flatnonzero(OF_PARTICLE != 1).tolist()
+
+
+def test_labels_may_be_a_column_of_the_file(series: Path, installed_components: Registry) -> None:
+    names = {"labels_column": "_rlnGroupName", "labels_sel": ["000_000001"]}
+    found = kept(series, installed_components, **names)
+    assert found == np.flatnonzero(OF_PARTICLE == 1).tolist()
+    with pytest.raises(DataError, match=r"in\.star: no particle has the label x; found 000_000000"):
+        kept(series, installed_components, **{**names, "labels_sel": ["x"]})
+
+
+def test_numbers_in_a_column_are_numbers(series: Path, installed_components: Registry) -> None:
+    volts = {"labels_column": "rlnVoltage", "labels_sel": ["300"]}  # 300.0 in the file
+    assert len(kept(series, installed_components, **volts)) == len(OF_PARTICLE)
+
+
 @pytest.mark.parametrize("name", ["a", "a.tomostar", "a.mrc"])
 def test_tomogram_is_named_exactly_up_to_its_ending(
     series: Path, installed_components: Registry, name: str
@@ -180,6 +200,8 @@ def test_a_table_without_rows_has_nothing_to_choose(
         ({}, "nothing to filter by"),
         ({"ind": "a", "labels": "b", "labels_sel": [1]}, "give one of them"),
         ({"labels": "b"}, "give both"),
+        ({"labels_column": "b"}, "give both"),
+        ({"labels": "b", "labels_column": "b", "labels_sel": [1]}, "give one of them"),
         ({"tomogram": "a", "action": "drop"}, "action drop belongs to ind or labels"),
     ],
 )

@@ -27,6 +27,18 @@ PATH: Final = click.Path(path_type=Path)
 """A path that need not exist: whoever opens it says what is wrong with it."""
 
 
+class _Label(click.ParamType[str]):
+    """A number or a name; a word that names a STAR file is no label but the input after them."""
+
+    name = "label"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word as it is."""
+        if value.endswith(".star"):
+            self.fail(f"{value} is a file; give numbers or names", param, ctx)
+        return value
+
+
 class ClickForm(NamedTuple):
     """How Click reads the values of an option."""
 
@@ -154,6 +166,8 @@ def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType[Any]:
     annotation, more = _bare(annotation)
     limits = _limits((*bounds, *more))
+    if {int, str} == set(arguments_of(annotation)):
+        return _Label()
     if annotation is int:
         return click.IntRange(**limits) if limits else click.INT
     if annotation is float:

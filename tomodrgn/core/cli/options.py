@@ -211,6 +211,7 @@ FILTER_OPTIONS: Final = (
     Classic("--ind", "ind"),
     Classic("--ind-type", "ind_type"),
     Classic("--labels", "labels"),
+    Classic("--labels-col", "labels_column"),
     Classic("--labels-sel", "labels_sel"),
     Classic("--action", "action"),
     Classic("--tomogram", "tomogram"),

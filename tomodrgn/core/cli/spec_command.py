@@ -118,7 +118,7 @@ def _fits(option: SpecOption, word: str, ctx: click.Context) -> bool:
     except click.UsageError:
         return False
     is_number = isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType))
-    return is_number or not word.startswith("-")
+    return is_number or not word.startswith("-") or word[1:].isdecimal()
 
 
 def _arguments(fields: Sequence[SpecParameter]) -> list[click.Parameter]:

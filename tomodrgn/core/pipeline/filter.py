@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.errors import DataError, OutputError
-from tomodrgn.core.files.labels import read_labels
+from tomodrgn.core.files.labels import as_numbers, read_labels
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.interfaces import Reader, ReaderContext, SelectionWriter, SourceRows
 from tomodrgn.core.particles.selection import read_indices
+from tomodrgn.core.placement.columns import with_particles
 from tomodrgn.core.specs.faults import suggest, validate
 from tomodrgn.core.specs.files import AUTO
 
@@ -101,40 +102,45 @@ def _open(spec: FilterSpec, registry: Registry) -> SelectionWriter:
 
 def _with_columns(spec: FilterSpec, source: SourceRows) -> SourceRows:
     """The rows with particles and tomograms named by other columns, where the spec names them."""
-    n_rows = len(source.particle)
     if spec.particle_column is not None:
-        particle = np.arange(n_rows)
+        particle = np.arange(len(source.particle))
         if spec.particle_column != "index":
-            particle, _ = pd.factorize(_column(spec.particles, spec.particle_column, n_rows))
+            particle, _ = pd.factorize(_column(spec.particles, spec.particle_column, source))
         _, first = np.unique(particle, return_index=True)
         tomogram = source.tomogram[source.particle[first]]
         source = SourceRows(particle=particle.astype(np.int64), tomogram=tomogram)
     if spec.tomogram_column is None:
         return source
-    names = _column(spec.particles, spec.tomogram_column, n_rows)
+    names = _column(spec.particles, spec.tomogram_column, source)
     _, first = np.unique(source.particle, return_index=True)
     return replace(source, tomogram=names[first])
 
 
-def _column(path: Path, name: str, n_rows: int) -> NDArray[np.object_]:
+def _column(path: Path, name: str, source: SourceRows) -> NDArray[np.object_]:
     """(rows,) text of a column of the table of particles."""
-    star = read_star(path)
+    star = with_particles(read_star(path))
     name = name.removeprefix("_")
     values = star.read(star.table_with(name), [name])[name].to_numpy(dtype=object)
-    if len(values) != n_rows:
-        raise DataError(
-            f"{path}: column {name} has {len(values)} values for {n_rows} rows; name a column of "
-            "the table of particles"
-        )
-    return values
+    n_rows, n_particles = len(source.particle), len(source.tomogram)
+    if len(values) == n_rows:
+        return values
+    if len(values) == n_particles:  # of a set, whose rows are the images of its particles
+        return values[source.particle]
+    raise DataError(
+        f"{star.path}: column {name} has {len(values)} values for {n_particles} particles; name a "
+        "column of the table of particles"
+    )
 
 
 def _chosen(spec: FilterSpec, reader: SelectionWriter, source: SourceRows) -> NDArray[np.bool_]:
     """(rows,) True for the rows that indices or labels keep; all without either."""
-    if spec.ind is None and spec.labels is None:
-        return np.ones(len(source.particle), dtype=bool)
+    is_named = np.ones(len(source.particle), dtype=bool)
     if spec.labels is not None:
-        is_named = _has_label(spec, spec.labels, len(source.tomogram))[source.particle]
+        labels = _labels_of_file(spec, spec.labels, len(source.tomogram))
+        is_named = _are_chosen(spec, spec.labels, labels)[source.particle]
+    elif spec.labels_column is not None:
+        labels = _numbers_or_names(_column(spec.particles, spec.labels_column, source))
+        is_named = _are_chosen(spec, spec.particles, labels)
     elif spec.ind is not None:
         if spec.ind_type != "particle" and not getattr(reader, "has_images", True):
             raise DataError(
@@ -145,21 +151,38 @@ def _chosen(spec: FilterSpec, reader: SelectionWriter, source: SourceRows) -> ND
     return is_named if spec.action == "keep" else ~is_named
 
 
-def _has_label(spec: FilterSpec, path: Path, n_particles: int) -> NDArray[np.bool_]:
-    """(particles,) True for those with one of the labels asked for."""
+def _labels_of_file(spec: FilterSpec, path: Path, n_particles: int) -> NDArray[Any]:
+    """(particles,) labels."""
     labels = read_labels(path)
     if len(labels) != n_particles:
         raise DataError(
             f"{path}: holds {len(labels)} labels, {spec.particles} has {n_particles} particles; "
             "give the file that the labels were made from"
         )
-    missing = sorted(set(spec.labels_sel) - set(labels.tolist()))
-    if missing:
-        raise DataError(
-            f"{path}: no particle has the label {missing[0]}; found "
-            f"{', '.join(map(str, pd.unique(labels)[:20]))}"
-        )
-    return np.isin(labels, spec.labels_sel)
+    return labels
+
+
+def _numbers_or_names(values: NDArray[np.object_]) -> NDArray[Any]:
+    try:
+        return as_numbers(values)
+    except ValueError:
+        return values
+
+
+def _are_chosen(spec: FilterSpec, path: Path, labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) True for those of the labels (n,) in a file that are asked for."""
+    chosen = []
+    known = set(labels.tolist())
+    for label in spec.labels_sel:
+        same = [*_numbers_or_names(np.array([label], dtype=object)).tolist(), str(label)]
+        found = [each for each in same if each in known]
+        if not found:
+            raise DataError(
+                f"{path}: no particle has the label {label}; found "
+                f"{', '.join(map(str, pd.unique(labels)[:20]))}"
+            )
+        chosen.append(found[0])
+    return np.isin(labels, np.array(chosen, dtype=labels.dtype))
 
 
 def _has_index(spec: FilterSpec, path: Path, source: SourceRows) -> NDArray[np.bool_]:

@@ -36,7 +36,7 @@ def read_column(path: Path, column: str, particles: ParticleSet) -> NDArray[Any]
     Raises:
         DataError: no table has the column, or its rows are not those of the particles.
     """
-    star = _with_particles(read_star(path))
+    star = with_particles(read_star(path))
     name = column.removeprefix("_")
     known = {known: block for block in reversed(star.tables) for known in block.columns}
     if name not in known:
@@ -63,7 +63,7 @@ def read_numeric_columns(path: Path, particles: ParticleSet) -> dict[str, NDArra
         path: as for :func:`read_column`. Tables of more than 1 GB are left out.
         particles: what was read from it; of a particle with several rows, the first image counts.
     """
-    star = _with_particles(read_star(path))
+    star = with_particles(read_star(path))
     found: dict[str, NDArray[np.float64]] = {}
     for block in star.tables:
         if block.stop - block.start > _LARGEST_TABLE_BYTES:
@@ -90,7 +90,7 @@ def _rows(particles: ParticleSet, n_rows: int) -> NDArray[np.int64] | None:
     return rows if n_rows > rows.max() else None
 
 
-def _with_particles(star: StarFile) -> StarFile:
+def with_particles(star: StarFile) -> StarFile:
     """The particles file that an optimisation set names, or the file itself."""
     plain = {
         name: value

@@ -27,8 +27,10 @@ class FilterSpec(Spec):
     images within each particle in row order."""
     labels: Path | None = None
     """File with a label for each particle (.pkl, .npy or .txt)."""
-    labels_sel: tuple[int, ...] = ()
-    """Labels of the particles that are meant."""
+    labels_column: str | None = None
+    """Column of the STAR file that holds the labels, instead of a file of labels."""
+    labels_sel: tuple[int | str, ...] = ()
+    """Labels of the particles that are meant, numbers or names."""
     action: Literal["keep", "drop"] = "keep"
     """Keep or leave out what the indices or labels name."""
     tomogram: str | None = None
@@ -44,11 +46,12 @@ class FilterSpec(Spec):
 
     @model_validator(mode="after")
     def _says_what_to_keep(self) -> Self:
-        if self.ind is not None and self.labels is not None:
-            raise ValueError("ind and labels both choose particles; give one of them")
-        if (self.labels is None) != (not self.labels_sel):
-            raise ValueError("labels and labels_sel belong together; give both")
-        chooses = self.ind is not None or self.labels is not None
+        ways = (self.ind, self.labels, self.labels_column)
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError("ind, labels and labels_column all choose particles; give one of them")
+        if (self.labels is None and self.labels_column is None) != (not self.labels_sel):
+            raise ValueError("labels (or labels_column) and labels_sel belong together; give both")
+        chooses = any(way is not None for way in ways)
         if not chooses and self.tomogram is None:
             raise ValueError("nothing to filter by; give ind, labels with labels_sel, or tomogram")
         if not chooses and self.action == "drop":
