@@ -8,6 +8,7 @@ from tomodrgn.core.analysis.latent_findings import (
     clusters_of_one_tomogram,
     components_with_metadata,
     count_by_tomogram,
+    one_direction,
     rank_correlations,
     spare_dimensions,
 )
@@ -76,3 +77,9 @@ def test_strong_relations_are_named_the_strongest_first() -> None:
 def test_weak_relations_and_those_of_few_particles_are_not() -> None:
     assert components_with_metadata({"defocus": [0.1, -0.4]}, 100) is None
     assert components_with_metadata({"defocus": [0.1, -0.9]}, 20) is None
+
+
+def test_latents_along_a_line_are_named() -> None:
+    assert "99.0% of their variance lies along PC 1" in str(one_direction(np.array([0.99, 0.01])))
+    assert one_direction(np.array([0.7, 0.3])) is None
+    assert one_direction(np.array([1.0])) is None

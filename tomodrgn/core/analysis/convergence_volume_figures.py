@@ -97,13 +97,24 @@ def correlation_matrix(
     rows: Sequence[str],
     columns: Sequence[str],
     title: str,
+    *,
+    lowest: float,
 ) -> None:
-    """Draw a table of correlations (R, C), with its numbers where there is room."""
+    """Draw a table of correlations (R, C), with its numbers where there is room.
+
+    Args:
+        path: the picture.
+        values: correlations.
+        rows: their names.
+        columns: their names.
+        title: of the picture.
+        lowest: end of the scale of colours, the same for tables that are compared.
+    """
     edge = 0.42
     size = {"width_in": edge * len(columns) + 2.4, "height_in": edge * len(rows) + 1.3}
     with picture(path, **size) as figure:
         axes = figure.subplots()
-        low = float(min(values.min(), 1 - 1e-3))
+        low = min(lowest, 1 - 1e-3)
         image = axes.imshow(values, cmap="cividis", vmin=low, vmax=1)
         axes.set_xticks(range(len(columns)), columns)
         axes.set_yticks(range(len(rows)), rows)

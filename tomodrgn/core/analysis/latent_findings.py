@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 UNUSED_LATENT: Final = "unused latent"
 SPARE_DIMENSIONS: Final = "spare latent dimensions"
+ONE_DIRECTION: Final = "latents along one line"
 ONE_TOMOGRAM: Final = "clusters of one tomogram"
 GOES_WITH_METADATA: Final = "components that go with metadata"
 
 LEAST_DIVERGENCE: Final = 0.01
 """Mean divergence from the prior, in nats, below which a latent dimension says nothing."""
 _LARGE_PART: Final = 0.8
+_NEARLY_ALL: Final = 0.98
 _FEWEST: Final = 10
 _MOST_RANKED: Final = 100_000
 _STRONG: Final = 0.5
@@ -85,6 +87,16 @@ def spare_dimensions(divergence: NDArray[np.float64]) -> tuple[str, str] | None:
     return SPARE_DIMENSIONS, (
         f"{len(spare)} of {len(divergence)} latent dimensions stay at the prior and say nothing "
         f"(number {numbers}); fewer would do (--zdim {len(divergence) - len(spare)})"
+    )
+
+
+def one_direction(shares: NDArray[np.float64]) -> str | None:
+    """Latents of several dimensions that lie along one line, in words; shares (Z,) of variance."""
+    if len(shares) == 1 or shares[0] < _NEARLY_ALL:
+        return None
+    return (
+        f"{shares[0]:.1%} of their variance lies along PC 1: what other components, clusters and "
+        "UMAP show beyond it is slight, gaps included; look at PC 1 first"
     )
 
 

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from tomodrgn.core.analysis.nuisance import Influence, NuisanceReport
 
 _WARNING: Final = 4  # place in the palette
 _SHADE_ENOUGH: Final = 0.6
 _STRONG: Final = 0.25
+_WEAK: Final = 0.01
 
 
 def nuisance_page(report: NuisanceReport) -> str:
@@ -39,7 +42,7 @@ def nuisance_page(report: NuisanceReport) -> str:
 
 def nuisance_words(report: NuisanceReport) -> list[str]:
     """The findings in plain sentences."""
-    lines = [_sentence(each) for each in report.worrying]
+    lines = [_sentence(each, report.shares) for each in report.worrying]
     if not lines:
         lines = [
             f"**Nothing stands out.** None of {len(report.influences)} covariates explains the "
@@ -64,9 +67,9 @@ def draw_nuisance(path: Path, report: NuisanceReport) -> None:
     """
     n_rows, n_directions = len(report.influences), len(report.shares)
     explained = np.stack([each.explained for each in report.influences])
-    size = (5.6 + 0.42 * n_directions, 1.3 + 0.36 * n_rows)
-    with picture(path, width_in=size[0], height_in=size[1]) as figure:
-        bars, matrix = figure.subplots(1, 2, width_ratios=(3.2, 0.8 + 0.42 * n_directions))
+    width = max(2.2, 0.8 + 0.42 * n_directions)
+    with picture(path, width_in=4.8 + width, height_in=1.3 + 0.36 * n_rows) as figure:
+        bars, matrix = figure.subplots(1, 2, width_ratios=(3.2, width))
         _draw_bars(bars, report.influences)
         matrix.imshow(explained, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for row in range(n_rows):
@@ -102,13 +105,15 @@ def _draw_bars(axes: Any, influences: tuple[Influence, ...]) -> None:
     axes.set_title("what explains the latent", loc="left")
 
 
-def _sentence(each: Influence) -> str:
+def _sentence(each: Influence, shares: NDArray[np.float64]) -> str:
     part = float(each.explained.max())
     strength = "strongly" if part >= _STRONG else "somewhat"
+    share = float(shares[each.strongest])
+    weak = f" (which holds {share:.1%} of the variance)" if share < _WEAK else ""
     return (
         f"**{each.name}** {strength} explains the latent: {part:.0%} of direction "
-        f"{each.strongest + 1}, {each.total:.0%} of the whole. States along that direction may be "
-        "no structure; compare them among particles alike in it."
+        f"{each.strongest + 1}{weak}, {each.total:.0%} of the whole. States along that "
+        "direction may be no structure; compare them among particles alike in it."
     )
 
 

@@ -226,6 +226,8 @@ def draw_control(path: Path, points: Points, values: NDArray[np.floating], name:
             axes.scatter(places, values[rows], s=0.6 * points.dot_size, color=colour(axis),
                          alpha=0.5, **_DOTS)  # fmt: skip
             axes.set(xlabel=points.names[axis], ylabel=name, xlim=limits)
+            if _are_whole(values):
+                axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         _coloured(figure, third, points, values, name)
 
 
@@ -235,7 +237,7 @@ def draw_histogram(
     """Draw how values (N,) are distributed, with numbered values (K,) where they are given."""
     with picture(path, width_in=4.6, height_in=3.0) as figure:
         axes = figure.subplots()
-        axes.hist(values, bins=60, color=colour(0))
+        axes.hist(values, bins=int(np.clip(2 * np.sqrt(len(values)), 10, 60)), color=colour(0))
         axes.set(xlabel=name, ylabel="particles")
         for number, value in enumerate([] if marks is None else marks):
             axes.axvline(value, color=QUIET, linewidth=0.8)
@@ -277,11 +279,17 @@ def _coloured(
         low, high = float(values.min()), float(values.max())
     dots = axes.scatter(x, y, c=values[rows], s=points.dot_size, cmap="viridis", vmin=low,
                         vmax=high, alpha=0.8, **_DOTS)  # fmt: skip
-    bar = figure.colorbar(dots, ax=axes, pad=0.02, label=name)
+    ticks = MaxNLocator(integer=True) if _are_whole(values) else None
+    bar = figure.colorbar(dots, ax=axes, pad=0.02, label=name, ticks=ticks)
     if bar.solids is not None:
         bar.solids.set_alpha(1)
     bar.outline.set_visible(False)
     points.frame(axes)
+
+
+def _are_whole(values: NDArray[np.floating]) -> bool:
+    """Whether values are counts, which have no ticks between them."""
+    return bool((values == np.round(values)).all())
 
 
 def _mark(axes: Axes, marks: NDArray[np.floating]) -> None:

@@ -42,7 +42,7 @@ def draw_class_maps(
     bands = range(0, len(names), _IN_A_ROW)
     width = min(len(names), _IN_A_ROW)
     n_rows = len(bands) * len(rows)
-    size = (0.6 + 1.25 * max(width, 2), 0.5 + 1.3 * n_rows)
+    size = (0.6 + 1.25 * max(width, 3), 0.5 + 1.3 * n_rows)
     with picture(path, width_in=size[0], height_in=size[1]) as figure:
         figure.suptitle(f"central {_PLANES[axis]} slices, each row on one grey scale", fontsize=10)
         grid = figure.subplots(n_rows, width, squeeze=False)

@@ -9,11 +9,13 @@ import numpy as np
 
 from tomodrgn.core.analysis.latent_findings import (
     GOES_WITH_METADATA,
+    ONE_DIRECTION,
     ONE_TOMOGRAM,
     UNUSED_LATENT,
     clusters_of_one_tomogram,
     components_with_metadata,
     count_by_tomogram,
+    one_direction,
     rank_correlations,
     spare_dimensions,
 )
@@ -50,7 +52,8 @@ def describe_analysis(
         divergence = dimension_divergence(found.latents, results.log_variance)
     traversals = found.sets[: len(found.sets) - len(found.clusters)]
     correlations = related_columns(found.scores, columns)
-    warnings = found.remarks | run_warnings(chosen, divergence) | _lonely_clusters(particles, found)
+    warnings = found.remarks | run_warnings(chosen, found.axes.shares, divergence)
+    warnings |= _lonely_clusters(particles, found)
     related = components_with_metadata(correlations, particles.n_particles)
     if related is not None:
         warnings[GOES_WITH_METADATA] = related
@@ -121,11 +124,14 @@ def verdict_words(chosen: ChosenEpoch) -> str:
     return f"No heterogeneity found: latents do not help to foretell held-out tilts ({gain})."
 
 
-def run_warnings(chosen: ChosenEpoch, divergence: NDArray[np.float64] | None) -> dict[str, str]:
+def run_warnings(
+    chosen: ChosenEpoch, shares: NDArray[np.float64], divergence: NDArray[np.float64] | None
+) -> dict[str, str]:
     """What to beware of in a run, in words, by short names.
 
     Args:
         chosen: the run at an epoch.
+        shares: (Z,) of the variance of the latents along each principal component.
         divergence: (Z,) mean divergence of each latent dimension from the prior, where it is known.
     """
     warnings: dict[str, str] = {}
@@ -140,6 +146,9 @@ def run_warnings(chosen: ChosenEpoch, divergence: NDArray[np.float64] | None) ->
     spare = None if divergence is None else spare_dimensions(divergence)
     if spare is not None:
         warnings.setdefault(*spare)
+    line = one_direction(shares)
+    if line is not None:
+        warnings[ONE_DIRECTION] = line
     linear = _linear_figures(chosen.run)
     if linear is not None and linear["is_heterogeneous"] is False:
         warnings[UNUSED_LATENT] = (

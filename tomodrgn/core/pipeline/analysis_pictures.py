@@ -98,7 +98,7 @@ def _maps(found: LatentAnalysis) -> dict[str, Points]:
         numbers = np.arange(len(found.latents), dtype=np.float32)
         return {"pca": Points(np.column_stack([found.latents[:, 0], numbers]),
                               ("latent", "particle number"))}  # fmt: skip
-    first, second = (f"l-PC{k + 1} ({found.axes.shares[k]:.0%} of variance)" for k in range(2))
+    first, second = (f"l-PC{k + 1} ({found.axes.shares[k]:.1%} of variance)" for k in range(2))
     maps = {"pca": Points(found.scores[:, :2], (first, second))}
     if found.umap is not None:
         maps["umap"] = Points(found.umap.places, ("l-UMAP1", "l-UMAP2"))
@@ -165,13 +165,14 @@ class _Pictures:
         from tomodrgn.core.analysis import point_figures as figures
 
         each = self.found.sets[axis]
+        is_plane = self.found.latents.shape[1] > 1
         for name, points in self.maps.items():
             marks = points.places[each.particles]
-            if name == "pca" and self.found.latents.shape[1] > 1:
+            if name == "pca" and is_plane:
                 marks = self.found.axes.scores(each.latents)[:, :2]
             stem = f"{each.folder}/z_{name}"
             path = self.path(f"{stem}_scatter_annotatepca")
-            figures.draw_annotated(path, points, marks, joined=True)
+            figures.draw_annotated(path, points, marks, joined=is_plane)
             figures.draw_hexbin(self.path(f"{stem}_hexbin_annotatepca"), points, marks)
         if "umap" in self.maps:
             path = self.path(f"{each.folder}/z_umap_colorlatentpca")

@@ -114,6 +114,7 @@ class ConvergencePictures:
                 figures.correlation_matrix(
                     self._path(f"09_pairwise_CC_matrix_epoch-{epoch}"), found.within[index],
                     labels, labels, f"groups in epoch {epoch}",
+                    lowest=min(float(each.min()) for each in found.within),
                 )  # fmt: skip
                 if found.with_truth is not None:
                     figures.correlation_matrix(
@@ -122,6 +123,7 @@ class ConvergencePictures:
                         found.truth_names,
                         labels,
                         f"groups in epoch {epoch} and known maps",
+                        lowest=min(float(each.min()) for each in found.with_truth),
                     )
 
     def _path(self, name: str) -> Path:

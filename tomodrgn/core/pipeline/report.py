@@ -124,7 +124,7 @@ def latent_map(
         rows = np.arange(len(latents), dtype=np.float32)
         places = np.column_stack([latents[:, 0], rows])
         return Places(name="Latent", axes=("latent", "particle number"), places=places)
-    first, second = (f"l-PC{k + 1} ({shares[k]:.0%})" for k in range(2))
+    first, second = (f"l-PC{k + 1} ({shares[k]:.1%})" for k in range(2))
     return Places(name="PCA", axes=(first, second), places=scores[:, :2])
 
 

@@ -116,7 +116,7 @@ class _Latents:
         divergence = None
         if results.log_variance is not None:
             divergence = dimension_divergence(self.latents, results.log_variance)
-        warnings = run_warnings(self.chosen, divergence)
+        warnings = run_warnings(self.chosen, self.axes.shares, divergence)
         correlations = related_columns(self.scores, columns)
         related = components_with_metadata(correlations, len(self.latents))
         return warnings if related is None else warnings | {GOES_WITH_METADATA: related}

@@ -144,7 +144,7 @@ def _draw_graph(
     places = find_umap(spec.latents, len(latents))
     if places is not None:
         maps["umap"] = Points(places, ("l-UMAP1", "l-UMAP2"))
-    edges = np.unique(np.sort(np.column_stack(graph.nonzero()), axis=1), axis=0)
+    edges = np.column_stack(graph.nonzero())
     some = np.random.default_rng(0).permutation(len(edges))[:_MOST_EDGES_DRAWN]
     for name, points in maps.items():
         draw_way(spec.outdir / f"{name}_graph.{spec.plot_format}", points, edges[some])

@@ -76,7 +76,7 @@ def _maps(space: VolumeSpace, places: NDArray[np.float32] | None) -> dict[str, P
     if scores.shape[1] < 2:  # noqa: PLR2004  a plane
         scores = np.column_stack([scores, np.zeros(len(scores), np.float32)])
     shares = [*space.shares[:2], 0.0]
-    names = (f"v-PC1 ({shares[0]:.0%} of variance)", f"v-PC2 ({shares[1]:.0%} of variance)")
+    names = (f"v-PC1 ({shares[0]:.1%} of variance)", f"v-PC2 ({shares[1]:.1%} of variance)")
     maps = {"pca": Points(scores, names, "volumes")}
     if places is not None:
         maps["umap"] = Points(places, ("v-UMAP1", "v-UMAP2"), "volumes")
