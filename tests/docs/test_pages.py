@@ -11,7 +11,12 @@ from tests.docs.pages import DOCS, ROOT, page_name, pages
 from tomodrgn.core.cli.convergence_options import CONVERGENCE_NN_OPTIONS, CONVERGENCE_VAE_OPTIONS
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import COMMANDS
-from tomodrgn.core.cli.options import FILTER_OPTIONS, TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS
+from tomodrgn.core.cli.options import (
+    DOWNSAMPLE_OPTIONS,
+    FILTER_OPTIONS,
+    TRAIN_NN_OPTIONS,
+    TRAIN_VAE_OPTIONS,
+)
 from tomodrgn.core.cli.result_options import MAPBACK_OPTIONS, VOLUME_OPTIONS
 from tomodrgn.core.families import FAMILIES
 
@@ -60,7 +65,7 @@ def test_options_of_2022_that_are_mapped_exist() -> None:
     named = set(re.findall(r"`(--[a-zA-Z][a-zA-Z-]+)`", text))
     tables = (
         TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, VOLUME_OPTIONS, MAPBACK_OPTIONS, FILTER_OPTIONS,
-        CONVERGENCE_NN_OPTIONS, CONVERGENCE_VAE_OPTIONS,
+        DOWNSAMPLE_OPTIONS, CONVERGENCE_NN_OPTIONS, CONVERGENCE_VAE_OPTIONS,
     )  # fmt: skip
     known = {name for table in tables for row in table for name in row.names.split()}
     assert sorted(named - known) == []

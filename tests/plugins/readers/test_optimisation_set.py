@@ -346,6 +346,28 @@ def test_images_without_scale_factors_are_not_weighted_by_tilt(tmp_path: Path) -
     assert (state.dose_weighted, state.tilt_weighted) == (True, False)
 
 
+def test_scales_that_are_no_cosines_leave_tilts_to_the_stage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = warptools_set()
+    plain = _read(written.write(tmp_path / "plain")).images.tilt_deg
+    written.tilts["TS_1.tomostar"].loc[1, "rlnCtfScalefactor"] = "1.3"
+    with caplog.at_level(logging.WARNING):
+        refined = _read(written.write(tmp_path / "refined")).images.tilt_deg
+    np.testing.assert_allclose(refined, plain, atol=3.01)  # the inclination of the specimen
+    assert "were refined and are no cosines" in caplog.text
+
+
+def test_a_b_factor_per_dose_is_called_another_weight(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = warptools_set()
+    written.tomograms["rlnCtfBfactorPerElectronDose"] = "4.0"
+    with caplog.at_level(logging.WARNING):
+        _read(written.write(tmp_path))
+    assert "images were damped by 4 A^2 per e/A^2" in caplog.text
+
+
 def test_tilt_series_without_defocus_make_images_without_ctf(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -538,7 +560,7 @@ FAULTS: dict[str, tuple[Callable[[HandmadeSet], None], str]] = {
     ),
     "three numbers": (_change_tilts("rlnTomoProjX", "[1,0,0]"), "row 2: .* are not 4 numbers"),
     "words for numbers": (_change_tilts("rlnTomoProjX", "[1,a,0,0]"), "could not convert"),
-    "cosine": (_change_tilts("rlnCtfScalefactor", "1.5"), "row 2: 1.5 is no cosine"),
+    "cosine": (_change_tilts("rlnCtfScalefactor", "15"), "row 2: 15 is neither the cosine of a"),
     "dose": (_change_tilts("rlnMicrographPreExposure", "-3"), "row 2: -3 is negative"),
     "half a defocus": (_drop_tilts("rlnDefocusV"), "rlnDefocusV missing beside rlnDefocusU"),
     "defocus of some": (

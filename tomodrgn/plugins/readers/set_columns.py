@@ -52,6 +52,7 @@ TILT_SERIES: Final = "rlnTomoTiltSeriesName"
 TILT_SERIES_FILE: Final = "rlnTomoTiltSeriesStarFile"
 TOMOGRAM_SIZE: Final = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
 HAND: Final = "rlnTomoHand"
+DOSE_BFACTOR: Final = "rlnCtfBfactorPerElectronDose"
 DEFOCUS_SLOPE: Final = "rlnTomoDefocusSlope"
 
 MATRIX_ROWS: Final = ("rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ")

@@ -4,7 +4,8 @@ The dose is ``rlnMicrographPreExposure``, what the specimen had taken when the e
 because WarpTools and RELION weight images by it and training must undo the same weights. The tilt
 is the nominal one, the arccosine of ``rlnCtfScalefactor`` with the sign of the stage, where the
 file has it; the angle of the projection also holds the inclination of the specimen. A scale factor
-of 0 marks a dark frame.
+of 0 marks a dark frame. RELION can refine scale factors; where one of a tomogram is above 1, they
+are no cosines and tilts are those of the stage.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LARGEST_COSINE: Final = 1.01  # some programs round up
+_LARGEST_SCALE: Final = 10.0
 _MATRIX_ROW: Final = 4
 _LARGEST_ENTRY: Final = 1e9  # of a matrix; shifts are in pixels
 
@@ -47,6 +49,7 @@ class TiltFrames:
         is_dark: (F,) whether upstream switched the image off.
         cosine: (F,) of the nominal tilt, by which programs scale the transfer of an image; NaN
             where the file has none.
+        is_refined: (F,) whether the file has a scale that is no cosine instead.
         dose_e_per_a2: (F,) dose before the exposure; NaN where the file has none.
         tilt_deg: (F,) stage tilt, with its sign.
         defocus: (F, 3) columns of ``set_columns.DEFOCUS`` at the tomogram centre; NaN for none.
@@ -57,6 +60,7 @@ class TiltFrames:
     rotation: NDArray[np.float64]
     is_dark: NDArray[np.bool_]
     cosine: NDArray[np.float64]
+    is_refined: NDArray[np.bool_]
     dose_e_per_a2: NDArray[np.float64]
     tilt_deg: NDArray[np.float64]
     defocus: NDArray[np.float64]
@@ -94,8 +98,9 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
     """
     if table.empty:
         raise DataError(f"{path}: has no rows of tilt images; export it again")
-    cosine = _tilt_cosine(table, path)
-    is_dark = cosine == 0
+    scale = _scales(table, path)
+    is_dark, is_refined = scale == 0, bool((scale > _LARGEST_COSINE).any())
+    cosine = np.full(len(table), np.nan) if is_refined else np.minimum(scale, 1.0)
     rotation, translation_px = _projections(table, path)
     crooked = np.flatnonzero(~is_rotation(rotation) & ~is_dark)
     if len(crooked):
@@ -104,12 +109,14 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
             f"({len(crooked)} such rows); export the tomograms again"
         )
     rotation = nearest_rotations(rotation)
+    tilt_deg = _tilt_deg(table, path, cosine, rotation)
     return TiltFrames(
         rotation=rotation,
         is_dark=is_dark,
-        cosine=cosine,
+        cosine=np.cos(np.deg2rad(tilt_deg)) if is_refined else cosine,
+        is_refined=np.full(len(table), is_refined),
         dose_e_per_a2=_dose_e_per_a2(table, path),
-        tilt_deg=_tilt_deg(table, path, cosine, rotation),
+        tilt_deg=tilt_deg,
         defocus=_defocus(table, path),
         phase_shift_deg=optional_column(table, columns.PHASE_SHIFT, path, 0.0),
         translation_px=translation_px,
@@ -152,12 +159,13 @@ def _matrix_rows(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float
     return numbers.reshape(-1, _MATRIX_ROW)
 
 
-def _tilt_cosine(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+def _scales(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """(F,) scale factors, NaN where the file has none."""
-    cosine = optional_column(table, columns.TILT_COSINE, path)
-    is_bad = (cosine < 0) | (cosine > _LARGEST_COSINE)
-    refuse_rows(table, columns.TILT_COSINE, path, is_bad, "no cosine of a tilt angle (0 to 1)")
-    return np.minimum(cosine, 1.0)
+    scale = optional_column(table, columns.TILT_COSINE, path)
+    is_bad = (scale < 0) | (scale > _LARGEST_SCALE)
+    fault = "neither the cosine of a tilt (0 to 1) nor the scale of an image"
+    refuse_rows(table, columns.TILT_COSINE, path, is_bad, fault)
+    return scale
 
 
 def _tilt_deg(

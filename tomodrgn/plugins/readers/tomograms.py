@@ -77,6 +77,7 @@ def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
     owners, parts = zip(*read, strict=True)
     frames = join_frames(parts)
 
+    _warn_of_other_weights(table, frames, star.path)
     pixel_size_a = _pixel_sizes_a(table, star.path)
     size_px = [optional_column(table, name, star.path) for name in columns.TOMOGRAM_SIZE]
     return Tomograms(
@@ -126,6 +127,23 @@ def _read_frames(star: StarFile, name: str, series_file: str | None) -> tuple[Pa
         return owner.path, parse_frames(owner.read(block, columns.FRAME_COLUMNS), owner.path)
     except DataError as error:
         raise DataError(f"tomogram {name}: {error}") from error
+
+
+def _warn_of_other_weights(table: pd.DataFrame, frames: TiltFrames, path: Path) -> None:
+    """Say where images were weighted by more than what is undone: dose and the cosine of tilt."""
+    if frames.is_refined.any():
+        logger.warning(
+            "%s: %d of %d tilt images have scale factors (%s) that were refined and are no cosines "
+            "of tilts; tilts are those of the stage, and images count as scaled by their cosines",
+            path, frames.is_refined.sum(), len(frames), columns.TILT_COSINE,
+        )  # fmt: skip
+    b_factor = optional_column(table, columns.DOSE_BFACTOR, path, 0.0)
+    if (b_factor > 0).any():
+        logger.warning(
+            "%s: %s says that images were damped by %g A^2 per e/A^2 and not by the usual curve of "
+            "the dose, which is taken instead; extract without it, or give --not-dose-weighted",
+            path, columns.DOSE_BFACTOR, b_factor.max(),
+        )  # fmt: skip
 
 
 def _is_warptools(table: pd.DataFrame, frames: TiltFrames) -> bool:
