@@ -1,4 +1,4 @@
-"""Run one benchmark: ``python -m benchmarks NAME``."""
+"""Run a benchmark, ``python -m benchmarks NAME``; without a name, a table of all that matters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pkgutil
 import sys
 from pathlib import Path
 
-NOT_BENCHMARKS = {"__main__", "networks", "particles", "report"}
+DEFAULT = "overview"
+NOT_BENCHMARKS = {"__main__", "disk", "networks", "particles", "report"}
 
 
 def names() -> list[str]:
@@ -17,12 +18,26 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmark named first; the rest are its own options."""
-    if not arguments or arguments[0] not in names():
-        print(f"usage: python -m benchmarks {{{','.join(names())}}} [--json FILE] [--help]")
-        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
-    importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:])
+    """Run the benchmark named first, or the overview; the rest are its own options."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(usage())
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        arguments = [DEFAULT, *arguments]
+    name, *options = arguments
+    if name not in names():
+        print(usage())
+        return 2
+    importlib.import_module(f"benchmarks.{name}").main(options)
     return 0
+
+
+def usage() -> str:
+    """What may be typed."""
+    return (
+        "usage: python -m benchmarks [--quick] [--json FILE]\n"
+        f"       python -m benchmarks {{{','.join(names())}}} [--json FILE] [--help]"
+    )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ from tomodrgn.core.linear.observations import Observations
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tomodrgn.core.cache.store import CoefficientCache
+
 
 def main(arguments: Sequence[str]) -> None:
     """Print a row per resolution."""
@@ -39,15 +41,16 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         size_gb = chosen.images * len(disc) * 4 / 1e9
         cache = random_cache(Path(folder) / "cache.h5", size_gb, chosen.box)
-        rows = [_round(cache, chosen.box, radius, chosen.latents) for radius in chosen.radius]
+        rows = [measure(cache, chosen.box, radius, chosen.latents) for radius in chosen.radius]
     report("linear", rows, chosen.json)
 
 
-def _round(cache: object, box: int, radius_px: int, n_latents: int) -> Row:
+def measure(cache: CoefficientCache, box: int, radius_px: int, n_latents: int) -> Row:
+    """One round of expectation and maximisation over all images."""
     device = torch.device("cpu")
-    particles = regular_particles(cache.header.n_images // TILTS, box)  # type: ignore[attr-defined]
+    particles = regular_particles(cache.n_images // TILTS, box)
     source = open_images(
-        cache,  # type: ignore[arg-type]
+        cache,
         Residency("stream", "as asked"),
         device,
         shift=0.0,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.disk import Pages, read_sequentially, set_pages
 from benchmarks.particles import TILTS, regular_particles
 from benchmarks.report import Row, parser, report
-from benchmarks.stream import set_pages
 from tomodrgn.core.cache.prepare import build_cache
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, write_stack
 from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
@@ -45,50 +45,47 @@ class StackReader:
         return {"stack": str(self.path)}
 
 
-def read_raw(path: Path) -> None:
-    """Read a file from its beginning to its end."""
-    buffer = bytearray(2**24)
-    with path.open("rb", buffering=0) as file:
-        while file.readinto(buffer):
-            pass
-
-
-def row(what: str, n_images: int, n_bytes: int, seconds: float) -> Row:
-    """One result."""
+def measure(folder: Path, *, box_size_px: int, size_gb: float, pages: Pages) -> Row:
+    """Read a stack of noise alone, then prepare it."""
+    particles = regular_particles(
+        int(size_gb * 1e9 / (4 * box_size_px**2 * TILTS)) + 1, box_size_px
+    )
+    stack, cache = folder / "stack.mrcs", folder / "prepared.h5"
+    one = np.random.default_rng(0).normal(size=(TILTS, box_size_px, box_size_px))
+    write_stack(stack, np.tile(one.astype(np.float32), (particles.n_particles, 1, 1)), 4.0)
+    os.sync()
+    set_pages(stack, pages)
+    read_s = read_sequentially(stack)
+    set_pages(stack, pages)
+    begun = time.perf_counter()
+    reader = StackReader(stack, particles)
+    build_cache(cache, particles, reader, PreparationSpec(), CacheSpec(reserve_gb=0))
+    prepare_s = time.perf_counter() - begun
+    n_bytes = stack.stat().st_size
+    for path in (stack, cache):
+        path.unlink()
     return {
-        "what": what,
-        "seconds": seconds,
-        "images_per_s": n_images / seconds,
-        "mb_per_s": n_bytes / seconds / 1e6,
+        "pages": pages,
+        "box_px": box_size_px,
+        "images": particles.n_images,
+        "read_gb_per_s": n_bytes / read_s / 1e9,
+        "prepared_gb_per_s": n_bytes / prepare_s / 1e9,
+        "images_per_s": particles.n_images / prepare_s,
+        "percent_of_read": 100 * read_s / prepare_s,
     }
 
 
 def main(arguments: list[str]) -> None:
     """Measure with the stack in the page cache and, as far as the system obliges, without."""
-    made = parser("prepare", __doc__)
+    made = parser("prepare", __doc__ or "")
     made.add_argument("--size-gb", type=float, default=1.0, help="size of the stack")
     made.add_argument("--box", type=int, default=96, help="box edge in px")
     made.add_argument("--folder", type=Path, help="where to write stack and cache")
     options = made.parse_args(arguments)
-    rows = []
-    particles = regular_particles(
-        int(options.size_gb * 1e9 / (4 * options.box**2 * TILTS)) + 1, options.box
-    )
-    n = particles.n_images
+    states: tuple[Pages, ...] = ("warm", "cold")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        stack = Path(folder) / "stack.mrcs"
-        one = np.random.default_rng(0).normal(size=(TILTS, options.box, options.box))
-        write_stack(stack, np.tile(one.astype(np.float32), (particles.n_particles, 1, 1)), 4.0)
-        reader, n_bytes = StackReader(stack, particles), stack.stat().st_size
-        os.sync()
-        for pages in ("warm", "cold"):
-            set_pages(stack, pages)
-            begun = time.perf_counter()
-            read_raw(stack)
-            rows.append(row(f"read the stack, {pages}", n, n_bytes, time.perf_counter() - begun))
-            set_pages(stack, pages)
-            begun = time.perf_counter()
-            path = Path(folder) / f"{pages}.h5"
-            build_cache(path, particles, reader, PreparationSpec(), CacheSpec(reserve_gb=0))
-            rows.append(row(f"prepare it, {pages}", n, n_bytes, time.perf_counter() - begun))
+        rows = [
+            measure(Path(folder), box_size_px=options.box, size_gb=options.size_gb, pages=pages)
+            for pages in states
+        ]
     report("prepare", rows, options.json)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,18 @@ def report(name: str, rows: Sequence[Row], json_path: Path | None = None) -> Non
     if json_path is not None:
         content = {"benchmark": name, "machine": described, "rows": list(rows)}
         json_path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def append_line(name: str, rows: Sequence[Row], path: Path) -> None:
+    """Add results, with machine and time, as one line of JSON to a file."""
+    content = {
+        "benchmark": name,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "rows": list(rows),
+    }
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(content) + "\n")
 
 
 def machine() -> Row:

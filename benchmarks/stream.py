@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import statistics
 import tempfile
 import threading
 import time
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 
 from benchmarks.ceiling import ROWS, WIDTH
+from benchmarks.disk import Pages, read_blocks, set_pages
 from benchmarks.networks import installed_registry, reference_model, reference_run
 from benchmarks.particles import TILTS, regular_particles
 from benchmarks.report import Row, parser, report
@@ -60,7 +62,7 @@ class Case:
     """One measurement."""
 
     residency: Literal["ram", "stream"]
-    pages: Literal["warm", "cold"]
+    pages: Pages
     work: str
     passes: int
 
@@ -211,15 +213,35 @@ def in_new_process(cache: CoefficientCache, case: Case) -> Row:
     return row
 
 
-def set_pages(path: Path, pages: Literal["warm", "cold"]) -> None:
-    """Drop a file from the page cache, or read it into it."""
-    with path.open("rb", buffering=0) as file:
-        if pages == "cold":
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        else:
-            buffer = bytearray(2**24)
-            while file.readinto(buffer):
-                pass
+def against_raw_reads(cache: CoefficientCache, pages: Pages, *, repeats: int = 3) -> Row:
+    """Batches from the file, taken as fast as they come, beside raw reads of the same blocks."""
+    n_particles = cache.n_images // TILTS
+    block_bytes = TILTS * cache.header.image_bytes
+    device = torch.device("cpu")
+    images = open_images(cache, Residency("stream", ""), device, shift=0.0, scale=1.0)
+    raw, ours = [], []
+    for number in range(repeats):
+        requests = list(random_batches(n_particles, number))
+        order = np.concatenate(requests)[::TILTS] // TILTS
+        set_pages(cache.path, pages)
+        raw.append(
+            read_blocks(cache.path, offset=cache.offset, block_bytes=block_bytes, order=order)
+        )
+        set_pages(cache.path, pages)
+        begun = time.perf_counter()
+        for _ in images.batches(requests):
+            pass
+        ours.append(time.perf_counter() - begun)
+    shares = [100 * reading / taking for reading, taking in zip(raw, ours, strict=True)]
+    n_bytes = n_particles * block_bytes
+    return {
+        "pages": pages,
+        "block_kb": block_bytes / 1e3,
+        "raw_gb_per_s": n_bytes / statistics.median(raw) / 1e9,
+        "gb_per_s": n_bytes / statistics.median(ours) / 1e9,
+        "images_per_s": cache.n_images / statistics.median(ours),
+        "percent_of_raw": statistics.median(shares),
+    }
 
 
 def main(arguments: list[str]) -> None:
@@ -243,4 +265,7 @@ def main(arguments: list[str]) -> None:
                 row | {"percent_of_ram": 100 * float(held["pass_s"]) / float(row["pass_s"])}
                 for row in (held, warm, cold)
             ]
+        states: tuple[Pages, ...] = ("warm", "cold")
+        raw = [against_raw_reads(cache, pages) for pages in states]
     report("stream", rows, options.json)
+    report("stream against raw reads", raw)

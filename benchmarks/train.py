@@ -59,9 +59,19 @@ class HeldCoefficients:
 
 
 def measure(
-    *, n_particles: int, n_tilts: int, box_size_px: int, batch_size: int, epochs: int, gpu: bool
+    *,
+    n_particles: int,
+    n_tilts: int,
+    box_size_px: int,
+    batch_size: int,
+    epochs: int,
+    gpu: bool,
+    pixel_size_a: float | None = None,
 ) -> Row:
-    """Train some epochs and report the median one."""
+    """Train some epochs and report the median one.
+
+    Images are as wide as those of the published timing, unless a pixel size is given.
+    """
     devices = Devices(DevicesSpec(accelerator="gpu" if gpu else "cpu"))
     registry = installed_registry()
     run = reference_run(registry, batch_size=batch_size)
@@ -69,7 +79,10 @@ def measure(
         update={"training": run.training.model_copy(update={"num_epochs": epochs})}
     )
     particles = regular_particles(
-        n_particles, box_size_px, n_tilts=n_tilts, pixel_size_a=13.1 * 32 / box_size_px
+        n_particles,
+        box_size_px,
+        n_tilts=n_tilts,
+        pixel_size_a=pixel_size_a or 13.1 * 32 / box_size_px,
     )
     disc = half_plane_disc(box_size_px)
     model = reference_model(
