@@ -34,6 +34,10 @@ demo: install
 	$(BIN)/tomodrgn run examples/demo.yaml
 	@echo 'Look at demo/run/recovery.png (latents and slices), demo/volumes/*.mrc (decoded), demo/simulation/maps/*.mrc (true).'
 
+.PHONY: bench-smoke
+bench-smoke: install
+	$(BIN)/python -m benchmarks --quick
+
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
