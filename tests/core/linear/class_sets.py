@@ -36,8 +36,17 @@ class ClassSet(NamedTuple):
     labels: NDArray[np.int64]
 
 
-def class_set(folder: Path, *, n_particles: int, n_classes: int, snr: float) -> ClassSet:
-    """A set of box 16 with 5 to 7 tilts."""
+def class_set(
+    folder: Path,
+    *,
+    n_particles: int,
+    n_classes: int,
+    snr: float,
+    treatment: str | None = None,
+    window: bool = True,
+) -> ClassSet:
+    """A set of box 16 with 5 to 7 tilts, whose images were treated upstream in some way."""
+    state = {} if treatment is None else {treatment: True}
     spec = SimulationSpec(
         outdir=folder,
         n_particles=n_particles,
@@ -48,9 +57,11 @@ def class_set(folder: Path, *, n_particles: int, n_classes: int, snr: float) -> 
         min_tilts=5,
         snr=snr,
         seed=1,
+        **state,
     )
     registry = builtin_registry()
     layer = {"reader": {"path": str(simulate(spec))}, "devices": {"accelerator": "cpu"}}
+    layer |= {"image_state": state, "preparation": {"window": window}}
     run = resolve_run("train_linear", layer, registry=registry)
     reader, particles = read_particles(run, registry)
     devices = Devices(run.devices)
