@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,8 @@ from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.transfer import signal_transfer
 from tomodrgn.core.reconstruction.map_slices import MapSlices
+from tomodrgn.core.specs.training import DevicesSpec
+from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.held_out import HeldOutErrors, HeldOutTilts
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
@@ -92,7 +93,7 @@ def measure(
 ) -> HeldOutErrors:
     check = held_out(particles, observed(particles, labels, 3.0), most_particles)
     model = VolumeModel(MapOfTwo([MapSlices(blob(-4)), MapSlices(blob(4))]), None)
-    return check.measure(model, guessed[:, None].astype(np.float32), nullcontext)
+    return check.measure(model, guessed[:, None].astype(np.float32), Devices(DevicesSpec()))
 
 
 LABELS = np.arange(N) % 2

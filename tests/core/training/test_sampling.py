@@ -73,8 +73,11 @@ def test_processes_share_every_batch(particles: ParticleSet, n_ranks: int) -> No
     ]
     for index, batch in enumerate(whole):
         parts = [share[index] for share in shares]
-        assert np.concatenate([p.images for p in parts]).tolist() == batch.images.tolist()
-        assert np.concatenate([p.counts for p in parts]).tolist() == batch.counts.tolist()
+        assert sorted(np.concatenate([p.images for p in parts])) == sorted(batch.images)
+        assert sorted(np.concatenate([p.particles for p in parts])) == sorted(batch.particles)
+        for part in parts:
+            owner = np.repeat(part.particles, part.counts)
+            assert np.array_equal(particles.particle_of_image[part.images], owner)
         assert {part.n_coefficients for part in parts} == {batch.n_coefficients}
 
 

@@ -59,7 +59,7 @@ class Checkups:
     def write(
         self, epoch: int, mean: NDArray[np.float32], log_variance: NDArray[np.float32]
     ) -> None:
-        """Add a line to each file, once for each epoch.
+        """Add a line to each file, once for each epoch; processes measure together.
 
         Args:
             epoch: counted from 0.
@@ -69,6 +69,14 @@ class Checkups:
         if epoch in self._done:
             return
         self._done.add(epoch)
+        self.devices.on_main(lambda: self._write_activity(epoch, mean, log_variance))
+        if self.held_out is not None:
+            report = self.held_out.measure(self.model, mean, self.devices).report(epoch)
+            self.devices.on_main(lambda: self._write_held_out(report))
+
+    def _write_activity(
+        self, epoch: int, mean: NDArray[np.float32], log_variance: NDArray[np.float32]
+    ) -> None:
         activity = latent_activity(
             self.model,
             mean,
@@ -79,9 +87,8 @@ class Checkups:
             autocast=self.devices.autocast,
         )
         _append(self.outdir / ACTIVITY, asdict(activity))
-        if self.held_out is None:
-            return
-        report = self.held_out.measure(self.model, mean, self.devices.autocast).report(epoch)
+
+    def _write_held_out(self, report: HeldOutReport) -> None:
         _append(self.outdir / HELD_OUT, asdict(report))
         logger.info(
             "held-out tilts: error %.6f, consensus map %.6f; gain %.2e +- %.1e over %d particles",

@@ -73,9 +73,11 @@ def remove_results(outdir: Path) -> None:
 
 def choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
     """The seed of the run that is gone on with, or a new one, the same in every process."""
-    if run.training.load is not None and (outdir / RUN_SPEC).exists():
-        return int(read_spec(outdir / RUN_SPEC).get("seed") or 0)
-    return int(devices.fabric.broadcast(secrets.randbelow(100_000)))
+    seed = secrets.randbelow(100_000)
+    with devices.agreement():
+        if run.training.load is not None and (outdir / RUN_SPEC).exists():
+            seed = int(read_spec(outdir / RUN_SPEC).get("seed") or 0)
+    return int(devices.fabric.broadcast(seed))
 
 
 def _files(outdir: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from typing import TYPE_CHECKING, cast
 
 import torch
 
 from tomodrgn.core.errors import RunError, TomodrgnError
+from tomodrgn.core.training.launching import Launch, plan_launch, require_one_process, start
 from tomodrgn.core.training.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from lightning_fabric import Fabric
@@ -20,24 +20,37 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.specs.training import DevicesSpec
 
-logger = logging.getLogger(__name__)
-
 
 class Devices:
     """This process among those of the run, its device and its number types.
 
     Gradients are summed over processes by :meth:`sum_over_processes`; nothing is wrapped, so a
-    run on one device takes the same path as a run on many.
+    run on one device takes the same path as a run on many. Processes meet in some calls, which all
+    of them have to make in the same order; an error in one of them stops all (:meth:`agree`).
+
+    Args:
+        spec: what the user asks for.
+        alone: for work of one process, also inside one of several; ``spec`` then says on what kind
+            of device.
+
+    Raises:
+        RunError: there are no such devices, or several processes were started to work alone.
     """
 
-    def __init__(self, spec: DevicesSpec) -> None:
-        self.fabric: Fabric = _launch(spec)
+    def __init__(self, spec: DevicesSpec, *, alone: bool = False) -> None:
+        if alone:
+            require_one_process()
+        accelerator, launch = plan_launch(spec, torch.cuda.device_count())
+        launch = Launch(1, 1) if alone else launch
+        self.fabric: Fabric = start(accelerator, launch)
         if spec.threads:
             torch.set_num_threads(spec.threads)
         self.device: torch.device = self.fabric.device
         self.rank: int = self.fabric.global_rank
-        self.n_ranks: int = self.fabric.world_size
+        self.n_ranks: int = launch.n_processes
+        self.n_on_node: int = launch.per_node
         self.is_main = self.rank == 0
+        self.is_stopping = False
         self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.dtype = torch.float64 if spec.precision == "float64" else torch.float32
         self._autocast_dtype: torch.dtype | None = None
@@ -63,17 +76,26 @@ class Devices:
         return had_mixed
 
     def sum_over_processes(self, tensors: list[Tensor]) -> None:
-        """Replace each tensor by its sum over all processes, in one message."""
+        """Replace each tensor by its sum over all processes, in one message.
+
+        Raises:
+            RunError: another process has ended.
+        """
         if self.n_ranks == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        flat = cast("Tensor", self.fabric.all_reduce(flat, reduce_op="sum"))
+        with self._connection():
+            flat = cast("Tensor", self.fabric.all_reduce(flat, reduce_op="sum"))
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
-    def wait_for_all(self) -> None:
-        """Return when every process has come here."""
-        self.fabric.barrier()
+    def gather(self, text: str) -> list[str]:
+        """The texts of all processes, by their rank."""
+        texts = [text] * self.n_ranks
+        if self.n_ranks > 1:
+            with self._connection():
+                torch.distributed.all_gather_object(texts, text)
+        return texts
 
     def on_main(self, action: Callable[[], object]) -> None:
         """Run ``action`` in the main process while the others wait.
@@ -82,17 +104,45 @@ class Devices:
             TomodrgnError: what the action refused, in the main process.
             SystemExit: the action refused, in the other processes.
         """
-        refusal: TomodrgnError | None = None
-        if self.is_main:
-            try:
+        with self.agreement():
+            if self.is_main:
                 action()
-            except TomodrgnError as error:
-                refusal = error
-        has_refused = self.fabric.broadcast(refusal is not None)
-        if refusal is not None:
-            raise refusal
-        if has_refused:
-            raise SystemExit(1)  # the main process says why
+
+    @contextlib.contextmanager
+    def agreement(self) -> Iterator[None]:
+        """Go on after the block once it has succeeded in all processes; see :meth:`agree`.
+
+        Processes do not meet inside the block.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.agree(error)
+            raise
+        self.agree()
+
+    def agree(self, error: Exception | None = None) -> None:
+        """Return once every process has come here without an error; otherwise stop all of them.
+
+        Raises:
+            TomodrgnError: in the main process: its own error, or what another process says.
+            SystemExit: in the other processes, without a fault: the main process says why.
+        """
+        if self.is_stopping or self.n_ranks == 1:
+            if error is not None:
+                raise error
+            return
+        words = self.gather("" if error is None else _in_words(error))
+        if not any(words):
+            return
+        self.is_stopping = True
+        is_bug = error is not None and not isinstance(error, TomodrgnError)
+        if error is not None and (self.is_main or is_bug):
+            raise error
+        if not self.is_main:
+            raise SystemExit(0)
+        rank, word = next((rank, word) for rank, word in enumerate(words) if word)
+        raise RunError(f"process {rank} of {self.n_ranks}: {word}")
 
     def describe(self) -> str:
         """Where and how the run computes, in a few words."""
@@ -103,30 +153,21 @@ class Devices:
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
         return f"{self.n_ranks} x {name}{threads}, networks in {str(number).split('.')[-1]}"
 
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[None]:
+        """Turn the loss of another process into a message."""
+        try:
+            yield
+        except RuntimeError as error:
+            self.is_stopping = True
+            raise RunError(
+                "another process of this run has ended; look for its message above or in its log, "
+                "and go on with --load latest"
+            ) from error
 
-def _launch(spec: DevicesSpec) -> Fabric:
-    """Start the processes of the run, or join them."""
-    from lightning_fabric import Fabric
 
-    n_gpus = torch.cuda.device_count()
-    accelerator = spec.accelerator
-    if accelerator == "auto":
-        accelerator = "gpu" if n_gpus else "cpu"
-    if accelerator == "gpu" and not n_gpus:
-        raise RunError("devices.accelerator: gpu is asked for but torch sees none; use cpu or auto")
-    devices = spec.devices
-    if spec.multigpu:
-        if accelerator != "gpu":
-            logger.warning("--multigpu: torch sees no GPU; going on with %d CPU process", devices)
-        devices = max(n_gpus, 1) if accelerator == "gpu" else devices
-    if accelerator == "gpu" and devices > n_gpus:
-        raise RunError(f"devices.devices: {devices} GPUs are asked for, torch sees {n_gpus}")
-    many = devices * spec.nodes > 1
-    fabric = Fabric(
-        accelerator="cuda" if accelerator == "gpu" else "cpu",
-        devices=devices,
-        num_nodes=spec.nodes,
-        strategy="ddp" if many else "auto",
-    )
-    fabric.launch()
-    return fabric
+def _in_words(error: Exception) -> str:
+    """What the main process says of an error elsewhere."""
+    if isinstance(error, TomodrgnError):
+        return "; ".join([str(error), *getattr(error, "__notes__", ())])
+    return f"stopped by {type(error).__name__}, whose traceback it shows"

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.training.devices import Devices
     from tomodrgn.core.training.sampling import Batch, Sampler
     from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 
@@ -58,13 +59,59 @@ def embed_particles(
     *,
     batch_size: int,
     autocast: Callable[[], AbstractContextManager[object]],
+    rows: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and log variance of the latents of every particle, (B, Z) each, in the set's order."""
+    """Mean and log variance of the latents of particles, (B, Z) each.
+
+    Args:
+        model: the volume model.
+        sampler: chooses images.
+        builder: puts batches on the device.
+        source: coefficients of images.
+        cache_rows: (M,) place of every image of the set in the cache.
+        batch_size: particles at once.
+        autocast: context in which the networks run.
+        rows: which particles; all, in the order of the set, by default.
+    """
     means, log_variances = [], []
-    for batch, coefficients in with_coefficients(sampler.in_order(batch_size), source, cache_rows):
+    batches = sampler.in_order(batch_size, rows)
+    for batch, coefficients in with_coefficients(batches, source, cache_rows):
         tilts = builder.build(batch, coefficients)
         with autocast():
             posterior = model.embed(tilts.encoder_input(), tilts.counts)
         means.append(posterior.mean.float().cpu())
         log_variances.append(posterior.log_variance.float().cpu())
     return torch.cat(means).numpy(), torch.cat(log_variances).numpy()
+
+
+def embed_together(
+    model: VolumeModel,
+    sampler: Sampler,
+    builder: TiltBatchBuilder,
+    source: CoefficientSource,
+    cache_rows: NDArray[np.int64],
+    *,
+    batch_size: int,
+    latent_dim: int,
+    devices: Devices,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The same of all particles in every process, each process having embedded its share."""
+    rows = sampler.share_in_order(devices.rank, devices.n_ranks)
+    found = torch.zeros(2, sampler.particles.n_particles, latent_dim)
+    with devices.agreement():
+        if len(rows):
+            mine = embed_particles(
+                model,
+                sampler,
+                builder,
+                source,
+                cache_rows,
+                batch_size=batch_size,
+                autocast=devices.autocast,
+                rows=rows,
+            )
+            found[:, rows[0] : rows[-1] + 1] = torch.from_numpy(np.stack(mine))
+    everyone = found.to(devices.device)
+    devices.sum_over_processes([everyone])
+    mean, log_variance = everyone.cpu().numpy()
+    return mean, log_variance

@@ -31,14 +31,15 @@ from tomodrgn.core.reconstruction.weights import SliceWeights
 from tomodrgn.core.training.embedding import with_coefficients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.fourier.disc import HalfPlaneDisc
     from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.reconstruction.insertion import FourierSums
+    from tomodrgn.core.training.devices import Devices
     from tomodrgn.core.training.embedding import CoefficientSource
     from tomodrgn.core.training.sampling import Sampler
     from tomodrgn.core.training.tilt_batch import CoefficientChunk, TiltBatch, TiltBatchBuilder
@@ -154,40 +155,69 @@ class HeldOutTilts:
         self,
         model: VolumeModel,
         latents: NDArray[np.float32],
-        autocast: Callable[[], AbstractContextManager[object]],
+        devices: Devices,
     ) -> HeldOutErrors:
-        """Errors on the held-out tilts.
+        """Errors on the held-out tilts, the same in every process.
 
         Args:
             model: the volume model.
             latents: (B, Z) latents of all particles of the set, from their training tilts.
-            autocast: context in which the networks run.
+            devices: processes that share the work, and precision.
         """
-        self._consensus = self._consensus or MapSlices(self.consensus())
-        table = torch.from_numpy(latents).to(self._builder.device, self._builder.dtype)
-        found, first = [], 0
-        for tilts in self._tilts(self._held_out, self._particles):
-            rows = slice(first, first + len(tilts.counts))
-            own = table[torch.from_numpy(self._particles[rows]).to(table.device)]
-            other = table[torch.from_numpy(self._another[rows]).to(table.device)]
-            with autocast():
-                found.append(_batch_errors(model, tilts, (own, other), self._consensus))
-            first = rows.stop
-        errors = torch.cat(found).T.cpu().numpy()
+        self._consensus = self._consensus or MapSlices(self.consensus(devices))
+        found = torch.zeros(len(self._particles), 4, dtype=torch.float64, device=devices.device)
+        with devices.agreement():
+            self._measure_share(found, model, latents, self._consensus, devices)
+        devices.sum_over_processes([found])
+        errors = found.T.cpu().numpy()
         return HeldOutErrors(
             decoder=errors[0], exchanged=errors[1], consensus=errors[2], empty=errors[3]
         )
 
-    @torch.no_grad()
-    def consensus(self) -> Tensor:
+    def _measure_share(
+        self,
+        found: Tensor,
+        model: VolumeModel,
+        latents: NDArray[np.float32],
+        consensus: MapSlices,
+        devices: Devices,
+    ) -> None:
+        """Put the errors of the particles of this process into their rows of ``found`` (n, 4)."""
+        table = torch.from_numpy(latents).to(self._builder.device, self._builder.dtype)
+        share = self._held_out.share_in_order(devices.rank, devices.n_ranks, self._particles)
+        first = int(np.searchsorted(self._particles, share[0])) if len(share) else 0
+        for tilts in self._tilts(self._held_out, share):
+            rows = slice(first, first + len(tilts.counts))
+            own = table[torch.from_numpy(self._particles[rows]).to(table.device)]
+            other = table[torch.from_numpy(self._another[rows]).to(table.device)]
+            with devices.autocast():
+                found[rows] = _batch_errors(model, tilts, (own, other), consensus)
+            first = rows.stop
+
+    def consensus(self, devices: Devices) -> Tensor:
         """(D, D, D) map that explains the training tilts of all particles best, filtered."""
+        with devices.agreement():
+            sums = self._insert_share(devices)
+        for grid in sums.grids:
+            devices.sum_over_processes([grid])
+        found = finish_halves(
+            sums,
+            (0, 1),
+            pixel_size_a=self._training.particles.pixel_size_a,
+            mask=spherical_mask(self._disc.box_size_px, _MASK_RADIUS),
+        )
+        return torch.from_numpy(found.full).to(self._builder.device)
+
+    @torch.no_grad()
+    def _insert_share(self, devices: Devices) -> FourierSums:
+        """Sums of the training tilts of the particles of this process."""
         particles, device = self._training.particles, self._builder.device
         sums = empty_sums(2, self._disc.box_size_px, like=torch.empty(0, device=device))
         halves = halves_by_particle(
             particles, np.zeros(particles.n_particles, np.int64), self._training.seed
         )
-        everyone = np.arange(particles.n_particles)
-        for batch, tilts in self._batches(self._training, everyone):
+        share = self._training.share_in_order(devices.rank, devices.n_ranks)
+        for batch, tilts in self._batches(self._training, share):
             insert(
                 sums,
                 torch.view_as_complex(tilts.coefficients.float().contiguous()),
@@ -196,13 +226,7 @@ class HeldOutTilts:
                 disc=self._disc,
                 volume_index=torch.from_numpy(halves[batch]).to(device),
             )
-        found = finish_halves(
-            sums,
-            (0, 1),
-            pixel_size_a=particles.pixel_size_a,
-            mask=spherical_mask(self._disc.box_size_px, _MASK_RADIUS),
-        )
-        return torch.from_numpy(found.full).to(device)
+        return sums
 
     def _tilts(self, sampler: Sampler, rows: NDArray[np.int64]) -> Iterator[TiltBatch]:
         return (tilts for _, tilts in self._batches(sampler, rows))

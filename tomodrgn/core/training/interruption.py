@@ -20,6 +20,21 @@ class Interruption:
     stop: signal.Signals | None = None
     save: bool = False
 
+    def counts(self) -> list[float]:
+        """How often SIGINT, SIGTERM and a save are asked for: numbers that processes can add."""
+        return [
+            float(self.stop == signal.SIGINT),
+            float(self.stop == signal.SIGTERM),
+            float(self.save),
+        ]
+
+    @classmethod
+    def of_any(cls, counts: list[float]) -> Interruption:
+        """What any of several processes asks for, by the sum of their counts."""
+        interrupts, terminations, saves = counts
+        stop = signal.SIGINT if interrupts else signal.SIGTERM if terminations else None
+        return cls(stop, save=saves > 0)
+
 
 @contextlib.contextmanager
 def watch_signals() -> Iterator[Interruption]:

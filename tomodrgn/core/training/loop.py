@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ import torch
 
 from tomodrgn.core.training.checkpoint import Checkpoint
 from tomodrgn.core.training.embedding import with_coefficients
-from tomodrgn.core.training.interruption import watch_signals
+from tomodrgn.core.training.interruption import Interruption, watch_signals
 from tomodrgn.core.training.schedules import BetaSchedule, learning_rate
+from tomodrgn.core.training.step import AnotherProcessFailedError
 
 if TYPE_CHECKING:
     import signal
@@ -118,20 +120,39 @@ class TrainingLoop:
         skip, sums = 0, EpochSums()
         if start is not None and start.batches_done is not None:
             skip, sums = start.batches_done, EpochSums(*start.sums)
-        with watch_signals() as wishes:
+        with watch_signals() as wishes, self._stopping_together(wishes):
             for epoch in range(first_epoch, self.training.num_epochs):
                 began = time.perf_counter()
-                for index, (batch, coefficients) in enumerate(self._batches(epoch, skip), skip):
-                    self._one_step(epoch, index, batch, coefficients, sums)
-                    if wishes.stop is not None or wishes.save:
+                for index, drawn in enumerate(self._batches(epoch, skip), skip):
+                    asked = self._one_step(epoch, index, drawn, sums, wishes)
+                    if asked.stop is not None or asked.save:
                         self.on_checkpoint(self._checkpoint(epoch, index + 1, sums))
                         wishes.save = False
-                    if wishes.stop is not None:
-                        return wishes.stop
+                    if asked.stop is not None:
+                        return asked.stop
                 report = self._report(epoch, sums, time.perf_counter() - began)
                 skip, sums = 0, EpochSums()
                 self.on_epoch(report, self._checkpoint(epoch, None, sums))
         return None
+
+    @contextlib.contextmanager
+    def _stopping_together(self, wishes: Interruption) -> Iterator[None]:
+        """Let an error that one process meets between two steps, or in one, stop all of them."""
+        devices = self.stepper.devices
+        try:
+            yield
+        except AnotherProcessFailedError:
+            devices.agree()  # which raises what stopped the other process
+        except Exception as error:
+            if devices.n_ranks == 1 or devices.is_stopping:
+                raise
+            control = None if self.latent.dim is None else self.latent.beta_control
+            self.stepper.withdraw(control=control, news=self._news(wishes))
+            devices.agree(error)
+
+    def _news(self, wishes: Interruption) -> Tensor:
+        """What processes tell each other with every step."""
+        return torch.tensor(wishes.counts(), device=self.builder.device, dtype=self.builder.dtype)
 
     def _beta(self, epoch: int, batch_index: int) -> float:
         """Weight of the KL divergence in a step."""
@@ -155,14 +176,21 @@ class TrainingLoop:
         return with_coefficients(batches, self.source, self.cache_rows)
 
     def _one_step(
-        self, epoch: int, batch_index: int, batch: Batch, coefficients: Tensor, sums: EpochSums
-    ) -> None:
-        """Make one step and add its losses to ``sums``."""
+        self,
+        epoch: int,
+        batch_index: int,
+        drawn: tuple[Batch, Tensor],
+        sums: EpochSums,
+        wishes: Interruption,
+    ) -> Interruption:
+        """Make one step and add its losses to ``sums``; what any process asks for."""
+        batch, coefficients = drawn
         n_particles, n_epochs = self.sampler.particles.n_particles, self.training.num_epochs
         first = batch_index * self.training.batch_size
         done = min(first + self.training.batch_size, n_particles)
         beta = self._beta(epoch, batch_index)
         step = epoch * self._steps_per_epoch + batch_index
+        news = self._news(wishes)
         losses = self.stepper.step(
             self.builder.build(batch, coefficients) if len(batch.images) else None,
             self._noise(batch, epoch),
@@ -171,14 +199,23 @@ class TrainingLoop:
             lr=learning_rate(self.training, step, self._steps_per_epoch * n_epochs),
             n_coefficients=batch.n_coefficients,
             n_particles=done - first,
+            news=news,
         )
         if losses is None:
             sums.skipped += 1
-            names = ", ".join(self.sampler.particles.name[batch.particles])
+            self._warn_of_skipped(batch)
+        else:
+            sums.add(losses)
+            self.on_progress(Progress(epoch, n_epochs, done, n_particles, losses, beta))
+        is_one = self.stepper.devices.n_ranks == 1  # which needs not wait for its own news
+        return wishes if is_one else Interruption.of_any(news.tolist())
+
+    def _warn_of_skipped(self, batch: Batch) -> None:
+        """Name the particles of all processes, as each knows its own."""
+        own = ", ".join(self.sampler.particles.name[batch.particles])
+        names = ", ".join(filter(None, self.stepper.devices.gather(own)))
+        if self.stepper.devices.is_main:
             logger.warning("skipped a step: loss or gradient not finite for particles %s", names)
-            return
-        sums.add(losses)
-        self.on_progress(Progress(epoch, n_epochs, done, n_particles, losses, beta))
 
     def _noise(self, batch: Batch, epoch: int) -> Tensor | None:
         """(B, Z) standard normal numbers, or None without latents."""

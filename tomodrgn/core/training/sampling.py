@@ -18,6 +18,7 @@ from tomodrgn.core.particles.keyed_random import (
     particle_keys,
     text_keys,
 )
+from tomodrgn.core.training.sharing import deal, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +90,7 @@ class Sampler:
         order = np.argsort(keyed_uniform(self.seed, "order", epoch, self.keys, 1)[:, 0])
         for start in range(skip * batch_size, len(order), batch_size):
             batch = self._rows(order[start : start + batch_size], epoch)
-            share = np.array_split(np.arange(len(batch.particles)), n_ranks)[rank]
-            yield batch if n_ranks == 1 else _share(batch, share)
+            yield batch if n_ranks == 1 else self._share(batch, rank, n_ranks)
 
     def in_order(self, batch_size: int, rows: NDArray[np.int64] | None = None) -> Iterator[Batch]:
         """Particles in their order, every usable image or the first by ascending dose.
@@ -102,6 +102,19 @@ class Sampler:
         rows = np.arange(self.particles.n_particles) if rows is None else rows
         for start in range(0, len(rows), batch_size):
             yield self._rows(rows[start : start + batch_size], None)
+
+    def share_in_order(
+        self, rank: int, n_ranks: int, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Adjacent particles of one process, images being about even over processes.
+
+        Args:
+            rank: which process this is.
+            n_ranks: number of processes.
+            rows: which particles are shared out; all by default.
+        """
+        rows = np.arange(self.particles.n_particles) if rows is None else rows
+        return rows[neighbours(self.particles.counts[rows], rank, n_ranks)]
 
     def with_all_tilts(self) -> Sampler:
         """The same without a limit to the images of a particle."""
@@ -131,6 +144,18 @@ class Sampler:
             n_coefficients=int(self.kept[images].sum()),
         )
 
+    def _share(self, batch: Batch, rank: int, n_ranks: int) -> Batch:
+        """The particles of a batch that one process takes: coefficients are about even."""
+        owner = np.repeat(np.arange(len(batch.particles)), batch.counts)
+        kept = np.bincount(owner, self.kept[batch.images], minlength=len(batch.particles))
+        share = deal(kept.astype(np.int64), rank, n_ranks)
+        return Batch(
+            particles=batch.particles[share],
+            images=batch.images[np.isin(owner, share)],
+            counts=batch.counts[share],
+            n_coefficients=batch.n_coefficients,
+        )
+
     def _choose(
         self, images: NDArray[np.int64], owner: NDArray[np.int64], epoch: int | None, n_tilts: int
     ) -> NDArray[np.int64]:
@@ -143,15 +168,3 @@ class Sampler:
         counts = np.bincount(owner)
         rank = np.arange(len(images)) - np.repeat(np.cumsum(counts) - counts, counts)
         return np.sort(order[rank < n_tilts])
-
-
-def _share(batch: Batch, share: NDArray[np.int64]) -> Batch:
-    """The particles of a batch at the positions given, with their images."""
-    owner = np.repeat(np.arange(len(batch.particles)), batch.counts)
-    mine = np.isin(owner, share)
-    return Batch(
-        particles=batch.particles[share],
-        images=batch.images[mine],
-        counts=batch.counts[share],
-        n_coefficients=batch.n_coefficients,
-    )

@@ -29,6 +29,10 @@ LIMIT = 10
 """Steps in a row without finite numbers before the run stops."""
 
 
+class AnotherProcessFailedError(Exception):
+    """Another process cannot make its part of a step; what it says is not known yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepLosses:
     """Losses of a batch over all processes.
@@ -81,6 +85,7 @@ class Stepper:
     scaler: torch.amp.GradScaler = field(init=False)
     micro_batches: MicroBatches = field(default_factory=MicroBatches)
     failures: int = 0
+    _knows_divergence: bool = False
 
     def __post_init__(self) -> None:
         self.scaler = torch.amp.GradScaler(
@@ -97,6 +102,7 @@ class Stepper:
         lr: float,
         n_coefficients: int,
         n_particles: int,
+        news: Tensor | None = None,
     ) -> StepLosses | None:
         """Losses of the batch after one step; None when it was skipped for non-finite numbers.
 
@@ -108,6 +114,11 @@ class Stepper:
             lr: learning rate of this step.
             n_coefficients: kept coefficients of the batch over all processes.
             n_particles: particles of the batch over all processes.
+            news: numbers that go along, replaced by their sums over all processes.
+
+        Raises:
+            RunError: nothing was finite for too long, or another process has ended.
+            AnotherProcessFailedError: another process has withdrawn from the step.
         """
         penalty = LatentPenalty(beta, control)
 
@@ -115,7 +126,7 @@ class Stepper:
             return self._penalty_factor(penalty, divergences.sum(), n_particles)
 
         gradients = self._prepare(lr)
-        sums = torch.zeros(2, device=self.devices.device, dtype=self.devices.dtype)
+        sums = self._numbers(2)
         if tilts is not None:
             losses = self.micro_batches.accumulate_gradients(
                 self.model,
@@ -130,19 +141,48 @@ class Stepper:
             sums += torch.stack(losses)
         elif noise is not None:
             penalty_factor(sums)
-        self.devices.sum_over_processes([*gradients, sums])
+        self._exchange(gradients, sums, self._numbers(1), news)
         if not self._apply(gradients, sums):
             return None
         error, divergence = sums.tolist()
         value = penalty.value(divergence / n_particles)
         return StepLosses(error, divergence, n_coefficients, n_particles, value)
 
+    def withdraw(self, *, control: float | None, news: Tensor) -> None:
+        """Take part in the messages of a step that this process cannot make, and say so.
+
+        Args:
+            control: as in the step, or None for a model without encoder.
+            news: as in the step.
+        """
+        if control is not None and not self._knows_divergence:
+            self.devices.sum_over_processes([self._numbers(1)])
+        try:
+            self._exchange(self._prepare(0.0), self._numbers(2), self._numbers(1) + 1, news)
+        except AnotherProcessFailedError:
+            return
+
+    def _exchange(
+        self, gradients: list[Tensor], sums: Tensor, failures: Tensor, news: Tensor | None
+    ) -> None:
+        """Sum what belongs to a step over all processes."""
+        also = [] if news is None else [news]
+        self.devices.sum_over_processes([*gradients, sums, failures, *also])
+        self._knows_divergence = False
+        if failures.item():
+            raise AnotherProcessFailedError
+
+    def _numbers(self, n: int) -> Tensor:
+        return torch.zeros(n, device=self.devices.device, dtype=self.devices.dtype)
+
     def _penalty_factor(
         self, penalty: LatentPenalty, divergence: Tensor, n_particles: int
     ) -> float:
         """Derivative of the penalty, which a pull makes depend on the mean over all processes."""
         if penalty.control is not None:
+            divergence = divergence.to(self.devices.dtype)
             self.devices.sum_over_processes([divergence])
+            self._knows_divergence = True
         return penalty.factor(float(divergence) / n_particles)
 
     def _prepare(self, lr: float) -> list[Tensor]:
