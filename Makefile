@@ -1,13 +1,14 @@
-# make install | test | test-all | demo | format | clean     (needs python3 >= 3.11 with venv and pip)
+# make install | test | test-all | test-interop | demo | format | clean     (python3 >= 3.11 with venv and pip)
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+CRYODRGN := .venv-cryodrgn/.installed
 ifneq ($(wildcard ../shared/data),)
 export TOMODRGN_TEST_DATA ?= $(realpath ../shared/data)
 endif
 
-.PHONY: install test test-all check demo format clean
+.PHONY: install test test-all test-interop check demo format clean
 
 install: $(STAMP)
 
@@ -25,10 +26,18 @@ check: install
 	$(BIN)/lint-imports --no-cache
 
 test: check
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not interop'
 
 test-all: check
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not interop'
+
+test-interop: install $(CRYODRGN)
+	$(BIN)/python -m pytest -rP -m interop tests/interop
+
+$(CRYODRGN): constraints-cryodrgn.txt
+	$(PYTHON) -m venv .venv-cryodrgn
+	.venv-cryodrgn/bin/python -m pip install --quiet -c constraints-cryodrgn.txt cryodrgn
+	touch $@
 
 demo: install
 	$(BIN)/tomodrgn run examples/demo.yaml
@@ -43,5 +52,5 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build
+	rm -rf .venv .venv-cryodrgn demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
