@@ -58,6 +58,16 @@ def test_processes_share_the_memory() -> None:
     assert plan(4 * GB, CacheSpec(), CPU, processes=4).kind == "stream"
 
 
+@pytest.mark.usefixtures("machine")
+def test_the_work_comes_before_the_cache() -> None:
+    assert plan(4 * GB, CacheSpec(), GPU, device_work_bytes=2 * GB).kind == "ram"
+    chosen = plan(4 * GB, CacheSpec(), GPU, device_work_bytes=2 * GB, host_work_bytes=15 * GB)
+    assert chosen.reason == (
+        "residency stream: 4.00 GB are too large for 60% of 6.0 of 10.0 GB free on cuda:0 beside "
+        "2.0 GB for the work and of 5.0 GB free memory beside 15.0 GB for the work"
+    )
+
+
 def test_what_is_asked_for_is_taken() -> None:
     assert plan(1, CacheSpec(residency="stream"), CPU).kind == "stream"
 

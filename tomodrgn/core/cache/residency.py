@@ -29,7 +29,13 @@ class Residency:
 
 
 def plan(
-    cache_bytes: int, spec: CacheSpec, device: torch.device, *, processes: int = 1
+    cache_bytes: int,
+    spec: CacheSpec,
+    device: torch.device,
+    *,
+    processes: int = 1,
+    host_work_bytes: int = 0,
+    device_work_bytes: int = 0,
 ) -> Residency:
     """The fastest place that has room: the device, then memory, then the file itself.
 
@@ -38,6 +44,8 @@ def plan(
         spec: a residency that was asked for, or the part of free memory that may be taken.
         device: where the coefficients are used.
         processes: processes of this machine that hold a copy each.
+        host_work_bytes: memory that each of them needs for its work.
+        device_work_bytes: the same on the device.
     """
     size = f"{cache_bytes / _GB:.2f} GB"
     if spec.residency != "auto":
@@ -46,17 +54,24 @@ def plan(
     tried = []
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        tried.append(f"{free / _GB:.1f} of {total / _GB:.1f} GB free on {device}")
+        free -= device_work_bytes
+        of_total = f"{free / _GB:.1f} of {total / _GB:.1f} GB"
+        tried.append(f"{of_total} free on {device}{_beside(device_work_bytes)}")
         if cache_bytes <= spec.free_memory_fraction * free:
             return Residency("device", f"residency device: {size} fit {share} of {tried[0]}")
-    free = free_memory_bytes()
+    free = free_memory_bytes() - processes * host_work_bytes
     each = f" for {processes} processes" if processes > 1 else ""
-    tried.append(f"{free / _GB:.1f} GB free memory{each}")
+    tried.append(f"{free / _GB:.1f} GB free memory{_beside(host_work_bytes)}{each}")
     if cache_bytes * processes <= spec.free_memory_fraction * free:
         refused = f", too large for {share} of {tried[0]}" if len(tried) > 1 else ""
         return Residency("ram", f"residency ram: {size} fit {share} of {tried[-1]}{refused}")
     places = " and of ".join(tried)
     return Residency("stream", f"residency stream: {size} are too large for {share} of {places}")
+
+
+def _beside(work_bytes: int) -> str:
+    """Says what was taken from the free memory, where it matters."""
+    return f" beside {work_bytes / _GB:.1f} GB for the work" if work_bytes > _GB / 10 else ""
 
 
 def free_memory_bytes() -> int:

@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
 
 _COEFFICIENTS_AT_ONCE: Final = {"cpu": 2**16, "cuda": 2**21}
-_KEPT_COEFFICIENTS: Final = 2**22
+KEPT_COEFFICIENTS: Final = 2**22
 """Sets with fewer coefficients than this stay in memory between passes, at about 120 bytes each."""
 _LEAST_NOISE: Final = 1e-3
 """Where premultiplication left less noise than this, it left no signal either."""
+
+
+def coefficients_at_once(device: torch.device) -> int:
+    """Coefficients of a block on a device."""
+    return _COEFFICIENTS_AT_ONCE.get(device.type, _COEFFICIENTS_AT_ONCE["cuda"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +123,7 @@ class Observations:
             yield from self._kept[key]
             return
         n_images = int(self.particles.counts[rows].sum())
-        keeps = self.particles.n_images * self.n_coefficients <= _KEPT_COEFFICIENTS
+        keeps = self.particles.n_images * self.n_coefficients <= KEPT_COEFFICIENTS
         kept = []
         groups = self._groups(rows)
         images = [self._images_of(group) for group in groups]
@@ -133,7 +138,7 @@ class Observations:
 
     def _groups(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows of particles that fit into one block."""
-        at_once = _COEFFICIENTS_AT_ONCE.get(self.device.type, _COEFFICIENTS_AT_ONCE["cuda"])
+        at_once = coefficients_at_once(self.device)
         ends = np.cumsum(self.particles.counts[rows]) * self.n_coefficients
         edges = np.flatnonzero(np.diff((ends - 1) // at_once)) + 1
         return np.split(rows, edges)

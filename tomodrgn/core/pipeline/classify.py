@@ -31,6 +31,7 @@ from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.linear import observe, window_power
+from tomodrgn.core.pipeline.memory import linear_work
 from tomodrgn.core.pipeline.pictures import draw_class_report, draw_half_map_fsc
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.reconstruct import write_curve
@@ -115,7 +116,9 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         remove_results(outdir)
         for path in _old_results(outdir):
             path.unlink()
-        images = open_run_images(run, reader, particles, outdir, devices)
+        n_maps = 1 + spec.n_classes
+        work = linear_work(run, particles, devices.device, n_maps=n_maps, is_joint=False)
+        images = open_run_images(run, reader, particles, outdir, devices, work=work)
         observed = observe(run, particles, images, is_trained, devices)
         fit = _fit(task, observed, latents)
         describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)

@@ -31,6 +31,7 @@ from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.memory import linear_work
 from tomodrgn.core.pipeline.parts import build_model, run_disc
 from tomodrgn.core.pipeline.pictures import draw_run_report
 from tomodrgn.core.pipeline.prepare import read_particles
@@ -87,7 +88,9 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         make_folder(outdir)
         begin_log()
         remove_results(outdir)
-        images = open_run_images(run, reader, particles, outdir, devices)
+        n_maps = None if run.latent.dim is None else 1 + run.latent.dim
+        work = linear_work(run, particles, devices.device, n_maps=n_maps)
+        images = open_run_images(run, reader, particles, outdir, devices, work=work)
         observed = observe(run, particles, images, is_trained, devices)
         found = _fit(run, observed, rows)
         latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.cache.downsampled import DownsampledReader
+from tomodrgn.core.cache.job import BLOCK_BYTES
 from tomodrgn.core.cache.store import ensure_cache
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder
@@ -15,6 +16,9 @@ from tomodrgn.core.particles.downsampling import downsample_particles
 from tomodrgn.core.particles.image_state import declare_state, describe_state
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.memory import announce
+from tomodrgn.core.planning.footprint import Footprint
+from tomodrgn.core.planning.terms import block_term
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,5 +132,8 @@ def open_or_build(
             raise DataError("prepare: give --cache, the file to write")
         path = outdir / DEFAULT_CACHE
     make_folder(path.parent)
+    if run.cache.rebuild or not path.exists():
+        blocks = block_term(BLOCK_BYTES, particles.n_images, particles.box_size_px)
+        announce(Footprint(host=(blocks,)), None, way_out="take a smaller box (--downsample)")
     with show_progress("preparing images") as progress:
         return ensure_cache(path, particles, reader, run.preparation, run.cache, progress=progress)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tomodrgn.core.cache.residency import free_memory_bytes
-from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
-from tomodrgn.core.particles.selection import take_particles
+from tomodrgn.core.particles.selection import take_images, take_particles
 from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.memory import announce, maps_work
 from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
 from tomodrgn.core.pipeline.prepare import read_input, select_particles
 from tomodrgn.core.reconstruction.halves import (
@@ -25,10 +25,13 @@ from tomodrgn.core.reconstruction.halves import (
     halves_by_tilt,
     require_both_halves,
 )
+from tomodrgn.core.reconstruction.insertion import empty_sums
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
-from tomodrgn.core.reconstruction.stream import bytes_needed, sum_images
+from tomodrgn.core.reconstruction.stream import sum_images
 from tomodrgn.core.reconstruction.weights import Attenuation
+from tomodrgn.core.training.devices import Devices
+from tomodrgn.core.training.sharing import neighbours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.reconstruction import ReconstructionSpec
     from tomodrgn.core.specs.run import RunSpecBase
-    from tomodrgn.core.specs.training import DevicesSpec
 
 logger = logging.getLogger(__name__)
 
@@ -63,44 +65,71 @@ class _Classes:
 def reconstruct(spec: ReconstructionSpec, run: RunSpecBase, registry: Registry) -> list[Path]:
     """Back-project a particle set, and write maps, half maps and their FSC; the paths of the maps.
 
+    Processes share the images in file order; the main process, which alone has paths to tell,
+    divides and writes.
+
     Args:
         spec: which maps, and where.
         run: resolved run spec: input, selection, preparation, image state and devices.
         registry: offers the reader.
 
     Raises:
-        DataError: labels do not fit the input, a class cannot be halved, or memory is short.
+        DataError: labels do not fit the input, or a class cannot be halved.
+        RunError: memory does not suffice.
     """
-    device = _choose_device(run.devices)
+    devices = Devices(run.devices)
+    paths: list[Path] = []
+    with devices.agreement():
+        sums, classes, pixel_size_a = _sum_share(spec, run, registry, devices)
+    for grid in sums.grids:
+        for of_one_map in grid:
+            devices.sum_over_processes([of_one_map])
+    devices.on_main(lambda: paths.extend(_finish_all(spec, sums, classes, pixel_size_a)))
+    return paths
+
+
+def _sum_share(
+    spec: ReconstructionSpec, run: RunSpecBase, registry: Registry, devices: Devices
+) -> tuple[FourierSums, _Classes, float]:
+    """Sums of the images of this process, with the classes and the pixel size of all."""
     reader, everything = read_input(run, registry)
     reader, particles = select_particles(run, reader, everything)
     particles, classes = _classify(spec, everything, particles)
     volume_index = _halve(spec, particles, classes, run.seed or 0)
     n_volumes = 2 * len(classes.suffixes)
-    _require_memory(n_volumes, particles.box_size_px, device)
+    announce(
+        maps_work(particles, n_volumes, devices.device),
+        devices.device,
+        way_out="take fewer classes at a time (--labels-sel) or fewer pixels (--downsample)",
+        processes=devices.n_on_node,
+    )
     make_folder(spec.out.parent)
+    is_mine = _share_of_images(particles, devices)
+    if not is_mine.any():
+        nothing = torch.empty(0, device=devices.device)
+        sums = empty_sums(n_volumes, particles.box_size_px, like=nothing)
+        return sums, classes, particles.pixel_size_a
     with show_progress("inserting images") as progress:
         sums = sum_images(
             reader,
-            particles,
-            volume_index,
+            take_images(particles, is_mine, "image of another process"),
+            volume_index[is_mine],
             n_volumes=n_volumes,
             preparation=run.preparation,
             attenuation=Attenuation(dose=spec.recon_dose_weight, tilt=spec.recon_tilt_weight),
-            device=device,
+            device=devices.device,
             progress=progress,
         )
-    return _finish_all(spec, sums, classes, particles.pixel_size_a)
+    return sums, classes, particles.pixel_size_a
 
 
-def _choose_device(devices: DevicesSpec) -> torch.device:
-    """A GPU where there is one, unless the user says otherwise."""
-    if devices.threads:
-        torch.set_num_threads(devices.threads)
-    if devices.accelerator == "gpu" and not torch.cuda.is_available():
-        raise RunError("devices.accelerator: gpu is asked for but torch sees none; use cpu or auto")
-    is_gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if is_gpu else "cpu")
+def _share_of_images(particles: ParticleSet, devices: Devices) -> NDArray[np.bool_]:
+    """(M,) which images this process inserts: a run of them in the order of the input."""
+    in_file_order = np.argsort(particles.source_image, kind="stable")
+    share = neighbours(np.ones(len(in_file_order), np.int64), devices.rank, devices.n_ranks)
+    is_mine = np.zeros(len(in_file_order), bool)
+    is_mine[in_file_order[share]] = True
+    return is_mine
 
 
 def _classify(
@@ -142,19 +171,6 @@ def _halve(
     way_out = "give --half-by tilt, or leave the class out with --labels-sel"
     require_both_halves(volume_index, classes.names, way_out=way_out)
     return volume_index
-
-
-def _require_memory(n_volumes: int, box_size_px: int, device: torch.device) -> None:
-    needed = bytes_needed(n_volumes, box_size_px)
-    is_gpu = device.type == "cuda"
-    free = torch.cuda.mem_get_info(device)[0] if is_gpu else free_memory_bytes()
-    logger.info("%d half maps take %.2f GB of %.1f GB free", n_volumes, needed / 1e9, free / 1e9)
-    if needed > free:
-        raise DataError(
-            f"{n_volumes} half maps of {box_size_px} px need {needed / 1e9:.1f} GB of memory, "
-            f"{free / 1e9:.1f} GB are free; take fewer classes at a time (--labels-sel), or fewer "
-            "pixels (--downsample)"
-        )
 
 
 def _finish_all(

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.cache.residency import plan
 from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.particles.image_state import contrast_sign
+from tomodrgn.core.pipeline.memory import announce
 from tomodrgn.core.pipeline.prepare import open_or_build
+from tomodrgn.core.planning.footprint import NOTHING
+from tomodrgn.core.planning.terms import cache_terms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,11 +22,17 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.planning.footprint import Footprint
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.core.training.devices import Devices
     from tomodrgn.core.training.embedding import CoefficientSource
 
 logger = logging.getLogger(__name__)
+
+WAY_OUT = (
+    "keep the cache in its file (--lazy), take smaller batches (--batch-size) or a smaller box "
+    "(--downsample)"
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,46 @@ class RunImages:
 
 
 def open_run_images(
-    run: RunSpecBase, reader: Reader, particles: ParticleSet, outdir: Path, devices: Devices
+    run: RunSpecBase,
+    reader: Reader,
+    particles: ParticleSet,
+    outdir: Path,
+    devices: Devices,
+    *,
+    work: Footprint = NOTHING,
 ) -> RunImages:
-    """The images of a run; the main process builds the cache where there is none."""
+    """The images of a run; the main process builds the cache where there is none.
+
+    Args:
+        run: resolved run spec.
+        reader: loads pixels where there is no cache.
+        particles: the set.
+        outdir: where the cache lies unless the spec names another place.
+        devices: processes and device of the run.
+        work: memory that is needed beside the images.
+
+    Raises:
+        RunError: memory does not suffice.
+    """
     devices.on_main(lambda: open_or_build(run, reader, particles, outdir))
     again = run.cache.model_copy(update={"rebuild": False})
     cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
-    residency = plan(cache.n_bytes, run.cache, devices.device, processes=devices.n_ranks)
+    rows = cache.rows(particles)
+    residency = plan(
+        cache.n_bytes,
+        run.cache,
+        devices.device,
+        processes=devices.n_ranks,
+        host_work_bytes=work.host_bytes,
+        device_work_bytes=work.device_bytes,
+    )
     logger.info(residency.reason)
+    announce(
+        cache_terms(cache.n_bytes, residency.kind) + work,
+        devices.device,
+        way_out=WAY_OUT,
+        processes=devices.n_ranks,
+    )
     norm = run.contrast.norm or (0.0, cache.rms)
     logger.info("images are shifted by %g and scaled by %g", *norm)
     source = open_images(
@@ -61,4 +102,4 @@ def open_run_images(
         readers=run.cache.readers,
         prefetch=run.cache.prefetch,
     )
-    return RunImages(cache.rows(particles), source, norm)
+    return RunImages(rows, source, norm)

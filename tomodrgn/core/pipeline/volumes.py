@@ -16,10 +16,12 @@ from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.memory import announce, volumes_work
 from tomodrgn.core.pipeline.parts import build_model
 from tomodrgn.core.run_directory import find_run_directory, read_run
 from tomodrgn.core.training.checkpoint import load_checkpoint
 from tomodrgn.core.training.devices import Devices
+from tomodrgn.core.training.sharing import neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,12 +41,22 @@ WRITERS = 4
 
 
 def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
-    """Decode volumes and write them as MRC files; their paths.
+    """Decode volumes and write them as MRC files; their paths, in the main process.
+
+    Processes share the latents, and each writes what it decodes.
 
     Raises:
         RunError: the weights are not those of the run, or latents are missing or given in vain.
         DataError: latents have another dimension than the model.
     """
+    devices = Devices(spec.devices)
+    with devices.agreement():
+        paths = _evaluate_share(spec, registry, devices)
+    return paths if devices.is_main else []
+
+
+def _evaluate_share(spec: VolumesSpec, registry: Registry, devices: Devices) -> list[Path]:
+    """Decode and write the volumes of this process; the paths of all."""
     if spec.weights.is_dir():
         raise RunError(f"{spec.weights}: is a directory; give the weights file in it, weights.pkl")
     directory = find_run_directory(spec.config, spec.weights)
@@ -52,7 +64,6 @@ def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
     run = registry.parse(run_data, pending=True)
     checkpoint = load_checkpoint(spec.weights)
     latents = gather_latents(spec, run.latent.dim)
-    devices = Devices(spec.devices)
     model = build_model(run, registry, facts)
     try:
         model.load_state_dict(checkpoint.model)
@@ -63,20 +74,27 @@ def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
     box = _output_box_px(spec, facts.box_size_px)
     paths = _volume_paths(spec, n_volumes, has_latents=latents is not None)
     pixel_size_a = (spec.pixel_size_a or facts.pixel_size_a) * facts.box_size_px / box
+    announce(
+        volumes_work(model, devices, min(n_volumes, spec.batch_size), box),
+        devices.device,
+        way_out="decode fewer volumes at once (--batch-size) or smaller ones (--downsample)",
+    )
+    share = neighbours(np.ones(n_volumes, np.int64), devices.rank, devices.n_ranks)
+    if share.start == share.stop:
+        return paths
+    own = None if latents is None else torch.from_numpy(latents[share])
     with devices.autocast():
         batches = decode_volumes(
             model,
-            None
-            if latents is None
-            else torch.from_numpy(latents).to(devices.device, devices.dtype),
+            None if own is None else own.to(devices.device, devices.dtype),
             box_size_px=facts.box_size_px,
             output_box_px=box,
             extent=run.preparation.l_extent,
             scale=checkpoint.norm[1],
             batch_size=spec.batch_size,
         )
-        _write_all(spec, batches, paths, pixel_size_a)
-    if latents is not None and spec.z is None:
+        _write_all(spec, batches, paths[share], pixel_size_a)
+    if latents is not None and spec.z is None and devices.is_main:
         rows = "\n".join(" ".join(f"{value:.8g}" for value in row) for row in latents)
         write_text_atomic(paths[0].parent / "z_values.txt", rows + "\n")
     return paths
