@@ -1,4 +1,8 @@
-"""Volumes per second: decoded from latents alone, and decoded and written as MRC files."""
+"""Volumes per second: decoded from latents alone, and decoded and written as MRC files.
+
+Work is the products of the network: those of the encoded frequencies with the first layer count
+once for all volumes, the rest for each.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +61,10 @@ def measure(*, box_size_px: int, n_volumes: int, repeats: int, gpu: bool) -> Row
             alone.append(decode(None))
             written.append(decode(Path(folder)))
     parts: Any = model
-    work = forward_flops(parts.decoder.decoder) * len(half_ball(box_size_px)) * n_volumes
+    mlp = parts.decoder.decoder
+    shared = 2 * parts.decoder.encoding.out_dim * len(mlp.main[0].weight)
+    of_volumes = n_volumes * (forward_flops(mlp) - shared)
+    work = len(half_ball(box_size_px)) * (of_volumes + shared)
 
     def percent(seconds: list[float]) -> float:
         shares = [work / s / c for s, c in zip(seconds, ceilings, strict=True)]

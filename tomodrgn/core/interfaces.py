@@ -143,6 +143,14 @@ class SweepingDecoder(Protocol):
 
 
 @runtime_checkable
+class ManyLatentsDecoder(Protocol):
+    """A decoder that answers many latents at the same frequencies in one go; optional."""
+
+    def decode_at(self, freqs: Tensor, latents: Tensor) -> Tensor:
+        """(V, K, 2) coefficients at ``freqs`` (K, 3), z <= 0, for latents (V, Z); no gradient."""
+
+
+@runtime_checkable
 class MapDecoder(Protocol):
     """A decoder that knows its volumes as maps, without asking for every frequency; optional."""
 

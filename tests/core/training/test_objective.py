@@ -13,12 +13,12 @@ from tomodrgn.core.model.posterior import divergence, draw
 from tomodrgn.core.model.ragged import segment_mean
 from tomodrgn.core.model.sweep import MlpSweep
 from tomodrgn.core.model.volume_model import VolumeModel
+from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ImageTable, ParticleSet
 from tomodrgn.core.physics.transfer import signal_transfer
 from tomodrgn.core.training.objective import LatentPenalty, accumulate_gradients
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
-from tomodrgn.core.training.workers import Workers
 
 LATENT_DIM = 4
 

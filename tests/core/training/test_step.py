@@ -11,11 +11,11 @@ from tests.core.training.test_objective import TinyDecoder, TinyEncoder
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc
 from tomodrgn.core.model.volume_model import VolumeModel
+from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import LIMIT, StepLosses, Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatch, TiltBatchBuilder
-from tomodrgn.core.training.workers import Workers
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.core.training.conftest import BOX, MemorySource
 from tomodrgn.core.fourier.disc import HalfPlaneDisc
 from tomodrgn.core.interfaces import DecoderContext, EncoderContext, EncodingContext, Posterior
 from tomodrgn.core.model.volume_model import VolumeModel
+from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
@@ -25,7 +26,6 @@ from tomodrgn.core.training.warm_start import (
     fit_encoder,
     parameter_groups,
 )
-from tomodrgn.core.training.workers import Workers
 from tomodrgn.plugins.decoders import FourierMlpSpec, LinearVolumesSpec
 from tomodrgn.plugins.decoders.fourier_mlp import FourierMlp
 from tomodrgn.plugins.decoders.linear_volumes import LinearVolumes

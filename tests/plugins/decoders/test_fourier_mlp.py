@@ -37,3 +37,12 @@ def test_phases_keep_their_precision_where_networks_do_not() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert decoder(freqs, None, counts).dtype == torch.bfloat16
     assert torch.equal(seen[0], seen[1])
+
+
+def test_many_latents_are_decoded_as_each_alone() -> None:
+    encoding = GaussianWaves(GaussianSpec(), EncodingContext(box_size_px=16, seed=0))
+    context = DecoderContext(box_size_px=16, latent_dim=3, encoding=encoding, seed=0)
+    decoder = FourierMlp(FourierMlpSpec(dim=8), context)
+    freqs, latents = torch.rand(50, 3) - 0.5, torch.randn(4, 3)
+    alone = [decoder(freqs, latent[None], torch.tensor([50])).detach() for latent in latents]
+    torch.testing.assert_close(decoder.decode_at(freqs, latents), torch.stack(alone))

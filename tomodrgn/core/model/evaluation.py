@@ -9,8 +9,9 @@ import torch
 from tomodrgn.core.conventions import NYQUIST
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.volumes import half_ball, half_ball_to_volumes, volumes_to_half_ball
-from tomodrgn.core.interfaces import MapDecoder
+from tomodrgn.core.interfaces import ManyLatentsDecoder, MapDecoder
 from tomodrgn.core.model.memory_faults import halved_until_it_fits
+from tomodrgn.core.model.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,7 @@ def decode_volumes(
     ball = half_ball(box, min(extent * box_size_px, NYQUIST * box))
     freqs = torch.from_numpy(ball.k).to(weight) / box_size_px
     factor = scale * (box / box_size_px) ** 3
+    workers = Workers(torch.get_num_threads() if freqs.device.type == "cpu" else 1)
 
     def decode(volumes: slice, share: float) -> Tensor:
         batch = None if latents is None else latents[volumes]
@@ -71,7 +73,7 @@ def decode_volumes(
             coefficients = volumes_to_half_ball(model.decoder.volumes(batch), ball)
         else:
             n_rows = int(share * rows_per_call(freqs.device))
-            coefficients = _decode_ball(model, freqs, batch, n_rows)
+            coefficients = _decode_ball(model, freqs, batch, n_rows, workers)
         return factor * half_ball_to_volumes(coefficients, ball)
 
     n_volumes = 1 if latents is None else len(latents)
@@ -79,14 +81,30 @@ def decode_volumes(
 
 
 def _decode_ball(
-    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int
+    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int, workers: Workers
 ) -> Tensor:
-    """(V, K) complex coefficients of every latent at every frequency."""
+    """(V, K) complex coefficients of every latent at every frequency, all with z <= 0."""
     n_volumes = 1 if latents is None else len(latents)
-    n_freqs = max(1, rows_at_once // n_volumes)
-    parts = []
-    for part in freqs.split(n_freqs):
-        counts = torch.full((n_volumes,), len(part), device=freqs.device)
-        answer = model.decode(part.repeat(n_volumes, 1), latents, counts)
-        parts.append(torch.view_as_complex(answer.view(n_volumes, len(part), 2).contiguous()))
-    return torch.cat(parts, dim=1)
+    shares = latents is not None and isinstance(model.decoder, ManyLatentsDecoder)
+    blocks_itself = shares and freqs.device.type == "cpu"
+    n_freqs = max(1, rows_at_once if blocks_itself else rows_at_once // n_volumes)
+    answers = freqs.new_empty((n_volumes, len(freqs), 2))
+    parts = list(zip(freqs.split(n_freqs), answers.split(n_freqs, dim=1), strict=True))
+
+    def work(worker: int) -> None:
+        with torch.no_grad():
+            for part, target in parts[worker :: workers.n]:
+                target.copy_(_answers(model, part, latents))
+
+    workers.share(work)
+    return torch.view_as_complex(answers)
+
+
+def _answers(model: VolumeModel, freqs: Tensor, latents: Tensor | None) -> Tensor:
+    """(V, K, 2) at frequencies (K, 3) with z <= 0."""
+    if latents is not None and isinstance(model.decoder, ManyLatentsDecoder):
+        return model.decoder.decode_at(freqs, latents)
+    n_volumes = 1 if latents is None else len(latents)
+    counts = torch.full((n_volumes,), len(freqs), device=freqs.device)
+    answers = model.decode(freqs.repeat(n_volumes, 1), latents, counts)
+    return answers.view(n_volumes, len(freqs), 2)

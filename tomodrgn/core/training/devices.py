@@ -9,7 +9,7 @@ import torch
 
 from tomodrgn.core.errors import RunError, TomodrgnError
 from tomodrgn.core.training.launching import Launch, plan_launch, require_one_process, start
-from tomodrgn.core.training.workers import Workers
+from tomodrgn.core.model.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

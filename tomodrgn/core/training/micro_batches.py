@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.interfaces import Posterior
     from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.model.workers import Workers
     from tomodrgn.core.training.tilt_batch import TiltBatch
-    from tomodrgn.core.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.model.volume_model import VolumeModel
+    from tomodrgn.core.model.workers import Workers
     from tomodrgn.core.training.tilt_batch import CoefficientChunk, TiltBatch
-    from tomodrgn.core.training.workers import Workers
 
 
 class LossSums(NamedTuple):

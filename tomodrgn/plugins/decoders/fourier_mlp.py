@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from tomodrgn.core.model.conditions import answers_for_conditions
 from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.core.model.sweep import MlpSweep
 
@@ -38,12 +39,19 @@ class FourierMlp(nn.Module):
 
     def forward(self, freqs: Tensor, latent: Tensor | None, counts: Tensor) -> Tensor:
         """(N, 3) cycles/px, (B, Z), (B,) to (N, 2)."""
-        features = freqs
-        if self.encoding is not None:
-            with torch.autocast(freqs.device.type, enabled=False):  # phases need all their digits
-                features = self.encoding(freqs)
-        result: Tensor = self.decoder(features, latent, counts)
+        result: Tensor = self.decoder(self._features(freqs), latent, counts)
         return result
+
+    def decode_at(self, freqs: Tensor, latents: Tensor) -> Tensor:
+        """See :class:`~tomodrgn.core.interfaces.ManyLatentsDecoder`."""
+        return answers_for_conditions(self.decoder, self._features(freqs), latents)
+
+    def _features(self, freqs: Tensor) -> Tensor:
+        """(N, F) what the layers see of frequencies (N, 3)."""
+        if self.encoding is None:
+            return freqs
+        with torch.autocast(freqs.device.type, enabled=False):  # phases need all their digits
+            return self.encoding(freqs)
 
     def sweep(self, latent: Tensor | None) -> FourierMlpSweep | None:
         """Forward and backward in one go, see :class:`~tomodrgn.core.interfaces.SweepingDecoder`.

@@ -1,4 +1,4 @@
-"""Threads that share the chunks of a batch on a CPU.
+"""Threads that share the work of networks on a CPU, chunk by chunk.
 
 One chunk per thread, each on one core, leaves the matrices in the core's own cache and spares the
 barriers that several cores in one small product need. Which worker takes which chunk is fixed, and
