@@ -74,13 +74,14 @@ def open_run_images(
     """
     devices.on_main(lambda: open_or_build(run, reader, particles, outdir))
     again = run.cache.model_copy(update={"rebuild": False})
-    cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
+    with devices.agreement():  # where every node has a cache of its own, it is built now
+        cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
     rows = cache.rows(particles)
     residency = plan(
         cache.n_bytes,
         run.cache,
         devices.device,
-        processes=devices.n_ranks,
+        processes=devices.n_on_node,
         host_work_bytes=work.host_bytes,
         device_work_bytes=work.device_bytes,
     )
@@ -89,7 +90,7 @@ def open_run_images(
         cache_terms(cache.n_bytes, residency.kind) + work,
         devices.device,
         way_out=WAY_OUT,
-        processes=devices.n_ranks,
+        processes=devices.n_on_node,
     )
     norm = run.contrast.norm or (0.0, cache.rms)
     logger.info("images are shifted by %g and scaled by %g", *norm)

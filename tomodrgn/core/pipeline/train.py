@@ -49,7 +49,7 @@ from tomodrgn.core.pipeline.warm import WarmStart, is_warm
 from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
-from tomodrgn.core.training.embedding import embed_particles
+from tomodrgn.core.training.embedding import embed_together
 from tomodrgn.core.training.held_out import HeldOutTilts
 from tomodrgn.core.training.loop import EpochReport, TrainingLoop
 from tomodrgn.core.training.sampling import Sampler
@@ -92,16 +92,16 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
     devices = Devices(run.devices)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
-    start = find_start(run, outdir)
     log = outdir / "run.log" if devices.is_main else None
     with logging_to(log, verbose=run.training.verbose) as begin_log:
-        training = _Training(run, registry, outdir, devices, is_new=start is None)
-        devices.wait_for_all()
+        with devices.agreement():
+            start = find_start(run, outdir)
+            training = _Training(run, registry, outdir, devices, is_new=start is None)
         devices.on_main(lambda: make_folder(outdir))
         devices.on_main(begin_log)
         stopped_by = training.run(start)
     if stopped_by is not None:
-        raise SystemExit(128 + stopped_by)
+        raise SystemExit(128 + stopped_by if devices.is_main else 0)
 
 
 def _require_sound(run: RunSpecBase) -> None:
@@ -159,16 +159,7 @@ class _Training:
     def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
         training = self.run_spec.training
-        work = training_work(
-            self.run_spec,
-            self.model,
-            self.particles,
-            self.devices,
-            embedding_batch=EMBEDDING_BATCH,
-        )
-        self.images = open_run_images(
-            self.run_spec, self.reader, self.particles, self.outdir, self.devices, work=work
-        )
+        self.images = self._open_images()
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
             parameter_groups(self.model) if self._is_taught(saved) else self.model.parameters(),
@@ -204,6 +195,19 @@ class _Training:
             return stopped_by
         self._finish(stepper, time.perf_counter() - began, start)
         return None
+
+    def _open_images(self) -> RunImages:
+        """The images of the run, with room beside them for the work on them."""
+        work = training_work(
+            self.run_spec,
+            self.model,
+            self.particles,
+            self.devices,
+            embedding_batch=EMBEDDING_BATCH,
+        )
+        return open_run_images(
+            self.run_spec, self.reader, self.particles, self.outdir, self.devices, work=work
+        )
 
     def _is_taught(self, saved: SavedState | None) -> bool:
         """Whether encoder and decoder learn at rates of their own, as in the run gone on with."""
@@ -256,15 +260,16 @@ class _Training:
 
     def _restore(self, stepper: Stepper, path: Path, checkpoint: Checkpoint) -> Checkpoint:
         """Put the state to go on from into the model and the optimiser."""
-        try:
-            self.model.load_state_dict(checkpoint.model)
-            if checkpoint.optimizer is not None:
-                stepper.optimizer.load_state_dict(checkpoint.optimizer)
-        except (RuntimeError, ValueError) as error:
-            raise RunError(
-                f"{path}: these weights belong to another model than the run spec describes; "
-                "give the options of that run, or its run.yaml with --spec"
-            ) from error
+        with self.devices.agreement():
+            try:
+                self.model.load_state_dict(checkpoint.model)
+                if checkpoint.optimizer is not None:
+                    stepper.optimizer.load_state_dict(checkpoint.optimizer)
+            except (RuntimeError, ValueError) as error:
+                raise RunError(
+                    f"{path}: these weights belong to another model than the run spec describes; "
+                    "give the options of that run, or its run.yaml with --spec"
+                ) from error
         if checkpoint.scaler:
             stepper.scaler.load_state_dict(checkpoint.scaler)
         logger.info("going on from %s, epoch %d", path, checkpoint.next_epoch + 1)
@@ -272,14 +277,14 @@ class _Training:
 
     def _after_epoch(self, report: EpochReport, checkpoint: Checkpoint) -> None:
         self.log.epoch(report)
-        self.devices.on_main(lambda: self._write_epoch(report, checkpoint))
+        self.devices.on_main(lambda: self._write_metrics(report))
+        if report.epoch % self.run_spec.training.checkpoint == 0:
+            self._write_results(checkpoint, f".{report.epoch}")
 
-    def _write_epoch(self, report: EpochReport, checkpoint: Checkpoint) -> None:
+    def _write_metrics(self, report: EpochReport) -> None:
         path = self.outdir / METRICS
         with writing(path), path.open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(asdict(report)) + "\n")
-        if report.epoch % self.run_spec.training.checkpoint == 0:
-            self._write_results(checkpoint, f".{report.epoch}")
 
     def _save_interrupted(self, checkpoint: Checkpoint) -> None:
         path = self.outdir / INTERRUPTED
@@ -298,12 +303,13 @@ class _Training:
             sums=[],
             norm=self.images.norm,
         )
-        self.devices.on_main(lambda: self._write_final(final))
+        self._write_results(final, "")
+        self.devices.on_main(self._conclude)
         n_epochs = max(1, training.num_epochs - first)
         self.log.finished(seconds, seconds / n_epochs)
 
-    def _write_final(self, final: Checkpoint) -> None:
-        self._write_results(final, "")
+    def _conclude(self) -> None:
+        """Draw, export and report what the finished run leaves."""
         draw_training_curves(self.outdir, self.outdir / METRICS)
         (self.outdir / INTERRUPTED).unlink(missing_ok=True)
         self._export()
@@ -327,29 +333,34 @@ class _Training:
                 logger.info("exported %s", path)
 
     def _write_results(self, checkpoint: Checkpoint, label: str) -> None:
-        """Weights with latents or, for a model without encoder, with its volume."""
+        """Weights with latents or, for a model without encoder, with its volume.
+
+        All processes embed and measure, the main process writes.
+        """
+        on_main = self.devices.on_main
         if self.model.encoder is None:
-            self._write_volume(self.outdir / f"reconstruct{label}.mrc")
+            on_main(lambda: self._write_volume(self.outdir / f"reconstruct{label}.mrc"))
         else:
             latents = self._write_latents(self.sampler, self.outdir / f"z{label}.pkl")
             if self.held_out is not None:
                 self._write_latents(self.held_out, self.outdir / f"z{label}.test.pkl")
             self.checkups.write(checkpoint.epoch, *latents)
-        save_checkpoint(self.outdir / f"weights{label}.pkl", checkpoint)
+        on_main(lambda: save_checkpoint(self.outdir / f"weights{label}.pkl", checkpoint))
 
     def _write_latents(
         self, sampler: Sampler, path: Path
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        mean, log_variance = embed_particles(
+        mean, log_variance = embed_together(
             self.model,
             sampler,
             self.builder,
             self.images.source,
             self.images.cache_rows,
             batch_size=EMBEDDING_BATCH,
-            autocast=self.devices.autocast,
+            latent_dim=self.run_spec.latent.dim or 0,
+            devices=self.devices,
         )
-        write_latents(path, mean, log_variance)
+        self.devices.on_main(lambda: write_latents(path, mean, log_variance))
         return mean, log_variance
 
     def _write_volume(self, path: Path) -> None:
