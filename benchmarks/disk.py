@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Pages = Literal["warm", "cold"]
 """Whether a file lies in the page cache, or was dropped from it as far as the system obliges."""
 
-READERS = 2
+READERS = 3
 """Threads that read blocks at the same time, as many as read ahead for training."""
 
 

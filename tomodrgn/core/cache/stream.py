@@ -59,7 +59,7 @@ def open_images(
     *,
     shift: float,
     scale: float,
-    readers: int = 2,
+    readers: int = 3,
     prefetch: int = 4,
 ) -> ImageSource:
     """A source of normalised coefficients, held where the residency says.

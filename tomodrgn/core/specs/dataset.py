@@ -100,7 +100,7 @@ class CacheSpec(Spec):
     """Number type of the stored coefficients."""
     rebuild: bool = False
     """Build the cache anew even if one is there."""
-    readers: PositiveInt = 2
+    readers: PositiveInt = 3
     """Threads that read ahead while streaming."""
     prefetch: PositiveInt = 4
     """Batches read ahead while streaming."""
