@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from tomodrgn.core.analysis.chance import Separation
 from tomodrgn.core.analysis.validation import Validation, validation_page
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.errors import DataError
@@ -182,6 +183,44 @@ def test_labels_of_a_run_that_found_nothing_are_doubted(
     found = _validate(own, path, tmp_path / "out", registry)
     assert (found.verdict, found.class_verdicts) == ("doubtful", ["doubtful"] * 3)
     assert "FLAGGED: doubtful" in validation_page(found)
+
+
+@pytest.mark.parametrize(
+    ("n_particles", "run_found", "verdict"),
+    [
+        (120, None, "differ"),
+        (900, None, "doubtful"),
+        (900, True, "differ"),
+        (120, False, "doubtful"),
+    ],
+)
+def test_noise_that_fits_its_own_labels_is_doubted_at_any_size(
+    n_particles: int, run_found: bool | None, verdict: str
+) -> None:
+    """Clusters of 900 particles without any heterogeneity have reached z = 13."""
+    z = 0.43 * np.sqrt(n_particles) if n_particles > 120 else 8.9
+    one, pair = np.full(2, 1e-3), np.full((2, 2), 1e-3)
+    chance = Separation(
+        p_value=1e-3, z=float(z), z_within=None,
+        class_p_value=one, class_z=one, pair_p_value=pair, pair_z=pair,
+    )  # fmt: skip
+    found = Validation(
+        classes=(), compared=(), separation=chance, n_compared=n_particles, is_held_out=False,
+        pixel_size_a=1.0, is_from_images=True, run_found=run_found,
+    )  # fmt: skip
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize("name", ["linear.json", "classify.json", "linear/linear.json"])
+def test_what_the_run_found_on_held_out_tilts_counts(
+    name: str, run: Path, simulated: Path, registry: Registry, tmp_path: Path
+) -> None:
+    labels = read_labels(simulated / "labels.pkl")
+    own = finish_run(tmp_path / "run", simulated / "particles.star", np.eye(3)[labels], registry)
+    (own / name).parent.mkdir(exist_ok=True)
+    (own / name).write_text('{"is_heterogeneous": true}')
+    found = _validate(own, _save(own / "kmeans3.txt", labels), tmp_path / "out", registry)
+    assert (found.run_found, found.verdict) == (True, "differ")
 
 
 def test_held_out_tilts_decide_where_there_are_some(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from tomodrgn.core.analysis.coverage import Coverage
 
 FITTED_NOISE: Final = 6.0
-"""Standard deviations below which labels that come from the same images may be fitted noise;
-clusters of 120 particles without any heterogeneity reached 4.7."""
+"""Standard deviations below which labels that come from the same images may be fitted noise."""
+FITTED_NOISE_PER_ROOT: Final = 0.6
+"""The same over the square root of the number of particles, which the z of fitted noise grows with:
+clusters of 120 to 900 particles without any heterogeneity reached 0.43, clear classes 0.8."""
 APART: Final = 0.05
 """Largest corrected p value at which one class, or a pair of classes, is called apart."""
 _MOST_PAIRS_NAMED: Final = 10
@@ -65,7 +68,8 @@ class Validation:
         is_held_out: whether they did so with tilts that the labels have never seen.
         pixel_size_a: of the maps.
         is_from_images: whether the labels lie in the directory of a run, and so come from images.
-        run_found_nothing: whether that run says itself that its latents mean nothing.
+        run_found: whether that run found on held-out tilts that particles differ; None where it
+            did not ask.
     """
 
     classes: tuple[ClassFinding, ...]
@@ -75,14 +79,21 @@ class Validation:
     is_held_out: bool
     pixel_size_a: float
     is_from_images: bool = False
-    run_found_nothing: bool = False
+    run_found: bool | None = None
 
     @property
     def is_doubtful(self) -> bool:
         """Whether labels that look real may be noise that they were made of."""
         if self.separation is None or self.is_held_out or not self.is_from_images:
             return False
-        return self.run_found_nothing or self.separation.z < FITTED_NOISE
+        return self.run_found is False or self.separation.z < self.least_z
+
+    @property
+    def least_z(self) -> float:
+        """Standard deviations that labels from the same images have to reach."""
+        beyond_noise = FITTED_NOISE_PER_ROOT * math.sqrt(self.n_compared)
+        choose = min if self.run_found else max
+        return choose(FITTED_NOISE, beyond_noise)
 
     @property
     def verdict(self) -> str:
@@ -129,7 +140,7 @@ class Validation:
             "n_particles_compared": self.n_compared,
             "on_held_out_tilts": self.is_held_out,
             "labels_from_images": self.is_from_images,
-            "run_found_nothing": self.run_found_nothing,
+            "run_found_heterogeneity": self.run_found,
             "not_told_apart": [list(pair) for pair in self.alike],
             "pixel_size_a": self.pixel_size_a,
             "classes": [self._class_json(row) for row in range(len(self.classes))],
@@ -209,9 +220,10 @@ def _sentences(found: Validation) -> list[str]:
 def _verdict_sentence(found: Validation, chance: str) -> str:
     if found.is_doubtful and found.verdict == "doubtful":
         reason = (
-            "the run itself found on held-out tilts that its latents mean nothing"
-            if found.run_found_nothing
-            else f"clusters of pure noise can reach z = 5, and {FITTED_NOISE:g} is asked for"
+            "held-out tilts told the run that its states, or those it began with, mean nothing"
+            if found.run_found is False
+            else f"of {found.n_compared} particles z = {found.least_z:.1f} is asked for, which "
+            "clusters of pure noise do not reach"
         )
         return (
             "**FLAGGED: doubtful.** Particles fit the map of their class better than labels drawn "

@@ -47,7 +47,8 @@ logger = logging.getLogger(__name__)
 
 REPORT = "validate.json"
 PAGE = "validate.md"
-LINEAR_FIGURES = "linear.json"
+FIGURES = ("linear.json", "classify.json", "linear/linear.json")
+"""Where runs tell whether their latents or classes, or those they began with, mean anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
         is_held_out=is_held_out,
         pixel_size_a=raw.particles.pixel_size_a,
         is_from_images=labels.origin is not None,
-        run_found_nothing=labels.origin is not None and _found_nothing(labels.origin),
+        run_found=None if labels.origin is None else _run_found(labels.origin),
     )  # fmt: skip
     write_class_maps(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()},
                      raw.mask)  # fmt: skip
@@ -128,13 +129,17 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
     return found
 
 
-def _found_nothing(directory: Path) -> bool:
-    """Whether a linear run says that its latents add nothing to held-out tilts."""
-    try:
-        figures = json.loads((directory / LINEAR_FIGURES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(figures, dict) and figures.get("is_heterogeneous") is False
+def _run_found(directory: Path) -> bool | None:
+    """What a run, or the linear model that it began with, found on held-out tilts, if it asked."""
+    for path in (directory / name for name in FIGURES):
+        try:
+            figures = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        found = figures.get("is_heterogeneous") if isinstance(figures, dict) else None
+        if isinstance(found, bool):
+            return found
+    return None
 
 
 def _choose_device(spec: ValidateSpec) -> torch.device:
