@@ -16,6 +16,7 @@ from tomodrgn.core.pipeline.analysis_pictures import draw_analysis
 from tomodrgn.core.pipeline.analysis_report import write_analysis_report
 from tomodrgn.core.pipeline.analysis_volumes import decode_sets, write_latent_table, write_set
 from tomodrgn.core.pipeline.display import logging_to
+from tomodrgn.core.pipeline.memory import announce, report_work
 from tomodrgn.core.pipeline.notebooks import place_notebooks
 from tomodrgn.core.pipeline.pictures import REPORT, drawing
 
@@ -45,6 +46,8 @@ def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
     with logging_to(outdir / "analyze.log") as begin_log:
         begin_log()
         logger.info("%d latents of %d dimensions: %s", *latents.shape, chosen.files.latents)
+        if spec.report:
+            announce(report_work(), None, way_out="leave the report out (--no-report)")
         found = analyze_latents(spec, latents)
         write_tables(outdir, found)
         volumes = None

@@ -22,6 +22,7 @@ from tomodrgn.core.planning.terms import (
     Images,
     Networks,
     block_term,
+    drawing_term,
     kept_term,
     linear_terms,
     training_terms,
@@ -100,7 +101,7 @@ def training_work(
         embedding_batch=embedding_batch,
         is_gpu=devices.device.type == "cuda",
     )
-    return work + _reading_again() if run.training.report else work
+    return work + report_work() if run.training.report else work
 
 
 def linear_work(
@@ -128,7 +129,7 @@ def linear_work(
     )
     kept = kept_term(images.n_images * images.n_coefficients, KEPT_COEFFICIENTS)
     work += on_device((kept,), is_gpu=is_gpu)
-    return work + _reading_again() if run.training.report else work
+    return work + report_work() if run.training.report else work
 
 
 def maps_work(particles: ParticleSet, n_volumes: int, device: torch.device) -> Footprint:
@@ -136,7 +137,8 @@ def maps_work(particles: ParticleSet, n_volumes: int, device: torch.device) -> F
     box = particles.box_size_px
     sums = Term("sums and division of maps", bytes_needed(n_volumes, box))
     blocks = block_term(BLOCK_BYTES, particles.n_images, box)
-    return on_device((sums,), is_gpu=device.type == "cuda") + Footprint(host=(blocks,))
+    host = Footprint(host=(blocks, drawing_term()))
+    return on_device((sums,), is_gpu=device.type == "cuda") + host
 
 
 def volumes_work(
@@ -148,6 +150,13 @@ def volumes_work(
         networks, n_volumes=n_volumes, box_size_px=box_size_px,
         is_gpu=devices.device.type == "cuda",
     )  # fmt: skip
+
+
+def report_work() -> Footprint:
+    """What a report needs, which reads the input once more, as the first time took."""
+    transient = max(0, process_memory().peak_bytes - PROGRAM_BYTES)
+    reading = Term("input, read again for the report", transient)
+    return Footprint(host=(reading, drawing_term()))
 
 
 def _images(run: RunSpecBase, particles: ParticleSet) -> Images:
@@ -175,12 +184,6 @@ def _networks(model: VolumeModel, devices: Devices, latent_dim: int | None) -> N
         feature_bytes=2 if halves else devices.dtype.itemsize,
         latent_dim=latent_dim or 0,
     )
-
-
-def _reading_again() -> Footprint:
-    """The input, where a report at the end reads it once more, as the first time took."""
-    transient = max(0, process_memory().peak_bytes - PROGRAM_BYTES)
-    return Footprint(host=(Term("input, read again for the report", transient),))
 
 
 def _width(network: nn.Module) -> int:

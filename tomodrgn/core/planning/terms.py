@@ -37,6 +37,8 @@ _FIRST_COEFFICIENTS: Final = 56
 """Coefficients of an image up to the radius that a linear model begins with."""
 _BYTES_KEPT: Final = 120
 """Of a coefficient that a linear model keeps between passes."""
+_LIBRARIES_TO_DRAW: Final = 70 * 10**6
+"""What draws pictures, loaded when it is needed; measured."""
 _CUDA_CONTEXT: Final = 500 * 10**6
 """What the driver and the libraries of a GPU take; measured by others on GPUs of this decade."""
 
@@ -106,6 +108,11 @@ def block_term(block_bytes: int, n_images: int, box_size_px: int) -> Term:
     """Images that are read, transformed and written or inserted a block at a time."""
     pixels = min(block_bytes, n_images * _FLOAT * box_size_px**2)
     return Term("blocks of images", _BLOCK_FACTOR * pixels)
+
+
+def drawing_term() -> Term:
+    """What draws the pictures of a command."""
+    return Term("pictures", _LIBRARIES_TO_DRAW)
 
 
 def training_terms(
