@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.core.notebook.small_analysis import small_analysis
 from tomodrgn.core.analysis.notebook_figures import Picture
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.notebook.saving import save_selection
 from tomodrgn.core.notebook.selections import select_rows
 from tomodrgn.core.notebook.views import lasso, show_latents, show_tomogram
 
@@ -19,6 +22,20 @@ def test_latents_are_drawn_in_colours_of_any_column(color_by: str | None) -> Non
     picture = show_latents(analysis, chosen, x="z0", y="z1", color_by=color_by)
     assert isinstance(picture, Picture)
     assert picture.png.startswith(b"\x89PNG")
+
+
+def test_tomograms_without_a_name_are_called_unnamed(tmp_path: Path) -> None:
+    analysis = small_analysis()
+    tomogram = np.full(len(analysis.table), "", dtype=object)
+    analysis = replace(
+        analysis,
+        particles=replace(analysis.particles, tomogram=tomogram),
+        table=analysis.table.assign(tomogram=tomogram.astype(str)),
+    )
+    chosen = select_rows(analysis, [1, 2])
+    assert show_latents(analysis, chosen, x="z0", y="z1", color_by="tomogram").png
+    save_selection(chosen, tmp_path, by_tomogram=True)
+    assert (tmp_path / "ind_keep.2.unnamed.pkl").exists()
 
 
 def test_a_tomogram_is_drawn_with_nothing_selected_too() -> None:

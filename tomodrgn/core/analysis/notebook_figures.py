@@ -101,7 +101,7 @@ def _draw_bright(
     for number, label in enumerate(labels):
         here = values == label
         dot_colour = label_colour(number, len(labels))
-        axes.scatter(x[here], y[here], color=dot_colour, label=str(label), **dots)
+        axes.scatter(x[here], y[here], color=dot_colour, label=str(label) or "unnamed", **dots)
     if 0 < len(labels) <= _MOST_IN_LEGEND:
         place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         axes.legend(title=name, fontsize=7, markerscale=2, **place)

@@ -62,7 +62,7 @@ def save_selection(
         arrays[folder / f"ind_drop.{n}.pkl"] = others
     if by_tomogram:
         for tomogram, part in selection.by_tomogram().items():
-            arrays |= _kept(folder, part, f".{tomogram.replace('/', '_')}")
+            arrays |= _kept(folder, part, f".{tomogram.replace('/', '_') or 'unnamed'}")
     for path, values in arrays.items():
         if path.exists() and not np.array_equal(load_pickles(path)[0], values):
             raise OutputError(
