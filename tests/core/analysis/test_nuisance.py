@@ -115,3 +115,16 @@ def test_picture_and_page_show_every_covariate(tmp_path: Path) -> None:
     page = nuisance_page(report)
     assert "Nothing stands out" in page
     assert all(name in page for name in covariates)
+
+
+def test_what_does_not_vary_within_tomograms_is_not_told_from_them() -> None:
+    generator = np.random.default_rng(4)
+    covariates = _covariates(generator)
+    latents = generator.standard_normal((N, 2))
+    for name in ("defocus", "tilt images"):
+        latents[:, 0] += 2 * (covariates[name] - covariates[name].mean()) / covariates[name].std()
+    report = nuisance_report(latents.astype(np.float32), covariates)
+    assert report is not None
+    assert {each.name for each in report.worrying} >= {"tomogram", "defocus", "tilt images"}
+    assert report.of_tomograms == ("defocus",)
+    assert "Hardly different within a tomogram: defocus. " in nuisance_page(report)

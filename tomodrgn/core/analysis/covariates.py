@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.particles.tables import ParticleSet
 
+TOMOGRAM: Final = "tomogram"
 CONTRAST: Final = "contrast"
 """Name of the covariate that comes from pixels."""
 
@@ -21,7 +22,7 @@ def particle_covariates(particles: ParticleSet) -> dict[str, NDArray[Any]]:
     Numbers are (B,), tomogram names (B,) str, the viewing direction (B, 3) unit vectors: the beam
     as the least exposed image of a particle sees it, in the coordinates of the reference.
     """
-    found: dict[str, NDArray[Any]] = {"tomogram": particles.tomogram.astype(str)}
+    found: dict[str, NDArray[Any]] = {TOMOGRAM: particles.tomogram.astype(str)}
     images, first = particles.images, particles.starts[:-1]
     if images.ctf is not None:
         defocus = 0.5 * (images.ctf.defocus_u_a + images.ctf.defocus_v_a)

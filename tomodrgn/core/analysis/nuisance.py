@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.analysis.chance import holm
+from tomodrgn.core.analysis.covariates import TOMOGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ _MOST_KINDS: Final = 300
 _FEWEST_PARTICLES: Final = 20
 _COLUMNS_AT_ONCE: Final = 512
 _CONSTANT: Final = 1e-9
+_LEAST_WITHIN: Final = 0.1
+"""Part of its variance that a number has within tomograms, if it is to be told from them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +81,14 @@ class NuisanceReport:
         constant: names of those that do not.
         shares: (Z,) part of the variance of the latent on each main direction.
         n_particles: how many were looked at.
+        of_tomograms: names of those that hardly vary within a tomogram.
     """
 
     influences: tuple[Influence, ...]
     constant: tuple[str, ...]
     shares: NDArray[np.float64]
     n_particles: int
+    of_tomograms: tuple[str, ...] = ()
 
     @property
     def worrying(self) -> list[Influence]:
@@ -96,6 +101,7 @@ class NuisanceReport:
         return {
             "n_particles": self.n_particles,
             "constant": list(self.constant),
+            "hardly_vary_within_tomograms": list(self.of_tomograms),
             "variance_of_directions": _rounded(self.shares),
             "covariates": [
                 {
@@ -148,7 +154,25 @@ def nuisance_report(
         constant=tuple(constant),
         shares=shares,
         n_particles=len(rows),
+        of_tomograms=_of_tomograms({name: each[rows] for name, each in covariates.items()}),
     )
+
+
+def _of_tomograms(covariates: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Numbers (B,) that are nearly the same in all particles of a tomogram."""
+    if TOMOGRAM not in covariates:
+        return ()
+    _, place = np.unique(covariates[TOMOGRAM], return_inverse=True)
+    sizes = np.bincount(place)
+    found = []
+    for name, values in covariates.items():
+        if values.ndim != 1 or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+            continue
+        centre = values - values.mean()
+        within = centre - (np.bincount(place, centre) / sizes)[place]
+        if _CONSTANT < np.square(centre).sum() * _LEAST_WITHIN > np.square(within).sum():
+            found.append(name)
+    return tuple(found)
 
 
 def _main_directions(

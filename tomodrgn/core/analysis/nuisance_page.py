@@ -53,6 +53,12 @@ def nuisance_words(report: NuisanceReport) -> list[str]:
                 "**Nothing stands out.** Some covariates explain a little more than chance, but "
                 "less than 5 % of any direction of the latent."
             ]
+    mixed = [each.name for each in report.worrying if each.name in report.of_tomograms]
+    if mixed:
+        lines.append(
+            f"Hardly different within a tomogram: {', '.join(mixed)}. What these seem to explain "
+            "may be due to the tomogram, or to one another."
+        )
     if report.constant:
         lines.append(f"The same in all particles: {', '.join(report.constant)}.")
     return lines
