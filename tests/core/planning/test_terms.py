@@ -63,6 +63,7 @@ def linear(n_maps: int, grid_points: int) -> int:
     return linear_terms(
         IMAGES,
         n_maps=n_maps,
+        n_searched=5,
         points_at_once=2**16,
         grid_points=grid_points,
         n_halves_at_once=2,

@@ -13,6 +13,7 @@ from torch import nn
 from tomodrgn.core.cache.residency import free_memory_bytes
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.fourier.grids import grid_shape
+from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS
 from tomodrgn.core.linear.observations import KEPT_COEFFICIENTS, coefficients_at_once
 from tomodrgn.core.model.evaluation import rows_per_call
 from tomodrgn.core.pipeline.parts import run_disc
@@ -110,17 +111,20 @@ def linear_work(
     device: torch.device,
     *,
     n_maps: int | None,
+    n_searched: int | None = None,
     is_joint: bool = True,
 ) -> Footprint:
     """Passes, solutions and the report of a linear model, or of classes (not ``is_joint``).
 
-    Where the number of maps is yet to be found, it is taken to be a usual one.
+    Where the number of maps is yet to be found, it is taken to be a usual one. More maps are
+    searched for at low resolution than are kept; by default as many as linear models do.
     """
     is_gpu = device.type == "cuda"
     images = _images(run, particles)
     work = linear_terms(
         images,
         n_maps=n_maps or _USUAL_MAPS,
+        n_searched=n_searched or (n_maps or 1 + MOST_LATENTS) + SPARE_LATENTS,
         points_at_once=coefficients_at_once(device),
         grid_points=math.prod(grid_shape(particles.box_size_px)),
         n_halves_at_once=1 if is_gpu or torch.get_num_threads() == 1 else 2,

@@ -15,11 +15,10 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.pipeline.decoding import load_model
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.memory import announce, volumes_work
-from tomodrgn.core.pipeline.parts import build_model
-from tomodrgn.core.run_directory import find_run_directory, read_run
-from tomodrgn.core.training.checkpoint import load_checkpoint
+from tomodrgn.core.run_directory import find_run_directory
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.sharing import neighbours
 
@@ -60,16 +59,9 @@ def _evaluate_share(spec: VolumesSpec, registry: Registry, devices: Devices) -> 
     if spec.weights.is_dir():
         raise RunError(f"{spec.weights}: is a directory; give the weights file in it, weights.pkl")
     directory = find_run_directory(spec.config, spec.weights)
-    run_data, facts = read_run(directory)
-    run = registry.parse(run_data, pending=True)
-    checkpoint = load_checkpoint(spec.weights)
+    model, checkpoint, run, facts = load_model(directory, spec.weights, registry)
     latents = gather_latents(spec, run.latent.dim)
-    model = build_model(run, registry, facts)
-    try:
-        model.load_state_dict(checkpoint.model)
-    except RuntimeError as error:
-        raise RunError(f"{spec.weights}: not the weights of the run in {directory}") from error
-    model = model.to(devices.device, devices.dtype).eval()
+    model = model.to(devices.device, devices.dtype)
     n_volumes = 1 if latents is None else len(latents)
     box = _output_box_px(spec, facts.box_size_px)
     paths = _volume_paths(spec, n_volumes, has_latents=latents is not None)

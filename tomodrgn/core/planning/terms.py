@@ -144,6 +144,7 @@ def linear_terms(
     images: Images,
     *,
     n_maps: int,
+    n_searched: int,
     points_at_once: int,
     grid_points: int,
     n_halves_at_once: int,
@@ -155,6 +156,7 @@ def linear_terms(
     Args:
         images: of the set.
         n_maps: of the model of a half.
+        n_searched: maps that are looked for at low resolution.
         points_at_once: coefficients of a block.
         grid_points: of the grid of one map at the highest resolution.
         n_halves_at_once: halves that are passed through at the same time.
@@ -164,9 +166,9 @@ def linear_terms(
     largest = images.most_tilts * images.n_coefficients
     points = min(points_at_once + largest, images.n_images * images.n_coefficients)
     arrived = min(points_at_once // _FIRST_COEFFICIENTS, images.n_images) * images.n_coefficients
-    each = _BYTES_OF_POINT + _BYTES_OF_POINT_AND_MAP * n_maps
+    each = _BYTES_OF_POINT + _BYTES_OF_POINT_AND_MAP * n_searched
     channels = 2 * n_maps + (n_maps * (n_maps + 1) // 2 if is_joint else n_maps)
-    per_particle = 2 * (n_maps**2 + n_maps) if is_joint else 2 * n_maps
+    per_particle = 2 * (n_searched**2 + n_searched) if is_joint else 2 * n_searched
     work = (
         Term("blocks of particles", n_halves_at_once * (points * each + _COMPLEX * arrived)),
         Term("sums for maps", _FLOAT * grid_points * (_SUMS_FACTOR * channels + _MORE_GRIDS)),
