@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.integration.conftest import SMALL_NETWORK, Command
-from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.files.mrc import read_volume, write_volume
 from tomodrgn.core.files.pickles import load_pickles
 
 PICTURES = {
@@ -137,6 +137,7 @@ def test_without_held_out_tilts_one_is_told_how_to_get_a_recommendation(
         (["0"], "epoch 0 is the only one"),
         (["--mask", "tite"], "'tite' is no mask"),
         (["--ground-truth", "nowhere/*.mrc"], "no file fits nowhere/*.mrc"),
+        (["--ground-truth", "{run}/../small.mrc"], "small has (8, 8, 8) voxels, volumes have"),
         (["--subset", "some"], "subset"),
     ],
 )
@@ -144,6 +145,8 @@ def test_faults_are_one_message_and_leave_nothing(
     words: list[str], fault: str, run: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
+    write_volume(run.parent / "small.mrc", np.zeros((8, 8, 8), np.float32), 1.0)
+    words = [word.format(run=run) for word in words]
     done = tomodrgn("convergence_vae", run, *words, "-o", out, "--skip-umap", check=False)
     assert done.returncode == 1
     assert fault in done.stderr

@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from tomodrgn.core.cli.fields import builtin_registry
-from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.commands import resolve_classification, resolve_run
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.particles.splits import train_mask
@@ -174,6 +174,12 @@ def test_what_would_have_no_effect_is_refused(classes: Path, assignment: str) ->
         resolve_run(
             "train_linear", merge(data, read_assignments([assignment])), registry=builtin_registry()
         )
+
+
+def test_classes_have_no_latents(classes: Path) -> None:
+    data = {"reader": {"path": str(classes)}, "n_classes": 2, "latent": {"dim": 2}}
+    with pytest.raises(SpecError, match=r"latent\.dim: classes have no latents"):
+        resolve_classification(data, registry=builtin_registry())
 
 
 def test_too_many_dimensions_for_the_particles_are_refused(

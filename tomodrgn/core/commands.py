@@ -94,7 +94,10 @@ def resolve_classification(
     merged = merge(*layers)
     mine = {name: merged.pop(name) for name in ClassifySpec.model_fields if name in merged}
     spec = validate(ClassifySpec, mine)
-    return spec, resolve_run("train_linear", merged, registry=registry, pending=pending)
+    run = resolve_run("train_linear", merged, registry=registry, pending=pending)
+    if run.latent.dim is not None:
+        raise SpecError("latent.dim: classes have no latents; leave it out")
+    return spec, run
 
 
 def resolve_reconstruction(

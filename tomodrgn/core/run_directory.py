@@ -50,6 +50,8 @@ def find_run_directory(config: Path | None, weights: Path) -> Path:
     place = weights.parent if config is None else config
     directory = place if place.is_dir() else place.parent
     if not (directory / RUN_SPEC).exists():
+        if not place.exists():
+            raise RunError(f"{place}: there is no such file or folder; give a run directory")
         raise RunError(
             f"{directory}: no {RUN_SPEC} there; give the run directory with --config, "
             "a config.pkl of another program does not hold what is needed"

@@ -204,7 +204,7 @@ def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.star")
     with pytest.raises(DataError, match="is a pipe or a device; give a file"):
         read_star(tmp_path / "pipe.star")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder; give a file"):
         read_star(tmp_path)
 
 

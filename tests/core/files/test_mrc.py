@@ -52,6 +52,14 @@ def test_volumes_survive_a_round_trip(tmp_path: Path) -> None:
     assert pixel_size_a == pytest.approx(13.1)
 
 
+def test_volumes_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "volume.mrc"
+    write_volume(path, np.zeros((4, 4, 4), dtype=np.float32), 13.1)
+    path.write_bytes(path.read_bytes()[:-4] + np.float32(np.inf).tobytes())
+    with pytest.raises(DataError, match="1 of 64 voxels are not finite numbers"):
+        read_volume(path)
+
+
 def test_cubes_are_volumes_and_stacks_are_image_stacks(tmp_path: Path) -> None:
     cube = np.zeros((4, 4, 4), np.float32)
     write_volume(tmp_path / "volume.mrc", cube, 2.0)

@@ -136,7 +136,7 @@ def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_star(path)
     path.write_bytes(b"")
-    with pytest.raises(DataError, match="rlnImageName is missing; found no table"):
+    with pytest.raises(DataError, match="rlnImageName is missing, as the file holds no table"):
         read_star(path).table_with("rlnImageName")
     path.write_bytes(b"data_\nloop_\n_a\n_a\n")
     with pytest.raises(DataError, match="names a twice"):

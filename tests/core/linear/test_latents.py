@@ -151,6 +151,13 @@ def test_a_gain_is_a_difference_of_squared_errors() -> None:
     assert float(terms.held_out_gains()) == pytest.approx(expected)
 
 
+def test_some_particles_may_have_a_single_tilt(terms: LatentTerms) -> None:
+    terms.matrix[::2, 1], terms.vector[::2, 1] = 0.0, 0.0
+    assert np.isfinite(terms.inconsistency())
+    nothing = LatentTerms(torch.zeros_like(terms.matrix), torch.zeros_like(terms.vector))
+    assert nothing.inconsistency() == 1
+
+
 @pytest.mark.parametrize("noise", [1.0, 1.5])
 def test_inconsistency_is_the_power_of_the_noise(noise: float) -> None:
     latents = torch.randn(2000, 2, generator=_random(), dtype=torch.float64)

@@ -45,5 +45,6 @@ def test_config_that_holds_objects_is_refused(tmp_path: Path) -> None:
 
 
 def test_folder_of_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"neither run\.yaml nor config\.pkl"):
-        view_config(ViewSpec(run=tmp_path))
+    for path in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(RunError, match=rf"{path}: is or holds neither run\.yaml nor config"):
+            view_config(ViewSpec(run=path))

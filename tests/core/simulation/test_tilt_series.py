@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, read_volume
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.geometry.rotations import matrices_from_euler
@@ -132,6 +132,16 @@ def test_nextpyp_states_the_same_as_warp_in_its_own_columns(altered: Alter, tmp_
     dose = _numbers(particles, "CtfBfactor")[:, 0] / -4
     np.testing.assert_array_equal(dose, 3 * _numbers(particles, "TiltIndex")[:, 0])
     assert (float(optics["ImagePixelSize"]), int(optics["ImageSize"])) == (12.0, 16)
+
+
+def test_particles_that_were_not_simulated_are_not_replaced(small_spec: SimulationSpec) -> None:
+    star = simulate(small_spec)
+    simulate(small_spec)  # of its own it may
+    (small_spec.outdir / "truth.yaml").unlink()
+    star.write_text("mine")
+    with pytest.raises(OutputError, match="exists and is no simulated set"):
+        simulate(small_spec)
+    assert star.read_text() == "mine"
 
 
 def test_nothing_is_left_half_written(small_spec: SimulationSpec) -> None:

@@ -120,10 +120,21 @@ def read_mrc_slices(
 
 
 def read_volume(path: Path) -> tuple[NDArray[np.float32], float]:
-    """A whole volume, (z, y, x), and its pixel size in angstrom (0 where the file states none)."""
+    """A whole volume, (z, y, x), and its pixel size in angstrom (0 where the file states none).
+
+    Raises:
+        DataError: the file is no MRC file, or a voxel is not finite.
+    """
     header = read_mrc_header(path)
     sections = np.arange(header.shape[0], dtype=np.int64)
-    return read_mrc_slices(path, sections, header), header.pixel_size_a
+    volume = read_mrc_slices(path, sections, header)
+    n_bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
+    if n_bad:
+        raise DataError(
+            f"{path}: {n_bad} of {volume.size} voxels are not finite numbers; reconstruct or copy "
+            "the volume again"
+        )
+    return volume, header.pixel_size_a
 
 
 def write_volume(path: Path, volume: NDArray[np.float32], pixel_size_a: float) -> None:

@@ -21,7 +21,9 @@ def open_to_read(path: Path) -> Iterator[BinaryIO]:
         DataError: the file cannot be opened or read.
     """
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        if path.is_dir():
+            raise DataError(f"{path}: is a folder; give a file")
+        if path.exists() and not path.is_file():
             raise DataError(f"{path}: is a pipe or a device; give a file")
         with path.open("rb") as file:
             yield file

@@ -89,7 +89,12 @@ class StarFile:
             f"data_{block.name}: {list_names(block.columns)}"
             for block in self.tables[:_MOST_NAMES_SHOWN]
         )
-        raise DataError(f"{self.path}: column {column} is missing; found {found or 'no table'}")
+        if not found:
+            raise DataError(
+                f"{self.path}: column {column} is missing, as the file holds no table; give a STAR "
+                "file, and copy or export it again if it should be one"
+            )
+        raise DataError(f"{self.path}: column {column} is missing; found {found}")
 
     def read(self, block: StarBlock, columns: Collection[str] | None = None) -> pd.DataFrame:
         """Rows of a table as text.

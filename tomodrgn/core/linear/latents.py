@@ -71,11 +71,15 @@ class LatentTerms:
                 )
                 surprise = vector - torch.einsum("bkl,bl->bk", matrix, known.mean)
                 expected = matrix + matrix @ known.covariance @ matrix
-                level = expected.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
-                solved = torch.linalg.solve(expected + _RIDGE * level * identity, surprise)
-                seen = level[:, 0, 0] > 0
-                squared.append((surprise * solved).sum(1)[seen])
-            factor *= float(torch.cat(squared).mean()) / n_latents
+                level = expected.diagonal(dim1=1, dim2=2).mean(1)
+                seen = level > 0  # particles with a single tilt have none to predict
+                ridge = _RIDGE * level[seen, None, None] * identity
+                solved = torch.linalg.solve(expected[seen] + ridge, surprise[seen])
+                squared.append((surprise[seen] * solved).sum(1))
+            together = torch.cat(squared)
+            if not len(together):
+                return 1.0
+            factor *= float(together.mean()) / n_latents
         return factor
 
     def weakened(self, factor: float) -> LatentTerms:

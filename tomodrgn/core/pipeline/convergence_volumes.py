@@ -24,6 +24,7 @@ from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.pipeline.masking import mask_rule
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
+from tomodrgn.core.run_directory import read_run
 from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def find_truth(spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
     """The known maps by file name, patterns spelt out.
 
     Raises:
-        DataError: a pattern fits no file, or a file is no map.
+        DataError: a pattern fits no file, or a file is no map of the box of the run.
     """
     paths: list[Path] = []
     for pattern in spec.ground_truth or ():
@@ -83,7 +84,11 @@ def find_truth(spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
         if not found:
             raise DataError(f"ground_truth: no file fits {pattern}; give MRC files")
         paths += found
-    return {path.stem: read_volume(path)[0] for path in dict.fromkeys(paths)}
+    truth = {path.stem: read_volume(path)[0] for path in dict.fromkeys(paths)}
+    if truth:
+        edge_px = spec.downsample or read_run(spec.run)[1].box_size_px
+        _require_shape(truth, (edge_px, edge_px, edge_px))
+    return truth
 
 
 def decode_epoch(
@@ -164,6 +169,15 @@ def compare_volumes(
     return found
 
 
+def _require_shape(truth: dict[str, NDArray[np.float32]], shape: tuple[int, ...]) -> None:
+    for name, known in truth.items():
+        if known.shape != shape:
+            raise DataError(
+                f"ground_truth: {name} has {known.shape} voxels, volumes have {shape}; resample "
+                "it, or give --downsample"
+            )
+
+
 def _successive(
     before: Sequence[Path], after: Sequence[Path], rule: MaskRule
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -180,12 +194,7 @@ def _within(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """(L, L) correlations of groups, (T, L) with the truth, and (T,) best FSC with it."""
     volumes = _read(paths)
-    for name, known in truth.items():
-        if known.shape != volumes[0].shape:
-            raise DataError(
-                f"ground_truth: {name} has {known.shape} voxels, volumes have {volumes[0].shape}; "
-                "resample it, or give --downsample"
-            )
+    _require_shape(truth, volumes[0].shape)
     known_maps = list(truth.values())
     best = [
         max(float(masked_fsc(known, volume, rule)[1:].mean()) for volume in volumes)

@@ -33,7 +33,7 @@ def view_config(spec: ViewSpec) -> dict[str, Any]:
     if spec.run.name == CONFIG or not (directory / RUN_SPEC).exists():
         path = directory / CONFIG
         if not path.exists():
-            raise RunError(f"{directory}: holds neither {RUN_SPEC} nor {CONFIG}; give a run")
+            raise RunError(f"{spec.run}: is or holds neither {RUN_SPEC} nor {CONFIG}; give a run")
         config, *others = (_plain(value) for value in load_pickles(path))
         return {"config": config, **({"call": others[0]} if others else {})}
     return {"run": read_spec(directory / RUN_SPEC), **_manifest(directory / MANIFEST)}

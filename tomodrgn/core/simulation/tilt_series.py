@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tomodrgn.core.errors import OutputError
 from tomodrgn.core.files.atomic import atomic_path, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.simulation.formats import entry_name, write_stacks
@@ -24,7 +25,7 @@ from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tomograms import positions_a
 from tomodrgn.core.simulation.treatment import reading_options
-from tomodrgn.core.simulation.truth import TruthFiles, write_truth
+from tomodrgn.core.simulation.truth import TRUTH_NAME, TruthFiles, write_truth
 from tomodrgn.core.simulation.volume_series import volume_series_star
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ def simulate(spec: SimulationSpec) -> Path:
 
     Raises:
         DataError: a map cannot be used.
+        OutputError: the folder holds particles that were not simulated.
     """
+    star = spec.outdir / entry_name(spec)
+    if star.exists() and not (spec.outdir / TRUTH_NAME).exists():
+        raise OutputError(f"{star}: exists and is no simulated set; name another --outdir")
     simulation = design(spec, build_structure(spec))
     images = simulation.experiment.images
     logger.info(
@@ -65,7 +70,7 @@ def simulate(spec: SimulationSpec) -> Path:
     options = reading_options(spec)
     if options:
         logger.info("the files cannot say all that was done; read them with %s", " ".join(options))
-    return spec.outdir / entry_name(spec)
+    return star
 
 
 def _write_known(simulation: Simulation) -> TruthFiles:
