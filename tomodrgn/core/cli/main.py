@@ -37,6 +37,9 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "prepare": LazyCommand(
         "tomodrgn.core.cli.cmd_prepare:prepare", "Turn tilt images into a cache of coefficients."
     ),
+    "plan": LazyCommand(
+        "tomodrgn.core.cli.cmd_plan:plan", "Say how much memory train_vae would take."
+    ),
     "backproject_voxel": LazyCommand(
         "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",
         "Reconstruct maps from images whose poses are known.",

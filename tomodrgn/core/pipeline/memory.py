@@ -96,7 +96,7 @@ def training_work(
 ) -> Footprint:
     """Steps, checkpoints and the report of a training run."""
     work = training_terms(
-        _images(run, particles),
+        images_of(run, particles),
         _networks(model, devices, run.latent.dim),
         batch_size=-(-run.training.batch_size // devices.n_ranks),
         embedding_batch=embedding_batch,
@@ -120,7 +120,7 @@ def linear_work(
     searched for at low resolution than are kept; by default as many as linear models do.
     """
     is_gpu = device.type == "cuda"
-    images = _images(run, particles)
+    images = images_of(run, particles)
     work = linear_terms(
         images,
         n_maps=n_maps or _USUAL_MAPS,
@@ -163,7 +163,7 @@ def report_work() -> Footprint:
     return Footprint(host=(reading, drawing_term()))
 
 
-def _images(run: RunSpecBase, particles: ParticleSet) -> Images:
+def images_of(run: RunSpecBase, particles: ParticleSet) -> Images:
     """What a plan needs to know of the images of a run."""
     return Images(
         n_images=particles.n_images,

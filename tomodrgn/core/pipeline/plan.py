@@ -1,0 +1,67 @@
+"""The memory that a training run would take, without running it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.cache.residency import Residency
+from tomodrgn.core.cache.residency import plan as place
+from tomodrgn.core.pipeline.describe import dataset_facts
+from tomodrgn.core.pipeline.memory import images_of, memory_plan, training_work
+from tomodrgn.core.pipeline.parts import build_model
+from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.pipeline.train import EMBEDDING_BATCH
+from tomodrgn.core.planning.footprint import MemoryPlan, gigabytes
+from tomodrgn.core.planning.terms import cache_terms
+from tomodrgn.core.training.devices import Devices
+
+if TYPE_CHECKING:
+    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.run import RunSpecBase
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run would take, and where its images would lie."""
+
+    memory: MemoryPlan
+    residency: Residency
+    cache_bytes: int
+
+    def table(self) -> str:
+        """Lines for people: place, what, size."""
+        rows = [("disk", "cache", gigabytes(self.cache_bytes)), *self.memory.rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{where:<{widths[0]}}  {what:<{widths[1]}}  {size:>{widths[2]}}"
+            for where, what, size in rows
+        ]
+        return "\n".join([*lines, self.residency.reason])
+
+
+def plan_run(run: RunSpecBase, registry: Registry) -> RunPlan:
+    """Read the particles of a run, build its networks, and add up what training would take.
+
+    Raises:
+        DataError: the particles cannot be used.
+    """
+    _, particles = read_particles(run, registry)
+    devices = Devices(run.devices)
+    facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+    model = build_model(run, registry, facts)
+    work = training_work(run, model, particles, devices, embedding_batch=EMBEDDING_BATCH)
+    cache_bytes = images_of(run, particles).cache_bytes
+    residency = place(
+        cache_bytes,
+        run.cache,
+        devices.device,
+        processes=devices.n_ranks,
+        host_work_bytes=work.host_bytes,
+        device_work_bytes=work.device_bytes,
+    )
+    footprint = cache_terms(cache_bytes, residency.kind) + work
+    memory = memory_plan(footprint, devices.device, processes=devices.n_ranks)
+    return RunPlan(memory, residency, cache_bytes)
