@@ -38,7 +38,8 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
         "tomodrgn.core.cli.cmd_prepare:prepare", "Turn tilt images into a cache of coefficients."
     ),
     "plan": LazyCommand(
-        "tomodrgn.core.cli.cmd_plan:plan", "Say how much memory train_vae would take."
+        "tomodrgn.core.cli.cmd_plan:plan",
+        "Say how much memory train_vae would take, and train nothing.",
     ),
     "backproject_voxel": LazyCommand(
         "tomodrgn.core.cli.cmd_backproject_voxel:backproject_voxel",

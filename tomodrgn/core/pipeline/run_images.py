@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tomodrgn.core.cache.residency import Residency
+    from tomodrgn.core.cache.store import CoefficientCache
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.planning.footprint import Footprint
@@ -76,7 +78,27 @@ def open_run_images(
     again = run.cache.model_copy(update={"rebuild": False})
     with devices.agreement():  # where every node has a cache of its own, it is built now
         cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
-    rows = cache.rows(particles)
+        rows = cache.rows(particles)
+        residency = _plan(run, cache, devices, work)
+    norm = run.contrast.norm or (0.0, cache.rms)
+    logger.info("images are shifted by %g and scaled by %g", *norm)
+    with devices.agreement():  # after all have planned, as what one loads lessens what is free
+        source = open_images(
+            cache,
+            residency,
+            devices.device,
+            shift=contrast_sign(particles) * norm[0] if norm[0] else 0.0,
+            scale=norm[1],
+            readers=run.cache.readers,
+            prefetch=run.cache.prefetch,
+        )
+    return RunImages(rows, source, norm)
+
+
+def _plan(
+    run: RunSpecBase, cache: CoefficientCache, devices: Devices, work: Footprint
+) -> Residency:
+    """Where the processes of this node hold the coefficients, with room for their work."""
     residency = plan(
         cache.n_bytes,
         run.cache,
@@ -92,15 +114,4 @@ def open_run_images(
         way_out=WAY_OUT,
         processes=devices.n_on_node,
     )
-    norm = run.contrast.norm or (0.0, cache.rms)
-    logger.info("images are shifted by %g and scaled by %g", *norm)
-    source = open_images(
-        cache,
-        residency,
-        devices.device,
-        shift=contrast_sign(particles) * norm[0] if norm[0] else 0.0,
-        scale=norm[1],
-        readers=run.cache.readers,
-        prefetch=run.cache.prefetch,
-    )
-    return RunImages(rows, source, norm)
+    return residency
