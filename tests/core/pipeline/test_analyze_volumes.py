@@ -93,7 +93,7 @@ def test_what_cannot_be_compared_is_refused(
         _analyze(registry, voldir, mask_path=tmp_path / "mask.mrc")
     path = voldir / "vol_003.mrc"
     path.write_bytes(path.read_bytes()[:-4] + np.float32(np.nan).tobytes())
-    with pytest.raises(DataError, match=r"vol_003\.mrc: holds values that are not finite"):
+    with pytest.raises(DataError, match=r"vol_003\.mrc: 1 of 1000 voxels are not finite"):
         _analyze(registry, voldir)
     assert not list(voldir.with_name("vols_analyze_volumes").iterdir())
     write_volume(voldir / "vol_012.mrc", np.zeros((4, 4, 4), np.float32), 4.0)
