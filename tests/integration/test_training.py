@@ -107,18 +107,15 @@ def test_a_directory_with_results_is_not_overwritten(
     assert (run / "weights.pkl").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("precision", "epochs", "tolerance"), [("float64", 17, 1e-9), ("float32", 2, 1e-5)]
-)
 def test_two_processes_train_the_same_model_as_one(
-    precision: str, epochs: int, tolerance: float, star: Path, tomodrgn: Command, tmp_path: Path
+    star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    # 51 steps in float64 and 6 in float32, where the order of sums alone soon moves the weights
-    call = ["train_vae", star, *SMALL_NETWORK, "-b", 5, "-n", epochs, "--precision", precision]
+    # 6 steps in float32, where the order of sums alone soon moves the weights
+    call = ["train_vae", star, *SMALL_NETWORK, "-b", 5, "-n", 2, "--precision", "float32"]
     call += ["--pooling-function", "mean", "--beta-control", 0.01, "--beta", 3]
     tomodrgn(*call, "-o", tmp_path / "one")
     tomodrgn(*call, "-o", tmp_path / "two", "--devices", 2)
-    assert largest_difference(tmp_path / "one", tmp_path / "two") < tolerance
+    assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
     curves = [[row["total"] for row in metrics(tmp_path / name)] for name in ("one", "two")]
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
 

@@ -188,6 +188,9 @@ DOWNSAMPLE_OPTIONS: Final = (
 BACKPROJECT_DATA_OPTIONS: Final = (
     *DATA_OPTIONS,
     Classic("--accelerator", "devices.accelerator"),
+    Classic("--devices", "devices.devices"),
+    Classic("--nodes", "devices.nodes"),
+    Classic("--multigpu", "devices.multigpu"),
     Classic("--threads", "devices.threads"),
 )
 

@@ -94,7 +94,7 @@ def keyed_normal(
     radius = np.sqrt(-2.0 * np.log1p(-uniform[:, 0::2]))  # of numbers in (0, 1]
     angle = 2.0 * np.pi * uniform[:, 1::2]
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    return pairs.reshape(len(uniform), -1)[:, :n].astype(np.float32)
+    return pairs.reshape(uniform.shape)[:, :n].astype(np.float32)
 
 
 def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -100,7 +100,7 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         OutputError: the directory cannot be written.
     """
     began = time.perf_counter()
-    devices = Devices(run.devices)
+    devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
     _refuse_results(run, outdir)

@@ -68,7 +68,7 @@ def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
     Off a terminal a line is logged every ten seconds.
     """
-    if not sys.stderr.isatty():
+    if not (sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)):
         yield _line_reporter(what)
         return
     from rich.console import Console

@@ -19,7 +19,7 @@ from tomodrgn.core.run_directory import DatasetFacts, find_run_directory, read_r
 from tomodrgn.core.specs.files import AUTO, merge
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
-from tomodrgn.core.training.embedding import embed_particles
+from tomodrgn.core.training.embedding import embed_together
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
@@ -41,6 +44,8 @@ _OF_THE_DATA = ("reader", "dataset", "image_state", "cache")
 
 def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Registry) -> list[Path]:
     """Encode particles with a trained model; the files that were written, the latents first.
+
+    Processes share the particles; the main process, which alone has files to tell, writes.
 
     Args:
         spec: model and output.
@@ -62,6 +67,7 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
             kept,
             {"reader": {"kind": AUTO}, "contrast": {"norm": list(checkpoint.norm)}},
             {"preparation": {"downsample": trained.preparation.downsample}},
+            {"devices": {"devices": 1, "nodes": 1, "multigpu": False}},  # not those of the training
             data,
         )
     )
@@ -74,21 +80,34 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     devices = Devices(run.devices)
     images = open_run_images(run, reader, particles, spec.out_z.parent, devices)
     builder, sampler = _batching(run, registry, particles, n_tilts, devices)
-    mean, log_variance = embed_particles(
+    mean, log_variance = embed_together(
         model.to(devices.device, devices.dtype),
         sampler,
         builder,
         images.source,
         images.cache_rows,
         batch_size=spec.batch_size,
-        autocast=devices.autocast,
+        latent_dim=run.latent.dim or 0,
+        devices=devices,
     )
-    write_latents(spec.out_z, mean, log_variance)
+    logger.info("%d latents of %d dimensions", *mean.shape)
+    written: list[Path] = []
+    devices.on_main(lambda: written.extend(_write(spec, (mean, log_variance), reader, particles)))
+    return written
+
+
+def _write(
+    spec: EmbeddingSpec,
+    latents: tuple[NDArray[np.float32], NDArray[np.float32]],
+    reader: Reader,
+    particles: ParticleSet,
+) -> list[Path]:
+    """Write the latents, and the images that they belong to; the files."""
+    write_latents(spec.out_z, *latents)
     written = [spec.out_z]
     if isinstance(reader, SelectionWriter):
         star = spec.out_z.with_suffix(particles.source.suffix)
         written += reader.write_selection(np.sort(particles.source_image), star)
-    logger.info("%d latents of %d dimensions", *mean.shape)
     return written
 
 

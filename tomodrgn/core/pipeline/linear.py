@@ -75,7 +75,7 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         OutputError: the directory cannot be written.
     """
     began = time.perf_counter()
-    devices = Devices(run.devices)
+    devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
     find_start(run, outdir, can_go_on=False)

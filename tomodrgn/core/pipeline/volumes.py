@@ -70,10 +70,9 @@ def _evaluate_share(spec: VolumesSpec, registry: Registry, devices: Devices) -> 
         volumes_work(model, devices, min(n_volumes, spec.batch_size), box),
         devices.device,
         way_out="decode fewer volumes at once (--batch-size) or smaller ones (--downsample)",
+        processes=devices.n_on_node,
     )
     share = neighbours(np.ones(n_volumes, np.int64), devices.rank, devices.n_ranks)
-    if share.start == share.stop:
-        return paths
     own = None if latents is None else torch.from_numpy(latents[share])
     with devices.autocast():
         batches = decode_volumes(
@@ -85,7 +84,8 @@ def _evaluate_share(spec: VolumesSpec, registry: Registry, devices: Devices) -> 
             scale=checkpoint.norm[1],
             batch_size=spec.batch_size,
         )
-        _write_all(spec, batches, paths[share], pixel_size_a)
+        if paths[share]:  # which more processes than volumes leave empty
+            _write_all(spec, batches, paths[share], pixel_size_a)
     if latents is not None and spec.z is None and devices.is_main:
         rows = "\n".join(" ".join(f"{value:.8g}" for value in row) for row in latents)
         write_text_atomic(paths[0].parent / "z_values.txt", rows + "\n")

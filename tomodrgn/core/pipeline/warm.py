@@ -88,8 +88,9 @@ class WarmStart:
         """Make the linear model where none was given, and teach it to the networks."""
         if self._known is None:
             devices.on_main(lambda: self._make(outdir))
-            self._known = self._open(outdir / LINEAR)
-        teacher = self._teacher(self._known, images.norm[1], devices)
+        with devices.agreement():
+            self._known = self._known or self._open(outdir / LINEAR)
+            teacher = self._teacher(self._known, images.norm[1], devices)
         devices.on_main(lambda: self._fit(teacher, images, sampler, builder, devices))
         if devices.n_ranks > 1:
             self.model.load_state_dict(devices.fabric.broadcast(self.model.state_dict()))

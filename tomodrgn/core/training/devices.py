@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from tomodrgn.core.errors import RunError, TomodrgnError
-from tomodrgn.core.training.launching import Launch, plan_launch, require_one_process, start
 from tomodrgn.core.model.workers import Workers
+from tomodrgn.core.training.launching import Launch, plan_launch, require_one_process, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -102,6 +102,8 @@ def start(accelerator: str, launch: Launch) -> Fabric:
             plugins=[environment],
         )
     fabric.launch()
+    if fabric.global_rank:
+        logging.getLogger("tomodrgn").setLevel(logging.WARNING)  # the main process tells the rest
     return fabric
 
 
