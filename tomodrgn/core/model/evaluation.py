@@ -65,7 +65,6 @@ def decode_volumes(
     ball = half_ball(box, min(extent * box_size_px, NYQUIST * box))
     freqs = torch.from_numpy(ball.k).to(weight) / box_size_px
     factor = scale * (box / box_size_px) ** 3
-    workers = Workers(torch.get_num_threads() if freqs.device.type == "cpu" else 1)
 
     def decode(volumes: slice, share: float) -> Tensor:
         batch = None if latents is None else latents[volumes]
@@ -73,7 +72,7 @@ def decode_volumes(
             coefficients = volumes_to_half_ball(model.decoder.volumes(batch), ball)
         else:
             n_rows = int(share * rows_per_call(freqs.device))
-            coefficients = _decode_ball(model, freqs, batch, n_rows, workers)
+            coefficients = _decode_ball(model, freqs, batch, n_rows)
         return factor * half_ball_to_volumes(coefficients, ball)
 
     n_volumes = 1 if latents is None else len(latents)
@@ -81,19 +80,23 @@ def decode_volumes(
 
 
 def _decode_ball(
-    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int, workers: Workers
+    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int
 ) -> Tensor:
     """(V, K) complex coefficients of every latent at every frequency, all with z <= 0."""
     n_volumes = 1 if latents is None else len(latents)
-    shares = latents is not None and isinstance(model.decoder, ManyLatentsDecoder)
-    blocks_itself = shares and freqs.device.type == "cpu"
-    n_freqs = max(1, rows_at_once if blocks_itself else rows_at_once // n_volumes)
+    on_cpu = freqs.device.type == "cpu"
+    n_threads = torch.get_num_threads() if on_cpu else 1
+    takes_many = latents is not None and isinstance(model.decoder, ManyLatentsDecoder)
+    workers = Workers(1 if takes_many else n_threads)
+    n_freqs = rows_at_once * n_threads if takes_many and on_cpu else rows_at_once // n_volumes
+    parts = freqs.split(max(1, n_freqs))
     answers = freqs.new_empty((n_volumes, len(freqs), 2))
-    parts = list(zip(freqs.split(n_freqs), answers.split(n_freqs, dim=1), strict=True))
+    targets = answers.split(max(1, n_freqs), dim=1)
 
     def work(worker: int) -> None:
+        own = slice(worker, None, workers.n)
         with torch.no_grad():
-            for part, target in parts[worker :: workers.n]:
+            for part, target in zip(parts[own], targets[own], strict=True):
                 target.copy_(_answers(model, part, latents))
 
     workers.share(work)
