@@ -100,7 +100,9 @@ def test_models_of_one_structure_are_reported_without_latents(
     train(resolve_run("train_nn", PLAIN, layer, registry=registry), registry, tmp_path / "run")
     page = tmp_path / "run" / "report.html"
     assert headings(page) == ["What to beware of", "Particles", "Volumes", "Losses", "The run"]
-    assert '"latents":null' in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert '"latents":null' in text
+    assert "Whether they differ was not asked" in text
 
 
 def test_linear_models_and_classes_say_whether_particles_differ(

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 WEIGHTS: Final = "weights.pkl"
 PERCENTILES: Final = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Percent of the particles below each volume that is shown along a component."""
+_ONE_STRUCTURE: Final = (
+    "One structure was fitted to all particles. Whether they differ was not asked; train_linear "
+    "asks."
+)
 _MOST_AXES: Final = 2
 _LEAST_SHARE: Final = 0.01
 """Part of the variance of a component along which volumes are worth a look."""
@@ -72,7 +76,7 @@ def write_run_report(run: Path, registry: Registry, device: torch.device) -> Non
         moment="end of the run",
         model=latent_model(results),
         files=WEIGHTS if latents is None else f"{WEIGHTS}, {latents.chosen.files.latents.name}",
-        verdict="" if latents is None else verdict_words(latents.chosen),
+        verdict=_ONE_STRUCTURE if latents is None else verdict_words(latents.chosen),
         warnings={} if latents is None else latents.warnings(results, columns),
         points=_points(results, latents, columns),
         sections=sections,
