@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Activation = Literal["relu", "leaky_relu"]
 LEAKY_SLOPE = 0.01
-BLOCK = 768
+BLOCK = 1024
 """Most rows whose activations stay in the cache of a processor core from layer to layer."""
 
 

@@ -90,10 +90,7 @@ class TiltBatch:
         width = int(kept.max())
         device = self.coefficients.device
         whole = bool((kept == width).all())
-        chosen = None
-        if not whole:
-            reach = torch.from_numpy(kept).to(device)[:, None]
-            chosen = (torch.arange(width, device=device) < reach).flatten().nonzero()[:, 0]
+        chosen = None if whole else _leading(kept, width, device)
 
         def flat(values: Tensor) -> Tensor:
             rows = values[first:last, :width].flatten(0, 1)
@@ -110,6 +107,18 @@ class TiltBatch:
             particles=slice(int(owner[0]), int(owner[-1]) + 1),
             counts=torch.from_numpy(counts).to(device),
         )
+
+
+def _leading(kept: NDArray[np.int64], width: int, device: torch.device) -> Tensor:
+    """Places of the first ``kept`` (m,) entries of every row of an (m, width) table.
+
+    Their number is known on the host, so the device need not be waited for.
+    """
+    begins = np.cumsum(kept) - kept
+    offset = torch.from_numpy(np.arange(len(kept)) * width - begins).to(device)
+    lengths, n = torch.from_numpy(kept).to(device), int(kept.sum())
+    spread = torch.repeat_interleave(offset, lengths, output_size=n)
+    return spread + torch.arange(n, device=device)
 
 
 class TiltBatchBuilder:
