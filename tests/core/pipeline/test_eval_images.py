@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.commands import resolve_run
-from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.pipeline.eval_images import evaluate_images
 from tomodrgn.core.pipeline.train import train
@@ -90,6 +90,16 @@ def test_images_of_another_box_or_pixel_size_are_refused(
     with pytest.raises(DataError, match="pixels are 5 A, those of the run were 8 A"):
         _encode(run, tmp_path / "z.pkl", registry, simulated, reader=coarse)
     assert not (tmp_path / "z.pkl").exists()
+
+
+def test_neither_the_run_nor_its_input_is_replaced(
+    run: Path, simulated: Path, registry: Registry
+) -> None:
+    before = {path: path.read_bytes() for path in (run / "z.pkl", simulated)}
+    for out in (run / "z.pkl", run / "z.1.pkl", simulated.with_suffix(".pkl")):
+        with pytest.raises(OutputError, match="name another --out-z"):
+            _encode(run, out, registry, simulated)
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_a_run_without_encoder_is_refused(

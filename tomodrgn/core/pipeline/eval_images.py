@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import SelectionWriter
@@ -15,7 +15,7 @@ from tomodrgn.core.pipeline.decoding import load_model
 from tomodrgn.core.pipeline.parts import build_weightings, run_disc
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.run_images import open_run_images
-from tomodrgn.core.run_directory import DatasetFacts, find_run_directory, read_run
+from tomodrgn.core.run_directory import LATENTS, DatasetFacts, find_run_directory, read_run
 from tomodrgn.core.specs.files import AUTO, merge
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
@@ -56,6 +56,7 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     Raises:
         RunError: the model has no encoder, or its weights are missing.
         DataError: the images do not suit the model.
+        OutputError: a file of the run or of its input would be replaced.
     """
     directory = find_run_directory(spec.config, spec.weights)
     model, checkpoint, trained, facts = load_model(directory, spec.weights, registry)
@@ -72,6 +73,7 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
         )
     )
     reader, particles = read_particles(run, registry)
+    _require_free(spec.out_z, directory, particles.source)
     n_tilts = _require_suitable(particles, model, facts)
     make_folder(spec.out_z.parent)
     if run.cache.path is None:
@@ -94,6 +96,17 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     written: list[Path] = []
     devices.on_main(lambda: written.extend(_write(spec, (mean, log_variance), reader, particles)))
     return written
+
+
+def _require_free(out_z: Path, directory: Path, source: Path) -> None:
+    """Refuse to replace what latents come from."""
+    if out_z.with_suffix(source.suffix).resolve() == source.resolve():
+        raise OutputError(
+            f"{out_z}: the list of particles beside it would replace {source}; name another --out-z"
+        )
+    is_of_run = out_z.name == LATENTS or out_z.name.startswith("z.")
+    if is_of_run and out_z.resolve().parent == directory.resolve():
+        raise OutputError(f"{out_z}: belongs to the run itself; name another --out-z")
 
 
 def _write(

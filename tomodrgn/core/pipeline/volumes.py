@@ -116,12 +116,13 @@ def gather_latents(spec: VolumesSpec, latent_dim: int | None) -> NDArray[np.floa
         raise RunError(f"{spec.weights}: this model has no latents; leave them out")
     if not len(rows):
         raise DataError(f"{spec.zfile}: holds no latents; give one per row")
+    place = "" if spec.zfile is None else f"{spec.zfile}: "
     if not np.isfinite(rows).all():
         row = int(np.argmin(np.isfinite(rows).all(axis=1)))
-        raise DataError(f"latent {row + 1} of {len(rows)} holds a number that is not finite")
+        raise DataError(f"{place}latent {row + 1} of {len(rows)} holds a number that is not finite")
     if rows.shape[1] != latent_dim:
         raise DataError(
-            f"latents have {rows.shape[1]} numbers each, the model has {latent_dim} latent "
+            f"{place}latents have {rows.shape[1]} numbers each, the model has {latent_dim} latent "
             "dimensions; give one number per dimension"
         )
     return rows
