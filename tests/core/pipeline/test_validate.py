@@ -197,8 +197,8 @@ def test_labels_of_a_run_that_found_nothing_are_doubted(
 def test_noise_that_fits_its_own_labels_is_doubted_at_any_size(
     n_particles: int, run_found: bool | None, verdict: str
 ) -> None:
-    """Clusters of 900 particles without any heterogeneity have reached z = 13."""
-    z = 0.43 * np.sqrt(n_particles) if n_particles > 120 else 8.9
+    """Clusters of 900 particles without any heterogeneity have reached z = 14."""
+    z = 0.46 * np.sqrt(n_particles) if n_particles > 120 else 8.9
     one, pair = np.full(2, 1e-3), np.full((2, 2), 1e-3)
     chance = Separation(
         p_value=1e-3, z=float(z), z_within=None,

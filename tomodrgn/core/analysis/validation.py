@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 FITTED_NOISE: Final = 6.0
 """Standard deviations below which labels that come from the same images may be fitted noise."""
-FITTED_NOISE_PER_ROOT: Final = 0.5
+FITTED_NOISE_PER_ROOT: Final = 0.6
 """The same over the square root of the number of particles, which the z of fitted noise grows with:
-clusters of 120 to 900 particles without any heterogeneity reached 0.43, states 0.55 to 0.8."""
+clusters of 120 to 900 particles without any heterogeneity reached 0.46, states 0.56 to 0.82."""
 APART: Final = 0.05
 """Largest corrected p value at which one class, or a pair of classes, is called apart."""
 _MOST_PAIRS_NAMED: Final = 10
