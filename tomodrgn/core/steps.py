@@ -30,7 +30,7 @@ from tomodrgn.core.specs.validate import ValidateSpec
 from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.base import Spec
@@ -51,6 +51,7 @@ _SPECS: dict[str, type[Spec]] = {
     "nuisance": NuisanceSpec,
 }
 _OUTPUTS = ("out", "outdir", "cache.path")
+_STARTS_PROCESSES = frozenset({"train_vae", "train_nn", "eval_vol", "backproject_voxel"})
 
 
 @dataclass(slots=True)
@@ -138,6 +139,18 @@ def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:
         absolute = path.resolve()
         if not path.exists() and not any(absolute.is_relative_to(folder) for folder in made.paths):
             yield f"{place}: {path} does not exist, and no earlier step makes it"
+    if step.command in _STARTS_PROCESSES:
+        yield from _process_faults(specs)
+
+
+def _process_faults(specs: Iterable[Any]) -> Iterator[str]:
+    """Why a step cannot start several processes: each of them would begin with the first step."""
+    for devices in (each.devices for each in specs if hasattr(each, "devices")):
+        if devices.devices * devices.nodes > 1 or devices.multigpu:
+            yield (
+                "devices: a pipeline works in one process; leave devices, nodes and multigpu out, "
+                "or call the command of this step by itself"
+            )
 
 
 def _run_faults(run: RunSpecBase, outdir: str | None, made: _Made) -> Iterator[str]:

@@ -68,6 +68,11 @@ def test_files_of_earlier_steps_need_not_be_there_yet(
         ("kind: dose", "kind: dos", "step 2 (train_vae): loss_weightings.0: no installed plugin"),
         ("outdir: demo/run", "seed: 1", "step 2 (train_vae): outdir: is missing"),
         (
+            "latent: {dim: 4}",
+            "latent: {dim: 4}\n    devices: {devices: 2}",
+            "step 2 (train_vae): devices: a pipeline works in one process",
+        ),
+        (
             "particles: demo/simulation",
             "particles: other",
             "step 2 (train_vae): reader.path: other/particles.star does not exist",

@@ -25,6 +25,9 @@ def run(pipeline: Path, check: bool) -> None:
     if check:
         click.echo(f"{pipeline}: {len(steps)} steps can run")
         return
+    from tomodrgn.core.training.launching import require_one_process
+
+    require_one_process()
     for step in steps:
         click.echo(f"step {step.number} of {len(steps)}: {step.command}")
         for line in run_step(step, registry):

@@ -74,7 +74,8 @@ def plan_launch(spec: DevicesSpec, n_gpus: int) -> tuple[str, Launch]:
         launch = started
     if accelerator == "gpu" and launch.per_node > n_gpus:
         raise RunError(
-            f"devices.devices: {launch.per_node} GPUs are asked for, torch sees {n_gpus}"
+            f"devices.devices: {launch.per_node} GPUs are asked for, torch sees {n_gpus}; ask for "
+            "fewer, or let each process see all GPUs of its node"
         )
     return accelerator, launch
 
