@@ -26,9 +26,8 @@ def gradients_of(
 @pytest.mark.parametrize("latent_dim", [0, 3])
 @pytest.mark.parametrize("n_features", [5, 16])  # 16 makes the first layer residual without latents
 @pytest.mark.parametrize("layers", [0, 2])
-@pytest.mark.parametrize("n_lanes", [1, 3])
 def test_sweep_agrees_with_autograd(
-    activation: str, latent_dim: int, n_features: int, layers: int, n_lanes: int
+    activation: str, latent_dim: int, n_features: int, layers: int
 ) -> None:
     torch.manual_seed(0)
     mlp = ResidualMlp(n_features + latent_dim, layers, 16, 2, activation).double()  # type: ignore[arg-type]
@@ -42,7 +41,7 @@ def test_sweep_agrees_with_autograd(
         loss.add_(error.square().sum())
         return 2 * error
 
-    sweep = MlpSweep(mlp, latent, n_lanes)
+    sweep = MlpSweep(mlp, latent)
     owner = torch.repeat_interleave(COUNTS)
     for part in (slice(0, 40), slice(40, N)):  # in several calls
         targets = target[part]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.model.volume_model import VolumeModel
 
-ROWS_PER_CALL = {"cpu": 2048, "cuda": 1 << 19}
-"""Frequencies per decoder call: small enough for the cache of a CPU, large enough for a GPU."""
+ROWS_PER_CALL = {"cpu": 4096, "cuda": 1 << 19}
+"""Frequencies per decoder call: enough to keep either busy, few enough to need little memory."""
 
 
 def rows_per_call(device: torch.device) -> int:
@@ -65,6 +65,7 @@ def decode_volumes(
     ball = half_ball(box, min(extent * box_size_px, NYQUIST * box))
     freqs = torch.from_numpy(ball.k).to(weight) / box_size_px
     factor = scale * (box / box_size_px) ** 3
+    workers = Workers(torch.get_num_threads() if freqs.device.type == "cpu" else 1)
 
     def decode(volumes: slice, share: float) -> Tensor:
         batch = None if latents is None else latents[volumes]
@@ -72,7 +73,7 @@ def decode_volumes(
             coefficients = volumes_to_half_ball(model.decoder.volumes(batch), ball)
         else:
             n_rows = int(share * rows_per_call(freqs.device))
-            coefficients = _decode_ball(model, freqs, batch, n_rows)
+            coefficients = _decode_ball(model, freqs, batch, n_rows, workers)
         return factor * half_ball_to_volumes(coefficients, ball)
 
     n_volumes = 1 if latents is None else len(latents)
@@ -80,23 +81,19 @@ def decode_volumes(
 
 
 def _decode_ball(
-    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int
+    model: VolumeModel, freqs: Tensor, latents: Tensor | None, rows_at_once: int, workers: Workers
 ) -> Tensor:
     """(V, K) complex coefficients of every latent at every frequency, all with z <= 0."""
     n_volumes = 1 if latents is None else len(latents)
-    on_cpu = freqs.device.type == "cpu"
-    n_threads = torch.get_num_threads() if on_cpu else 1
-    takes_many = latents is not None and isinstance(model.decoder, ManyLatentsDecoder)
-    workers = Workers(1 if takes_many else n_threads)
-    n_freqs = rows_at_once * n_threads if takes_many and on_cpu else rows_at_once // n_volumes
-    parts = freqs.split(max(1, n_freqs))
+    shares = latents is not None and isinstance(model.decoder, ManyLatentsDecoder)
+    blocks_itself = shares and freqs.device.type == "cpu"
+    n_freqs = max(1, rows_at_once if blocks_itself else rows_at_once // n_volumes)
     answers = freqs.new_empty((n_volumes, len(freqs), 2))
-    targets = answers.split(max(1, n_freqs), dim=1)
+    parts = list(zip(freqs.split(n_freqs), answers.split(n_freqs, dim=1), strict=True))
 
     def work(worker: int) -> None:
-        own = slice(worker, None, workers.n)
         with torch.no_grad():
-            for part, target in zip(parts[own], targets[own], strict=True):
+            for part, target in parts[worker :: workers.n]:
                 target.copy_(_answers(model, part, latents))
 
     workers.share(work)

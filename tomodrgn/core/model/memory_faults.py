@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -35,6 +36,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         fault in str(error) for fault in _ALLOCATOR_FAULTS
     )
+
+
+def return_free_memory() -> None:
+    """Give the system back what the allocator keeps of memory that nobody uses.
+
+    Each thread has a heap of its own, and heaps of threads that have ended stay large.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the C library of GNU alone
+    if trim is not None:
+        trim(0)
 
 
 def unless_memory_runs_out(work: Callable[[], ResultT]) -> ResultT | None:

@@ -5,8 +5,8 @@ all processes. The half keeps the classic meaning of beta, which counts both k a
 
 The decoder runs over chunks of coefficients, each with its own backward pass: memory does not grow
 with the batch. A decoder that offers a sweep (:mod:`tomodrgn.core.model.sweep`) goes forward and
-backward block by block, on all cores; for others autograd does it, a chunk on each core. The
-latents collect their gradient over the chunks; the encoder is passed once.
+backward block by block; for others autograd does it. The latents collect their gradient over the
+chunks; the encoder is passed once.
 """
 
 from __future__ import annotations
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.model.workers import Workers
     from tomodrgn.core.training.tilt_batch import CoefficientChunk, TiltBatch
-
-
-SWEPT_ROWS = 4096
-"""Coefficients per chunk and CPU thread for decoders that go forward and backward in one go."""
 
 
 class LossSums(NamedTuple):
@@ -127,45 +123,32 @@ def decoder_gradients(
 
     The gradients with respect to the parameters of the decoder are added to theirs.
     """
-    with autocast():
-        swept = _sweep(model, tilts, latent, scale)
-    if swept is not None:
-        shares = [swept]
-    else:
-        shares = _differentiate_together(model, tilts, latent, scale, autocast, workers)
+    chunks = list(tilts.split(_rows_per_chunk(tilts, workers.n)))
+
+    def work(worker: int) -> _Share:
+        own = chunks[worker :: workers.n]
+        with autocast():
+            return _sweep(model, tilts, own, latent, scale) or _differentiate(
+                model, tilts, own, latent, scale
+            )
+
+    first, *others = workers.share(work)
     parameters = [p for p in model.decoder.parameters() if p.requires_grad]
-    for share in shares:
+    for share in (first, *others):
         for parameter, gradient in zip(parameters, share.to_parameters, strict=True):
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    error = torch.stack([share.error for share in shares]).sum(0)
-    return error, torch.stack([share.to_latent for share in shares]).sum(0)
+    error, to_latent = first.error, first.to_latent
+    for share in others:
+        error, to_latent = error + share.error, to_latent + share.to_latent
+    return error, to_latent
 
 
 class _Share(NamedTuple):
-    """Squared error of some chunks, and its gradients by the latents and the parameters."""
+    """What one worker finds: squared error, and gradients by the latents and the parameters."""
 
     error: Tensor
     to_latent: Tensor
     to_parameters: list[Tensor]
-
-
-def _differentiate_together(  # noqa: PLR0917
-    model: VolumeModel,
-    tilts: TiltBatch,
-    latent: Tensor | None,
-    scale: float,
-    autocast: Callable[[], AbstractContextManager[object]],
-    workers: Workers,
-) -> list[_Share]:
-    """The shares of the workers by automatic differentiation."""
-    most = rows_per_call(tilts.coefficients.device)
-    chunks = list(tilts.split(_rows_per_chunk(tilts, most, workers.n)))
-
-    def work(worker: int) -> _Share:
-        with autocast():
-            return _differentiate(model, tilts, chunks[worker :: workers.n], latent, scale)
-
-    return workers.share(work)
 
 
 def _differentiate(
@@ -201,15 +184,16 @@ def _differentiate(
 def _sweep(
     model: VolumeModel,
     tilts: TiltBatch,
+    chunks: Sequence[slice],
     latent: Tensor | None,
     scale: float,
 ) -> _Share | None:
-    """The share of all chunks by a decoder that goes forward and backward in one go, if it can."""
+    """The same by a decoder that goes forward and backward in one go; None where it cannot."""
     sweep = model.decoder.sweep(latent) if isinstance(model.decoder, SweepingDecoder) else None
     if sweep is None:
         return None
     total = tilts.coefficients.new_zeros(())
-    for images in tilts.split(_rows_per_chunk(tilts, SWEPT_ROWS * torch.get_num_threads())):
+    for images in chunks:
         chunk = tilts.chunk(images)
         sign = upper_half_sign(chunk.freqs)
         owner = torch.repeat_interleave(chunk.counts, output_size=len(sign)) + chunk.particles.start
@@ -247,8 +231,8 @@ class _FoldedError:
         return (self._errors.square() * self._weights).sum()
 
 
-def _rows_per_chunk(tilts: TiltBatch, most: int, n_workers: int = 1) -> int:
-    """Coefficients per chunk: about ``most``, the same number for every worker."""
-    total = int(tilts.kept.sum())
+def _rows_per_chunk(tilts: TiltBatch, n_workers: int) -> int:
+    """Coefficients per chunk: about what suits the device, the same number for every worker."""
+    total, most = int(tilts.kept.sum()), rows_per_call(tilts.coefficients.device)
     n_rounds = max(1, -(-total // (most * n_workers)))
     return max(1, -(-total // (n_rounds * n_workers)))
