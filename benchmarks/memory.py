@@ -98,7 +98,7 @@ def _rows(
 def measure(name: str, folder: Path) -> Row:
     """Run a command; its estimate and its peak."""
     began = time.perf_counter()
-    log = folder / "log.txt"
+    log = folder / f"{name.replace(' ', '')}.log"
     with log.open("w") as output:
         arguments = [sys.executable, "-m", "tomodrgn", *COMMANDS[name]]
         child = subprocess.Popen(arguments, cwd=folder, stdout=output, stderr=output)  # noqa: S603

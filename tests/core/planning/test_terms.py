@@ -84,8 +84,8 @@ def test_small_sets_alone_are_kept() -> None:
 
 
 def test_blocks_are_no_larger_than_the_set() -> None:
-    assert block_term(2**26, 10**6, 64).n_bytes == 8 * 2**26
-    assert block_term(2**26, 10, 64).n_bytes == 8 * 10 * 4 * 64**2
+    assert block_term(2**26, 10**6, 64).n_bytes == 9 * 2**26
+    assert block_term(2**26, 10, 64).n_bytes == 9 * 10 * 4 * 64**2
 
 
 @pytest.mark.parametrize("is_gpu", [False, True])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.linear.latents import LatentTerms
 
 _POINT_RESTARTS: Final = 20
-_MAP_RESTARTS: Final = 8
+MAP_RESTARTS: Final = 8
 _POINT_ROUNDS: Final = 50
 _POINT_SETTLED: Final = 1e-4
 _ANNEALING_ROUNDS: Final = 12
@@ -133,7 +133,7 @@ def start_from_chance(
         n_classes: K.
         seed: of the first members.
     """
-    draws = keyed_uniform(seed, "class members", 0, keys, _MAP_RESTARTS)
+    draws = keyed_uniform(seed, "class members", 0, keys, MAP_RESTARTS)
     members = torch.from_numpy((draws * n_classes).astype(np.int64)).to(halves.images.device)
     models = _begin(halves, torch.nn.functional.one_hot(members, n_classes).flatten(1).float())
     passes = halves.passes(*models, collect=False)
@@ -156,7 +156,7 @@ class _Models(NamedTuple):
 
 def _begin(halves: ClassHalves, shares: Tensor) -> _Models:
     """Maps of random members (B, models * K)."""
-    n_classes = shares.shape[1] // _MAP_RESTARTS
+    n_classes = shares.shape[1] // MAP_RESTARTS
     precision = noise_precision(halves.sums_of(shares), halves.window_power)
     return _improved(halves, halves.sums_of(shares, precision), n_classes)
 

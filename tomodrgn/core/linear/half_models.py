@@ -25,6 +25,7 @@ from tomodrgn.core.linear.halves import (
 )
 from tomodrgn.core.linear.latents import LatentTerms, Posterior, log_evidence, standardising
 from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
+from tomodrgn.core.model.memory_faults import return_free_memory
 from tomodrgn.core.reconstruction.resolution import spherical_mask
 
 if TYPE_CHECKING:
@@ -220,7 +221,9 @@ def run_both(one: Callable[[int], T], device: torch.device) -> list[T]:
         return [one(0), one(1)]
     share = torch.get_num_threads()
     with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(share,)) as pool:
-        return list(pool.map(one, (0, 1)))
+        found = list(pool.map(one, (0, 1)))
+    return_free_memory()
+    return found
 
 
 def _mask(images: Observations) -> Tensor:

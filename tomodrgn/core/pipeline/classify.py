@@ -19,6 +19,7 @@ from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_te
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
 from tomodrgn.core.linear.classes_starts import (
+    MAP_RESTARTS,
     start_from_chance,
     start_from_latents,
     start_from_terms,
@@ -117,7 +118,15 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         for path in _old_results(outdir):
             path.unlink()
         n_maps = 1 + spec.n_classes
-        work = linear_work(run, particles, devices.device, n_maps=n_maps, is_joint=False)
+        n_searched = 1 + MAP_RESTARTS * spec.n_classes if spec.start == "random" else None
+        work = linear_work(
+            run,
+            particles,
+            devices.device,
+            n_maps=n_maps,
+            n_searched=n_searched,
+            is_joint=False,
+        )
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
         observed = observe(run, particles, images, is_trained, devices)
         fit = _fit(task, observed, latents)

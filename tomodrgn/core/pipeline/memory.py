@@ -16,6 +16,7 @@ from tomodrgn.core.fourier.grids import grid_shape
 from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS
 from tomodrgn.core.linear.observations import KEPT_COEFFICIENTS, coefficients_at_once
 from tomodrgn.core.model.evaluation import rows_per_call
+from tomodrgn.core.model.memory_faults import return_free_memory
 from tomodrgn.core.pipeline.parts import run_disc
 from tomodrgn.core.planning.footprint import Footprint, MemoryPlan, Term, on_device
 from tomodrgn.core.planning.process import PROGRAM_BYTES, process_memory
@@ -77,6 +78,7 @@ def memory_plan(
 ) -> MemoryPlan:
     """The footprint beside what is held and what is free."""
     is_gpu = device is not None and device.type == "cuda"
+    return_free_memory()
     return MemoryPlan(
         process=process_memory(),
         footprint=footprint,
@@ -127,7 +129,7 @@ def linear_work(
         n_searched=n_searched or (n_maps or 1 + MOST_LATENTS) + SPARE_LATENTS,
         points_at_once=coefficients_at_once(device),
         grid_points=math.prod(grid_shape(particles.box_size_px)),
-        n_halves_at_once=1 if is_gpu or torch.get_num_threads() == 1 else 2,
+        n_halves_at_once=1 if is_gpu else 2,
         is_gpu=is_gpu,
         is_joint=is_joint,
     )

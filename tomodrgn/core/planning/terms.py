@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FLOAT: Final = 4
 _COMPLEX: Final = 8
-_BLOCK_FACTOR: Final = 8
+_BLOCK_FACTOR: Final = 9
 """Pixels of a block while they are read, windowed, transformed and centred; measured."""
 _BYTES_OF_BATCH: Final = 64
 """Of a coefficient of a batch: observed (8), transfer and weights (8), what these are computed
