@@ -44,6 +44,11 @@ def test_terms_lie_where_the_computation_is() -> None:
     assert Footprint(host=(CACHE,)) + Footprint(host=(BATCH,)) == Footprint(host=(CACHE, BATCH))
 
 
+def test_of_two_that_follow_on_each_other_the_larger_counts() -> None:
+    first = Footprint(host=(CACHE,), device=(BATCH,))
+    assert first.then(Footprint(host=(BATCH,))) == first
+
+
 def test_one_line_says_the_peak_the_terms_and_what_is_free() -> None:
     footprint = Footprint(host=(CACHE, Term("crumbs", 1000)), device=(BATCH,))
     assert plan(footprint, free_device_bytes=8 * GB).sentence() == (

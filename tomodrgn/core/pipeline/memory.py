@@ -135,7 +135,7 @@ def linear_work(
     )
     kept = kept_term(images.n_images * images.n_coefficients, KEPT_COEFFICIENTS)
     work += on_device((kept,), is_gpu=is_gpu)
-    return work + report_work() if run.training.report else work
+    return work.then(report_work()) if run.training.report else work
 
 
 def maps_work(particles: ParticleSet, n_volumes: int, device: torch.device) -> Footprint:

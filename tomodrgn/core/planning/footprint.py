@@ -35,12 +35,19 @@ class Footprint:
     @property
     def host_bytes(self) -> int:
         """Sum of the terms on the host."""
-        return sum(term.n_bytes for term in self.host)
+        return _total(self.host)
 
     @property
     def device_bytes(self) -> int:
         """Sum of the terms on the device."""
-        return sum(term.n_bytes for term in self.device)
+        return _total(self.device)
+
+    def then(self, other: Footprint) -> Footprint:
+        """The larger of two that follow on each other, by itself on the host and the device."""
+        return Footprint(
+            host=max(self.host, other.host, key=_total),
+            device=max(self.device, other.device, key=_total),
+        )
 
     def __add__(self, other: Footprint) -> Footprint:
         return Footprint(host=self.host + other.host, device=self.device + other.device)
@@ -127,6 +134,10 @@ class MemoryPlan:
                 ("GPU", "free", gigabytes(self.free_device_bytes)),
             ]
         return table
+
+
+def _total(terms: tuple[Term, ...]) -> int:
+    return sum(term.n_bytes for term in terms)
 
 
 def gigabytes(n_bytes: float) -> str:
