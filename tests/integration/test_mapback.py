@@ -404,7 +404,7 @@ def markers_of(script: Path) -> list[tuple[tuple[float, ...], str]]:
         (("--color-by", "rlnScore", "--colormap", "virdis"), "Did you mean 'viridis'?"),
         (("--coloring-labels", "ind.pkl"), "has 3 labels; .* has 30 particles, and 30 are"),
         (("--vol-path", "none.mrc"), "none.mrc: cannot be read: No such file or directory"),
-        (("--vol-path", "nan.mrc"), "nan.mrc: has densities that are no finite numbers, so no"),
+        (("--vol-path", "nan.mrc"), "nan.mrc: 1 of 64 voxels are not finite numbers; reconstruct"),
         (("--vols-dir", "classes"), "has 2 maps; .* has 30 particles, and 30 are selected"),
         (("--class-volumes", "classes"), "classes/labels.pkl: is missing; give the class of"),
         (

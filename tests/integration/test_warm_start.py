@@ -70,7 +70,7 @@ def test_latents_begin_where_the_linear_run_ended(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--init-from", "{nothing}"), "run.yaml"),
+        (("--init-from", "{nothing}"), "nothing: there is no such file or folder"),
         (("--init-from", "{linear}", "--uninvert-data"), "same data options"),
         (("--init-from", "{network}"), "train_linear"),
     ],

@@ -74,7 +74,7 @@ def test_small_sets_are_kept_and_others_are_not(
     assert next(images.blocks(rows)) is not next(images.blocks(rows))  # not finished, not kept
     list(images.blocks(rows))
     assert next(images.blocks(rows)) is next(images.blocks(rows))
-    monkeypatch.setattr(observations, "_KEPT_COEFFICIENTS", 0)
+    monkeypatch.setattr(observations, "KEPT_COEFFICIENTS", 0)
     large = images.to_radius(6)
     list(large.blocks(rows))
     assert next(large.blocks(rows)) is not next(large.blocks(rows))
