@@ -147,17 +147,7 @@ def contour_level(paths: Sequence[Path], spec: MapbackSpec) -> float:
     if spec.level is not None:
         return spec.level
     chosen = np.unique(np.linspace(0, len(paths) - 1, _MOST_LEVELS).astype(int)).tolist()
-    return common_level(_finite_volume(paths[i]) for i in chosen)
-
-
-def _finite_volume(path: Path) -> NDArray[np.float32]:
-    volume, _ = read_volume(path)
-    if not np.isfinite(volume).all():
-        raise DataError(
-            f"{path}: has densities that are no finite numbers, so no contour can be chosen; make "
-            "the map again, or give the contour with --vol-render-level"
-        )
-    return volume
+    return common_level(read_volume(paths[i])[0] for i in chosen)
 
 
 def _size(one: ParticleMap) -> str:
