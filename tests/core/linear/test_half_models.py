@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from tomodrgn.core.linear.passes import run_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tomodrgn.core.linear.observations import Observations
 
 CPU = torch.device("cpu")
 B, K = 20, 2
@@ -131,9 +134,13 @@ def test_models_fit_the_box_of_another_resolution(
     torch.testing.assert_close(resized.precision[5:], models.precision[4].expand(3))
 
 
+def _images_on(device: torch.device) -> Observations:
+    return cast("Observations", SimpleNamespace(device=device, are_kept=False))
+
+
 @pytest.mark.parametrize("device", [CPU, torch.device("meta")])
 def test_results_come_in_the_order_of_halves(device: torch.device) -> None:
-    assert run_both(lambda half: half, device) == [0, 1]
+    assert run_both(lambda half: half, _images_on(device)) == [0, 1]
 
 
 def test_a_fault_of_either_half_is_raised() -> None:
@@ -141,7 +148,7 @@ def test_a_fault_of_either_half_is_raised() -> None:
         return 1 // half
 
     with pytest.raises(ZeroDivisionError):
-        run_both(fails, CPU)
+        run_both(fails, _images_on(CPU))
 
 
 def test_threads_are_as_before_afterwards() -> None:

@@ -131,7 +131,7 @@ def sums_of_class(
         )
         return found.collected()
 
-    first, second = (each.grids for each in run_both(one, images.device))
+    first, second = (each.grids for each in run_both(one, images))
     return FourierSums(box, *(torch.cat(pair) for pair in zip(first, second, strict=True)))
 
 

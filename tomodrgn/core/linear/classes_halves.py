@@ -111,14 +111,13 @@ class ClassHalves:
 
     def _each(self, one: Callable[[int], ClassPass]) -> list[ClassPass]:
         """A pass over each part, two at a time."""
-        device = self.images.device
         found: list[ClassPass] = []
         for first in range(0, len(self.rows), 2):
 
             def of_pair(place: int, first: int = first) -> ClassPass:
                 return one(first + place)
 
-            found += run_both(of_pair, device)
+            found += run_both(of_pair, self.images)
         return found
 
     def sums_of(self, shares: Tensor, precision: Tensor | None = None) -> list[ClassPass]:

@@ -107,7 +107,7 @@ class Halves:
                 self.images, rows, maps[half], precision, known=latents, collect=collect
             )
 
-        return run_both(one, self.images.device)
+        return run_both(one, self.images)
 
     def begin(self, latents: Tensor) -> HalfModels:
         """Mean maps, and maps of random latents (B, K)."""
@@ -196,7 +196,7 @@ class Halves:
         def one(half: int) -> Tensor:
             return solve_basis(sums[half], prior[half], self.mask)
 
-        return torch.stack(run_both(one, self.images.device))
+        return torch.stack(run_both(one, self.images))
 
 
 @contextmanager
@@ -215,14 +215,15 @@ def cores_for_halves(device: torch.device) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def run_both(one: Callable[[int], T], device: torch.device) -> list[T]:
-    """The same for both halves: one after the other on a GPU, side by side on a CPU."""
-    if device.type != "cpu":
+def run_both(one: Callable[[int], T], images: Observations) -> list[T]:
+    """The same for both halves of images: side by side on a CPU, one after the other on a GPU."""
+    if images.device.type != "cpu":
         return [one(0), one(1)]
     share = torch.get_num_threads()
     with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(share,)) as pool:
         found = list(pool.map(one, (0, 1)))
-    return_free_memory()
+    if not images.are_kept:
+        return_free_memory()
     return found
 
 

@@ -113,7 +113,9 @@ class JointModel:
 
         found = []
         for pair in range(0, _FOLDS, 2):
-            found += run_both(partial(lambda first, half: one(first + half), pair), device)
+            found += run_both(
+                partial(lambda first, half: one(first + half), pair), self.halves.images
+            )
         back = torch.argsort(torch.from_numpy(np.concatenate(folds))).to(device)
         terms = LatentTerms(
             torch.cat([each.matrix for each in found])[back],

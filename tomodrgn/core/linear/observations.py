@@ -116,6 +116,11 @@ class Observations:
             device=self.device,
         )
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether there are so few that blocks stay in memory after the first pass."""
+        return self.particles.n_images * self.n_coefficients <= KEPT_COEFFICIENTS
+
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[Block]:
         """Blocks of the particles with the rows given, in that order."""
         key = rows.tobytes()
@@ -123,17 +128,16 @@ class Observations:
             yield from self._kept[key]
             return
         n_images = int(self.particles.counts[rows].sum())
-        keeps = self.particles.n_images * self.n_coefficients <= KEPT_COEFFICIENTS
         kept = []
         groups = self._groups(rows)
         images = [self._images_of(group) for group in groups]
         coefficients = self.source.batches(self.cache_rows[part] for part in images)
         for group, part, values in zip(groups, images, coefficients, strict=True):
             block = self._block(group, part, values)
-            if keeps:
+            if self.are_kept:
                 kept.append(block)
             yield block
-        if keeps and n_images:
+        if self.are_kept and n_images:
             self._kept[key] = kept
 
     def _groups(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
