@@ -1,4 +1,4 @@
-# make install | test | test-all | test-interop | demo | format | clean     (python3 >= 3.11 with venv and pip)
+# make install | test | test-all | test-interop | demo | bench-smoke | format | clean   (python3 >= 3.11 with venv and pip)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ ifneq ($(wildcard ../shared/data),)
 export TOMODRGN_TEST_DATA ?= $(realpath ../shared/data)
 endif
 
-.PHONY: install test test-all test-interop check demo format clean
+.PHONY: install test test-all test-interop check demo bench-smoke format clean
 
 install: $(STAMP)
 
@@ -43,7 +43,6 @@ demo: install
 	$(BIN)/tomodrgn run examples/demo.yaml
 	@echo 'Look at demo/run/recovery.png (latents and slices), demo/volumes/*.mrc (decoded), demo/simulation/maps/*.mrc (true).'
 
-.PHONY: bench-smoke
 bench-smoke: install
 	$(BIN)/python -m benchmarks --quick
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tomodrgn.core.simulation.tilt_series import simulate
@@ -55,3 +56,14 @@ def tomodrgn() -> Command:
         return done
 
     return run
+
+
+def shuffle_rows(star: Path, name: str) -> Path:
+    """Write the same images in another order beside a STAR file, and say where."""
+    lines = star.read_text().splitlines()
+    header = [line for line in lines if line and "@" not in line]
+    rows = [line for line in lines if "@" in line]
+    order = np.random.default_rng(0).permutation(len(rows))
+    shuffled = star.with_name(name)
+    shuffled.write_text("\n".join([*header, *(rows[i] for i in order), ""]))
+    return shuffled

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from tests.integration.conftest import shuffle_rows
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
@@ -92,12 +93,7 @@ def test_figures_agree_with_the_files(run: Path) -> None:
 def test_shuffled_rows_give_the_same_classes(
     classes: Path, run: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    lines = classes.read_text().splitlines()
-    rows = [line for line in lines if "@" in line]
-    header = [line for line in lines if line and "@" not in line]
-    order = np.random.default_rng(0).permutation(len(rows))
-    shuffled = classes.with_name("shuffled.star")
-    shuffled.write_text("\n".join([*header, *(rows[i] for i in order), ""]))
+    shuffled = shuffle_rows(classes, "shuffled.star")
     tomodrgn("classify", shuffled, "-o", tmp_path / "again", *_PLAIN)
     assert _labels_by_name(tmp_path / "again") == _labels_by_name(run)
 

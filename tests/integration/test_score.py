@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.integration.conftest import SMALL_NETWORK
+from tests.integration.conftest import SMALL_NETWORK, shuffle_rows
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.files.pickles import write_latents
@@ -24,23 +24,12 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Command
 
 
-def _shuffled(star: Path) -> Path:
-    """The rows of a set in random order, in a file beside it."""
-    lines = star.read_text().splitlines()
-    rows = [line for line in lines if "@" in line]
-    header = [line for line in lines if line and "@" not in line]
-    order = np.random.default_rng(0).permutation(len(rows))
-    path = star.with_name("shuffled.star")
-    path.write_text("\n".join([*header, *(rows[i] for i in order), ""]))
-    return path
-
-
 def test_latents_are_joined_with_the_truth_by_name(
     star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     few = ("--use-first-nptcls", 9, "-n", 1, *SMALL_NETWORK)
-    tomodrgn("train_vae", _shuffled(star), "-o", run, *few)
+    tomodrgn("train_vae", shuffle_rows(star, "shuffled.star"), "-o", run, *few)
     particles = open_results(run, builtin_registry()).particles
     number = np.array([int(name.split("_")[1]) for name in particles.name])
     assert np.any(np.diff(number) < 0)

@@ -10,6 +10,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from tests.integration.conftest import shuffle_rows
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_classification, resolve_run
 from tomodrgn.core.errors import SpecError
@@ -127,12 +128,7 @@ def test_particles_can_be_exported_with_their_latents(
 def test_shuffled_rows_give_the_same_latents(
     classes: Path, run: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    lines = classes.read_text().splitlines()
-    rows = [line for line in lines if "@" in line]
-    header = [line for line in lines if line and "@" not in line]
-    order = np.random.default_rng(0).permutation(len(rows))
-    shuffled = classes.with_name("shuffled.star")
-    shuffled.write_text("\n".join([*header, *(rows[i] for i in order), ""]))
+    shuffled = shuffle_rows(classes, "shuffled.star")
     tomodrgn("train_linear", shuffled, "-o", tmp_path / "again", "--zdim", 2, *_PLAIN)
     found, expected = _latents_by_name(tmp_path / "again"), _latents_by_name(run)
     assert found.keys() == expected.keys()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.integration.conftest import SMALL_NETWORK, Command
+from tests.integration.conftest import SMALL_NETWORK, Command, shuffle_rows
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.training.checkpoint import load_checkpoint
@@ -142,12 +142,7 @@ def test_held_out_tilts_are_embedded_apart(star: Path, tomodrgn: Command, tmp_pa
 def test_the_order_of_rows_has_no_effect_on_latents(
     pooling: str, star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
-    lines = star.read_text().splitlines(keepends=True)
-    first = next(i for i, line in enumerate(lines) if "@" in line)
-    header, rows = lines[:first], [line for line in lines[first:] if line.strip()]
-    random.Random(0).shuffle(rows)  # noqa: S311
-    shuffled = star.with_name(f"shuffled_{pooling}.star")
-    shuffled.write_text("".join([*header, *rows]))
+    shuffled = shuffle_rows(star, f"shuffled_{pooling}.star")
     latents = []
     for name, path in (("a", star), ("b", shuffled)):
         outdir = tmp_path / name
