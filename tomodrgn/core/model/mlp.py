@@ -233,8 +233,6 @@ def activate_(hidden: Tensor, slope: float) -> None:
 def through_activation_(gradient: Tensor, activated: Tensor, slope: float) -> None:
     """Multiply a gradient by the derivative of the activation that gave ``activated``."""
     if slope:
-        torch.ops.aten.leaky_relu_backward.grad_input(
-            gradient, activated, slope, True, grad_input=gradient
-        )
+        torch.ops.aten.leaky_relu_backward(gradient, activated, slope, True, grad_input=gradient)
     else:
-        torch.ops.aten.threshold_backward.grad_input(gradient, activated, 0, grad_input=gradient)
+        torch.ops.aten.threshold_backward(gradient, activated, 0, grad_input=gradient)

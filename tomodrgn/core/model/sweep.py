@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from tomodrgn.core.interfaces import SweepGradients
 from tomodrgn.core.model.mlp import activate_, block_rows, through_activation_
+from tomodrgn.core.model.scripted import scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +50,6 @@ class MlpSweep:
         self._to_shared = torch.zeros_like(self._shared)
         self._to_weights = [torch.zeros_like(weight) for weight in self._weights]
         self._to_biases = [torch.zeros_like(bias) for bias in self._biases[1:]]
-        self._transposed = [weight.t() for weight in self._weights]
         self._buffers: dict[int, _Buffers] = {}
 
     def add(self, features: Tensor, owner: Tensor, answer_gradient: AnswerGradient) -> None:
@@ -59,9 +59,28 @@ class MlpSweep:
         n_rows, start = block_rows(len(features)), 0
         for inputs, owners in zip(features.split(n_rows), owner.split(n_rows), strict=True):
             buffers = self._buffers_of(len(inputs))
-            answers = self._up(buffers, inputs, owners)
-            gradient = answer_gradient(slice(start, start + len(inputs)), answers)
-            self._down(buffers, inputs, owners, gradient)
+            up(
+                inputs,
+                owners,
+                shared=self._shared,
+                weights=self._weights,
+                biases=self._biases,
+                hidden=buffers.hidden,
+                slope=self._slope,
+            )
+            down(
+                answer_gradient(slice(start, start + len(inputs)), buffers.hidden[-1]),
+                inputs,
+                owners,
+                weights=self._weights,
+                hidden=buffers.hidden,
+                passed=buffers.passed,
+                to_weights=self._to_weights,
+                to_biases=self._to_biases,
+                to_shared=self._to_shared,
+                ones=buffers.ones,
+                slope=self._slope,
+            )
             start += len(inputs)
 
     def finish(self) -> SweepGradients:
@@ -83,44 +102,70 @@ class MlpSweep:
             self._buffers[n_rows] = _Buffers(n_rows, widths, self._shared)
         return self._buffers[n_rows]
 
-    def _up(self, buffers: _Buffers, features: Tensor, owner: Tensor) -> Tensor:
-        """Answers of a block; its activations stay in the buffers."""
-        hidden = buffers.hidden[0]
-        torch.index_select(self._shared, 0, owner, out=hidden)
-        hidden.addmm_(features, self._transposed[0])
-        for layer, above in enumerate(buffers.hidden[1:], 1):
-            activate_(hidden, self._slope)
-            torch.addmm(self._biases[layer], hidden, self._transposed[layer], out=above)
-            hidden = above
-        return hidden
 
-    def _down(self, buffers: _Buffers, features: Tensor, owner: Tensor, gradient: Tensor) -> None:
-        """Add the gradients of a block whose activations are in the buffers."""
-        passed, transposed = gradient, gradient.t()
-        for layer in range(len(self._weights) - 1, 0, -1):
-            below = buffers.hidden[layer - 1]
-            self._to_biases[layer - 1].addmv_(transposed, buffers.ones)
-            self._to_weights[layer].addmm_(transposed, below)
-            passed_on = buffers.passed[layer - 1]
-            torch.mm(passed, self._weights[layer], out=passed_on)
-            through_activation_(passed_on, below, self._slope)
-            passed, transposed = passed_on, buffers.passed_transposed[layer - 1]
-        self._to_weights[0].addmm_(transposed, features)
-        self._to_shared.index_add_(0, owner, passed)
+def _up(
+    features: Tensor,
+    owner: Tensor,
+    *,
+    shared: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor],
+    hidden: list[Tensor],
+    slope: float,
+) -> None:
+    """Fill ``hidden`` with the activations of a block; the last of them are its answers."""
+    below = hidden[0]
+    torch.index_select(shared, 0, owner, out=below)
+    below.addmm_(features, weights[0].t())
+    for layer in range(1, len(weights)):
+        activate_(below, slope)
+        torch.addmm(biases[layer], below, weights[layer].t(), out=hidden[layer])
+        below = hidden[layer]
+
+
+def _down(
+    gradient: Tensor,
+    features: Tensor,
+    owner: Tensor,
+    *,
+    weights: list[Tensor],
+    hidden: list[Tensor],
+    passed: list[Tensor],
+    to_weights: list[Tensor],
+    to_biases: list[Tensor],
+    to_shared: Tensor,
+    ones: Tensor,
+    slope: float,
+) -> None:
+    """Add the gradients of a block whose activations are in ``hidden``."""
+    for layer in range(len(weights) - 1, 0, -1):
+        transposed = gradient.t()
+        to_biases[layer - 1].addmv_(transposed, ones)
+        to_weights[layer].addmm_(transposed, hidden[layer - 1])
+        torch.mm(gradient, weights[layer], out=passed[layer - 1])
+        gradient = passed[layer - 1]
+        through_activation_(gradient, hidden[layer - 1], slope)
+    to_weights[0].addmm_(gradient.t(), features)
+    to_shared.index_add_(0, owner, gradient)
+
+
+up, down = scripted(_up), scripted(_down)
 
 
 class _Buffers:
     """Activations and their gradients for blocks of ``n_rows``.
 
-    Layers take turns with two buffers for the gradient: what fits the cache is read fastest.
+    Layers take turns with two buffers for the gradient: what fits the cache is read fastest. The
+    few columns of the answers lie one after another, which is how a product fills them fastest.
     """
 
     def __init__(self, n_rows: int, widths: Sequence[int], like: Tensor) -> None:
         self.ones = like.new_ones(n_rows)
-        self.hidden = [like.new_empty(n_rows, width) for width in widths]
+        *inner, n_answers = widths
+        self.hidden = [like.new_empty(n_rows, width) for width in inner]
+        self.hidden.append(like.new_empty(n_answers, n_rows).t())
         two = like.new_empty(2, n_rows * max(widths))
         self.passed = [
             two[layer % 2, : n_rows * width].view(n_rows, width)
             for layer, width in enumerate(widths)
         ]
-        self.passed_transposed = [passed.t() for passed in self.passed]
