@@ -11,7 +11,13 @@ import torch
 
 from tomodrgn.core.cache import positioned
 from tomodrgn.core.cache.fetch import load, open_file
-from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, read_at, write_at
+from tomodrgn.core.cache.positioned import (
+    announce_reads,
+    byte_view,
+    consecutive_runs,
+    read_at,
+    write_at,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +83,35 @@ def test_a_subset_of_a_particle_is_one_read(
     assert len(reads) == 2
     monkeypatch.undo()
     assert torch.equal(buffer, load(cache, torch.device("cpu"))[rows])
+
+
+def test_reads_are_announced_before_the_first_of_them(
+    cache: CoefficientCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, int, int]] = []
+    reading = os.preadv
+
+    def announced(descriptor: int, offset: int, size: int, advice: int) -> None:
+        assert advice == os.POSIX_FADV_WILLNEED
+        calls.append(("announced", offset, size))
+
+    def read(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        calls.append(("read", offset, sum(len(buffer) for buffer in buffers)))
+        return reading(descriptor, buffers, offset)
+
+    monkeypatch.setattr(positioned.os, "posix_fadvise", announced)
+    monkeypatch.setattr(positioned.os, "preadv", read)
+    rows = np.array([8, 9, 11, 3, 5, 7, 0])  # three particles
+    with open_file(cache) as fetch:
+        fetch(rows, torch.empty((len(rows), cache.n_coefficients, 2), dtype=torch.float16))
+    assert [kind for kind, *_ in calls] == ["announced"] * 3 + ["read"] * 3
+    assert [place for _, *place in calls[:3]] == [place for _, *place in calls[3:]]
+
+
+def test_announcing_is_no_more_than_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    receiving, sending = os.pipe()  # what cannot be read at a place
+    announce_reads(receiving, [0], [10])
+    os.close(sending)
+    os.close(receiving)
+    monkeypatch.delattr(positioned.os, "posix_fadvise")  # as on macOS
+    announce_reads(-1, [0], [10])

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, read_at
+from tomodrgn.core.cache.positioned import (
+    announce_reads,
+    byte_view,
+    consecutive_runs,
+    read_at,
+)
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
@@ -62,6 +67,9 @@ class FileFetch:
         gaps = (runs.row[1:] - end[:-1]) * size
         joined = (gaps >= 0) & (gaps <= GAP_BYTES)
         reads = np.flatnonzero(np.concatenate([[True], ~joined]))
+        places = self.cache.offset + runs.row[reads] * size
+        ends = self.cache.offset + end[np.append(reads[1:], len(end)) - 1] * size
+        announce_reads(self.descriptor, places.tolist(), (ends - places).tolist())
         starts, stops = (runs.first * size).tolist(), ((runs.first + runs.length) * size).tolist()
         gap_sizes = [*gaps.tolist(), 0]
         for first, last in zip(reads.tolist(), [*reads[1:].tolist(), len(runs.row)], strict=True):

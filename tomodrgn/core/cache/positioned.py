@@ -7,6 +7,7 @@ fills or writes many buffers; nothing is copied on the way.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,20 @@ def read_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> None
 def write_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> None:
     """Write byte buffers, one after another, to a place in a file."""
     _move(os.pwritev, descriptor, buffers, offset)
+
+
+def announce_reads(descriptor: int, offsets: Sequence[int], sizes: Sequence[int]) -> None:
+    """Ask the system to begin reading places of a file, without waiting for them.
+
+    A disk that knows of many reads serves them faster than one after another. This is a hint:
+    where the system or the kind of file knows no such thing, reads are only slower.
+    """
+    advise = getattr(os, "posix_fadvise", None)
+    if advise is None:
+        return
+    with suppress(OSError):
+        for offset, size in zip(offsets, sizes, strict=True):
+            advise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
 
 
 def byte_view(array: NDArray[np.generic]) -> memoryview:
