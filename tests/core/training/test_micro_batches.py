@@ -120,7 +120,7 @@ def train(
     generator = torch.Generator().manual_seed(0)
     losses = []
     for _ in range(5):
-        found = stepper.step(
+        asked = stepper.step(
             tilts,
             torch.randn(len(tilts.counts), LATENT_DIM, generator=generator),
             beta=0.5,
@@ -129,6 +129,7 @@ def train(
             n_coefficients=int(tilts.kept.sum()),
             n_particles=len(tilts.counts),
         )
+        found = stepper.read(asked).losses
         assert found is not None
         losses.append(found.total)
     weights = [parameter.detach() for parameter in model.parameters()]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,12 +16,13 @@ from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.sampling import Sampler
-from tomodrgn.core.training.step import LIMIT, StepLosses, Stepper
+from tomodrgn.core.training.step import LIMIT, AskedStep, StepLosses, Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatch, TiltBatchBuilder
 
 
-@pytest.fixture
-def stepper(disc: HalfPlaneDisc) -> Stepper:
+@pytest.fixture(params=[False, True])
+def stepper(request: pytest.FixtureRequest, disc: HalfPlaneDisc) -> Stepper:
+    """With an optimiser that leaves its decision to the host, and with one that does not."""
     torch.manual_seed(0)
     model = VolumeModel(TinyDecoder(), TinyEncoder(len(disc)))
     one_cpu = SimpleNamespace(
@@ -31,7 +34,7 @@ def stepper(disc: HalfPlaneDisc) -> Stepper:
         lower_precision_risk=lambda: False,
         workers=Workers(1),
     )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=request.param)
     return Stepper(model, optimizer, one_cpu)  # type: ignore[arg-type]
 
 
@@ -46,6 +49,10 @@ def tilts(particles: ParticleSet, disc: HalfPlaneDisc, coefficients: torch.Tenso
 
 
 def step(stepper: Stepper, tilts: TiltBatch) -> StepLosses | None:
+    return stepper.read(ask(stepper, tilts)).losses
+
+
+def ask(stepper: Stepper, tilts: TiltBatch) -> AskedStep:
     return stepper.step(
         tilts,
         torch.zeros(7, 4),
@@ -86,3 +93,18 @@ def test_a_good_step_forgives_the_bad_ones(stepper: Stepper, tilts: TiltBatch) -
     for round_ in range(3 * LIMIT):
         tilts.coefficients.copy_(good if round_ % 3 == 0 else spoilt)
         assert (step(stepper, tilts) is None) == (round_ % 3 != 0)
+
+
+def test_steps_may_be_asked_for_before_those_in_front_are_read(
+    stepper: Stepper, tilts: TiltBatch
+) -> None:
+    undisturbed, spoilt = copy.deepcopy(stepper), tilts.coefficients.clone()
+    spoilt[0] = torch.nan
+    asked = [ask(stepper, each) for each in (tilts, replace(tilts, coefficients=spoilt), tilts)]
+    first, second, third = (stepper.read(each).losses for each in asked)
+    assert second is None
+    assert [step(undisturbed, tilts), step(undisturbed, tilts)] == [first, third]
+    for mine, theirs in zip(
+        stepper.model.parameters(), undisturbed.model.parameters(), strict=True
+    ):
+        assert torch.equal(mine, theirs)

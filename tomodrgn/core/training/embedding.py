@@ -79,9 +79,9 @@ def embed_particles(
         tilts = builder.build(batch, coefficients)
         with autocast():
             posterior = model.embed(tilts.encoder_input(), tilts.counts)
-        means.append(posterior.mean.float().cpu())
-        log_variances.append(posterior.log_variance.float().cpu())
-    return torch.cat(means).numpy(), torch.cat(log_variances).numpy()
+        means.append(posterior.mean.float())
+        log_variances.append(posterior.log_variance.float())
+    return torch.cat(means).cpu().numpy(), torch.cat(log_variances).cpu().numpy()
 
 
 def embed_together(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.crossing import send, send_all
 from tomodrgn.core.model.evaluation import rows_per_call
 from tomodrgn.core.particles.keyed_random import keyed_uniform
 from tomodrgn.core.reconstruction.halves import halves_by_particle
@@ -188,8 +189,8 @@ class HeldOutTilts:
         first = int(np.searchsorted(self._particles, share[0])) if len(share) else 0
         for tilts in self._tilts(self._held_out, share):
             rows = slice(first, first + len(tilts.counts))
-            own = table[torch.from_numpy(self._particles[rows]).to(table.device)]
-            other = table[torch.from_numpy(self._another[rows]).to(table.device)]
+            places = send_all([self._particles[rows], self._another[rows]], table.device)
+            own, other = (table[place] for place in places)
             with devices.autocast():
                 found[rows] = _batch_errors(model, tilts, (own, other), consensus)
             first = rows.stop
@@ -224,7 +225,7 @@ class HeldOutTilts:
                 _loss_weights(tilts),
                 rotation=tilts.rotation.float(),
                 disc=self._disc,
-                volume_index=torch.from_numpy(halves[batch]).to(device),
+                volume_index=send(halves[batch], device),
             )
         return sums
 
@@ -243,7 +244,7 @@ class HeldOutTilts:
 def _loss_weights(tilts: TiltBatch) -> SliceWeights:
     """Weights with which insertion minimises the same squared error as the loss."""
     n_coefficients = tilts.coefficients.shape[1]
-    kept = torch.from_numpy(tilts.kept).to(tilts.coefficients.device)[:, None]
+    kept = send(tilts.kept, tilts.coefficients.device)[:, None]
     power = (torch.arange(n_coefficients, device=kept.device) < kept).float()
     if tilts.weights is not None:
         power = power * tilts.weights.float()
@@ -266,7 +267,8 @@ def _batch_errors(
     n_coefficients = sums.new_zeros(len(tilts.counts))
     for images in tilts.split(rows_per_call(device)):
         chunk = tilts.chunk(images)
-        owner = torch.repeat_interleave(chunk.counts) + chunk.particles.start
+        n_rows = len(chunk.freqs)
+        owner = torch.repeat_interleave(chunk.counts, output_size=n_rows) + chunk.particles.start
         n_coefficients[chunk.particles] += chunk.counts
         guesses = [
             model.decode(chunk.freqs, latent[chunk.particles], chunk.counts) for latent in latents

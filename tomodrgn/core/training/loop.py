@@ -1,15 +1,19 @@
-"""The passes over the particles: batches, steps, losses, checkpoints, signals."""
+"""The passes over the particles: batches, steps, losses, checkpoints, signals.
+
+A GPU computes a step while the host prepares and asks for the next one, and only then reads how the
+first went. Whatever is still to be read is read before a checkpoint and at the end of an epoch.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import torch
-
+from tomodrgn.core.crossing import send
 from tomodrgn.core.training.checkpoint import Checkpoint
 from tomodrgn.core.training.embedding import with_coefficients
 from tomodrgn.core.training.interruption import Interruption, watch_signals
@@ -27,10 +31,13 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.training import LatentSpec, TrainingSpec
     from tomodrgn.core.training.embedding import CoefficientSource
     from tomodrgn.core.training.sampling import Batch, Sampler
-    from tomodrgn.core.training.step import StepLosses, Stepper
+    from tomodrgn.core.training.step import AskedStep, StepLosses, Stepper
     from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 
 logger = logging.getLogger(__name__)
+
+STEPS_AHEAD: Final = {"cpu": 0, "cuda": 1}
+"""Steps that are asked for before the one in front of them is read, by the kind of device."""
 
 
 @dataclass(slots=True)
@@ -84,6 +91,17 @@ class Progress:
     beta: float
 
 
+@dataclass(frozen=True, slots=True)
+class _StepUnderway:
+    """A step that was asked for, and what is to be said of it once it is read."""
+
+    asked: AskedStep
+    batch: Batch
+    epoch: int
+    particles_done: int
+    beta: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingLoop:
     """Everything that the passes need; :meth:`run` makes them.
@@ -123,13 +141,17 @@ class TrainingLoop:
         with watch_signals() as wishes, self._stopping_together(wishes):
             for epoch in range(first_epoch, self.training.num_epochs):
                 began = time.perf_counter()
+                underway: deque[_StepUnderway] = deque()
                 for index, drawn in enumerate(self._batches(epoch, skip), skip):
-                    asked = self._one_step(epoch, index, drawn, sums, wishes)
+                    underway.append(self._ask(epoch, index, drawn, wishes))
+                    asked = self._read(underway, self._steps_ahead, sums, wishes)
                     if asked.stop is not None or asked.save:
+                        self._read(underway, 0, sums, wishes)
                         self.on_checkpoint(self._checkpoint(epoch, index + 1, sums))
                         wishes.save = False
                     if asked.stop is not None:
                         return asked.stop
+                self._read(underway, 0, sums, wishes)
                 report = self._report(epoch, sums, time.perf_counter() - began)
                 skip, sums = 0, EpochSums()
                 self.on_epoch(report, self._checkpoint(epoch, None, sums))
@@ -147,12 +169,14 @@ class TrainingLoop:
             if devices.n_ranks == 1 or devices.is_stopping:
                 raise
             control = None if self.latent.dim is None else self.latent.beta_control
-            self.stepper.withdraw(control=control, news=self._news(wishes))
+            self.stepper.withdraw(control=control, news=wishes.counts())
             devices.agree(error)
 
-    def _news(self, wishes: Interruption) -> Tensor:
-        """What processes tell each other with every step."""
-        return torch.tensor(wishes.counts(), device=self.builder.device, dtype=self.builder.dtype)
+    @property
+    def _steps_ahead(self) -> int:
+        """Several processes learn in every step whether all of them go on."""
+        devices = self.stepper.devices
+        return STEPS_AHEAD[devices.device.type] if devices.n_ranks == 1 else 0
 
     def _beta(self, epoch: int, batch_index: int) -> float:
         """Weight of the KL divergence in a step."""
@@ -175,23 +199,17 @@ class TrainingLoop:
         )
         return with_coefficients(batches, self.source, self.cache_rows)
 
-    def _one_step(
-        self,
-        epoch: int,
-        batch_index: int,
-        drawn: tuple[Batch, Tensor],
-        sums: EpochSums,
-        wishes: Interruption,
-    ) -> Interruption:
-        """Make one step and add its losses to ``sums``; what any process asks for."""
+    def _ask(
+        self, epoch: int, batch_index: int, drawn: tuple[Batch, Tensor], wishes: Interruption
+    ) -> _StepUnderway:
+        """Ask for one step."""
         batch, coefficients = drawn
         n_particles, n_epochs = self.sampler.particles.n_particles, self.training.num_epochs
         first = batch_index * self.training.batch_size
         done = min(first + self.training.batch_size, n_particles)
         beta = self._beta(epoch, batch_index)
         step = epoch * self._steps_per_epoch + batch_index
-        news = self._news(wishes)
-        losses = self.stepper.step(
+        asked = self.stepper.step(
             self.builder.build(batch, coefficients) if len(batch.images) else None,
             self._noise(batch, epoch),
             beta=beta,
@@ -199,16 +217,37 @@ class TrainingLoop:
             lr=learning_rate(self.training, step, self._steps_per_epoch * n_epochs),
             n_coefficients=batch.n_coefficients,
             n_particles=done - first,
-            news=news,
+            news=() if self.stepper.devices.n_ranks == 1 else wishes.counts(),
         )
-        if losses is None:
-            sums.skipped += 1
-            self._warn_of_skipped(batch)
-        else:
-            sums.add(losses)
-            self.on_progress(Progress(epoch, n_epochs, done, n_particles, losses, beta))
-        is_one = self.stepper.devices.n_ranks == 1  # which needs not wait for its own news
-        return wishes if is_one else Interruption.of_any(news.tolist())
+        return _StepUnderway(asked, batch, epoch, done, beta)
+
+    def _read(
+        self, underway: deque[_StepUnderway], n_left: int, sums: EpochSums, wishes: Interruption
+    ) -> Interruption:
+        """Read steps until ``n_left`` are left and add them up; what any process asks for."""
+        asked = wishes
+        while len(underway) > n_left:
+            step = underway.popleft()
+            made = self.stepper.read(step.asked)
+            if made.losses is None:
+                sums.skipped += 1
+                self._warn_of_skipped(step.batch)
+            else:
+                sums.add(made.losses)
+                self.on_progress(self._progress(step, made.losses))
+            if made.news:
+                asked = Interruption.of_any(made.news)
+        return asked
+
+    def _progress(self, step: _StepUnderway, losses: StepLosses) -> Progress:
+        return Progress(
+            epoch=step.epoch,
+            n_epochs=self.training.num_epochs,
+            particles_done=step.particles_done,
+            n_particles=self.sampler.particles.n_particles,
+            losses=losses,
+            beta=step.beta,
+        )
 
     def _warn_of_skipped(self, batch: Batch) -> None:
         """Name the particles of all processes, as each knows its own."""
@@ -221,8 +260,8 @@ class TrainingLoop:
         """(B, Z) standard normal numbers, or None without latents."""
         if self.latent.dim is None:
             return None
-        numbers = torch.from_numpy(self.sampler.noise(batch, epoch, self.latent.dim))
-        return numbers.to(self.builder.device, self.builder.dtype)
+        numbers = self.sampler.noise(batch, epoch, self.latent.dim)
+        return send(numbers, self.builder.device).to(self.builder.dtype)
 
     def _report(self, epoch: int, sums: EpochSums, seconds: float) -> EpochReport:
         generative = sums.squared_error / max(sums.n_coefficients, 1)

@@ -56,7 +56,7 @@ class MicroBatches:
         noise: Tensor | None,
         *,
         n_coefficients: int,
-        penalty_factor: Callable[[Tensor], float],
+        penalty_factor: Callable[[Tensor], Tensor | float],
         autocast: Callable[[], AbstractContextManager[object]],
         workers: Workers,
         gradient_scale: float = 1.0,
@@ -114,11 +114,11 @@ class MicroBatches:
 class _Once:
     """A function of the divergences that is called once, as processes meet in it."""
 
-    def __init__(self, function: Callable[[Tensor], float]) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor | float]) -> None:
         self._function = function
-        self.value: float | None = None
+        self.value: Tensor | float | None = None
 
-    def __call__(self, divergences: Tensor) -> float:
+    def __call__(self, divergences: Tensor) -> Tensor | float:
         if self.value is None:
             self.value = self._function(divergences)
         return self.value
@@ -144,7 +144,7 @@ class _Parts:
         parts = list(split_particles(tilts, self._most))
         if noise is not None and penalty_factor.value is None:
             penalty_factor(self._divergences(tilts, parts))
-        factor = penalty_factor.value or 0.0
+        factor = 0.0 if penalty_factor.value is None else penalty_factor.value
         sums = tilts.coefficients.new_zeros(2)
         for particles in parts:
             part = take_particles(tilts, particles)
@@ -164,7 +164,7 @@ class _Parts:
             return self._model.embed(tilts.encoder_input(), tilts.counts)
 
     def _accumulate_part(
-        self, tilts: TiltBatch, noise: Tensor | None, factor: float, scale: float
+        self, tilts: TiltBatch, noise: Tensor | None, factor: Tensor | float, scale: float
     ) -> LossSums:
         """Add the gradients of some particles to those of the parameters."""
         if noise is None:

@@ -11,7 +11,7 @@ chunks; the encoder is passed once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.tilt_batch import CoefficientChunk, TiltBatch
 
 
+NumberT = TypeVar("NumberT", float, torch.Tensor)
+
+
 class LossSums(NamedTuple):
     """Sums of this process over a batch, before any division."""
 
@@ -48,7 +51,7 @@ class LatentPenalty(NamedTuple):
     beta: float
     control: float | None
 
-    def factor(self, mean_divergence: float) -> float:
+    def factor(self, mean_divergence: NumberT) -> NumberT | float:
         """Derivative of the penalty of a particle with respect to its divergence."""
         if self.control is None:
             return self.beta
@@ -76,7 +79,7 @@ def accumulate_gradients(
     noise: Tensor | None,
     *,
     n_coefficients: int,
-    penalty_factor: Callable[[Tensor], float],
+    penalty_factor: Callable[[Tensor], Tensor | float],
     autocast: Callable[[], AbstractContextManager[object]],
     workers: Workers,
     gradient_scale: float = 1.0,
@@ -88,7 +91,7 @@ def accumulate_gradients(
         tilts: images of this process.
         noise: (B, Z) standard normal, or None for a model without encoder.
         n_coefficients: N.
-        penalty_factor: derivative of the latent penalty for the divergences (B,).
+        penalty_factor: derivative of the latent penalty for the divergences (B,), one number.
         autocast: context in which the networks run.
         workers: share the chunks of the decoder.
         gradient_scale: factor on all gradients (loss scaling in float16).

@@ -1,18 +1,27 @@
-"""One optimiser step over all processes, and what happens when numbers are not finite."""
+"""One optimiser step over all processes, and what happens when numbers are not finite.
+
+A step is asked of the device and read later: the device itself leaves the weights alone where a
+number is not finite, so that the host can prepare the next step meanwhile. One process on a GPU
+reads nothing in between, except the scale of the loss in float16; several wait for each other once.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from tomodrgn.core.crossing import Returning, send
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.training.micro_batches import MicroBatches
 from tomodrgn.core.training.objective import LatentPenalty
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from tomodrgn.core.model.volume_model import VolumeModel
@@ -67,6 +76,37 @@ class StepLosses:
         return self.generative + 0.5 * self.n_particles * self.penalty / self.n_coefficients
 
 
+@dataclass(frozen=True, slots=True)
+class AskedStep:
+    """A step that the device may still be busy with; :meth:`Stepper.read` says how it went.
+
+    Attributes:
+        numbers: squared error, divergence, whether any was not finite, processes that withdrew,
+            and the news, all summed over processes.
+        n_coefficients: kept coefficients of the batch over all processes.
+        n_particles: particles of the batch over all processes.
+        penalty: of the latents.
+    """
+
+    numbers: Returning
+    n_coefficients: int
+    n_particles: int
+    penalty: LatentPenalty
+
+
+@dataclass(frozen=True, slots=True)
+class MadeStep:
+    """How a step went.
+
+    Attributes:
+        losses: of the batch, None where the step was skipped for numbers that were not finite.
+        news: sums over processes of what went along.
+    """
+
+    losses: StepLosses | None
+    news: list[float]
+
+
 @dataclass
 class Stepper:
     """Makes optimiser steps.
@@ -102,9 +142,9 @@ class Stepper:
         lr: float,
         n_coefficients: int,
         n_particles: int,
-        news: Tensor | None = None,
-    ) -> StepLosses | None:
-        """Losses of the batch after one step; None when it was skipped for non-finite numbers.
+        news: Sequence[float] = (),
+    ) -> AskedStep:
+        """Ask for one step.
 
         Args:
             tilts: images of this process, None when its share of the batch is empty.
@@ -114,15 +154,14 @@ class Stepper:
             lr: learning rate of this step.
             n_coefficients: kept coefficients of the batch over all processes.
             n_particles: particles of the batch over all processes.
-            news: numbers that go along, replaced by their sums over all processes.
+            news: numbers that go along, to be summed over all processes.
 
         Raises:
-            RunError: nothing was finite for too long, or another process has ended.
-            AnotherProcessFailedError: another process has withdrawn from the step.
+            RunError: another process has ended.
         """
         penalty = LatentPenalty(beta, control)
 
-        def penalty_factor(divergences: Tensor) -> float:
+        def penalty_factor(divergences: Tensor) -> Tensor | float:
             return self._penalty_factor(penalty, divergences.sum(), n_particles)
 
         gradients = self._prepare(lr)
@@ -141,14 +180,31 @@ class Stepper:
             sums += torch.stack(losses)
         elif noise is not None:
             penalty_factor(sums)
-        self._exchange(gradients, sums, self._numbers(1), news)
-        if not self._apply(gradients, sums):
-            return None
-        error, divergence = sums.tolist()
-        value = penalty.value(divergence / n_particles)
-        return StepLosses(error, divergence, n_coefficients, n_particles, value)
+        told = self._exchange(gradients, sums, withdrawn=False, news=news)
+        spoilt = self._apply(gradients, sums)
+        numbers = Returning(torch.cat([sums, spoilt[None].to(sums), *told]))
+        return AskedStep(numbers, n_coefficients, n_particles, penalty)
 
-    def withdraw(self, *, control: float | None, news: Tensor) -> None:
+    def read(self, asked: AskedStep) -> MadeStep:
+        """How a step went; steps are read in their order.
+
+        Raises:
+            RunError: nothing was finite for too long.
+            AnotherProcessFailedError: another process has withdrawn from the step.
+        """
+        error, divergence, spoilt, withdrawn, *news = asked.numbers.read()
+        if withdrawn:
+            raise AnotherProcessFailedError
+        if spoilt:
+            self._count_failure()
+            return MadeStep(None, news)
+        self.failures = 0
+        n_coefficients, n_particles = asked.n_coefficients, asked.n_particles
+        penalty = asked.penalty.value(divergence / n_particles)
+        losses = StepLosses(error, divergence, n_coefficients, n_particles, penalty)
+        return MadeStep(losses, news)
+
+    def withdraw(self, *, control: float | None, news: Sequence[float]) -> None:
         """Take part in the messages of a step that this process cannot make, and say so.
 
         Args:
@@ -157,33 +213,31 @@ class Stepper:
         """
         if control is not None and not self._knows_divergence:
             self.devices.sum_over_processes([self._numbers(1)])
-        try:
-            self._exchange(self._prepare(0.0), self._numbers(2), self._numbers(1) + 1, news)
-        except AnotherProcessFailedError:
-            return
+        self._exchange(self._prepare(0.0), self._numbers(2), withdrawn=True, news=news)
 
     def _exchange(
-        self, gradients: list[Tensor], sums: Tensor, failures: Tensor, news: Tensor | None
-    ) -> None:
-        """Sum what belongs to a step over all processes."""
-        also = [] if news is None else [news]
-        self.devices.sum_over_processes([*gradients, sums, failures, *also])
+        self, gradients: list[Tensor], sums: Tensor, *, withdrawn: bool, news: Sequence[float]
+    ) -> list[Tensor]:
+        """Sum what belongs to a step over all processes; how many withdrew, and the news."""
+        told = [self._numbers(1) + withdrawn]
+        if news:
+            told.append(send(np.array(news), self.devices.device).to(self.devices.dtype))
+        self.devices.sum_over_processes([*gradients, sums, *told])
         self._knows_divergence = False
-        if failures.item():
-            raise AnotherProcessFailedError
+        return told
 
     def _numbers(self, n: int) -> Tensor:
         return torch.zeros(n, device=self.devices.device, dtype=self.devices.dtype)
 
     def _penalty_factor(
         self, penalty: LatentPenalty, divergence: Tensor, n_particles: int
-    ) -> float:
+    ) -> Tensor | float:
         """Derivative of the penalty, which a pull makes depend on the mean over all processes."""
         if penalty.control is not None:
             divergence = divergence.to(self.devices.dtype)
             self.devices.sum_over_processes([divergence])
             self._knows_divergence = True
-        return penalty.factor(float(divergence) / n_particles)
+        return penalty.factor(divergence.double() / n_particles)
 
     def _prepare(self, lr: float) -> list[Tensor]:
         """Set the learning rate and return the gradients of all parameters, zeroed."""
@@ -193,21 +247,29 @@ class Stepper:
             for parameter in group["params"]:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-                gradients.append(parameter.grad.zero_())
+                gradients.append(parameter.grad)
+        torch._foreach_zero_(gradients)
         return gradients
 
-    def _apply(self, gradients: list[Tensor], sums: Tensor) -> bool:
-        """Step if everything is finite; the same answer in every process."""
+    def _apply(self, gradients: list[Tensor], sums: Tensor) -> Tensor:
+        """Step unless a number is not finite; () whether one is, the same in every process."""
         if self.scaler.is_enabled():
             self.scaler.unscale_(self.optimizer)
         norms = torch.stack(torch._foreach_norm(gradients))
-        if bool(torch.isfinite(norms).all() & torch.isfinite(sums).all()):
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            self.failures = 0
-            return True
+        spoilt = ~(torch.isfinite(norms).all() & torch.isfinite(sums).all())
+        if all(group.get("fused") for group in self.optimizer.param_groups):
+            optimizer: Any = self.optimizer
+            optimizer.grad_scale, optimizer.found_inf = None, spoilt.float()
+            optimizer.step()
+            del optimizer.grad_scale, optimizer.found_inf
+        elif not spoilt:
+            self.optimizer.step()
         if self.scaler.is_enabled():
             self.scaler.update()
+        return spoilt
+
+    def _count_failure(self) -> None:
+        """Go on in float32 after some steps that were not finite, and stop after more."""
         self.failures += 1
         if self.failures == PATIENCE and self.devices.lower_precision_risk():
             self.scaler = torch.amp.GradScaler(self.devices.device.type, enabled=False)
@@ -217,4 +279,3 @@ class Stepper:
                 f"training: the loss was not finite in {LIMIT} steps in a row; look at the "
                 "particles named in run.log, lower --lr, or go on from an earlier --load"
             )
-        return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tomodrgn.core.crossing import send, send_all, send_rows
 from tomodrgn.core.physics.transfer import phase_flip, signal_transfer
 
 if TYPE_CHECKING:
@@ -89,8 +90,12 @@ class TiltBatch:
         kept, owner = self.kept[first:last], self.owner[first:last]
         width = int(kept.max())
         device = self.coefficients.device
-        whole = bool((kept == width).all())
-        chosen = None if whole else _leading(kept, width, device)
+        counts = np.bincount(owner - owner[0], weights=kept).astype(np.int64)
+        chosen = None
+        if (kept == width).all():
+            there = send(counts, device)
+        else:
+            there, chosen = _leading(kept, width, counts, device)
 
         def flat(values: Tensor) -> Tensor:
             rows = values[first:last, :width].flatten(0, 1)
@@ -98,27 +103,29 @@ class TiltBatch:
 
         plane = self.rotation[first:last, :2]  # (m, 2, 3): image axes in the reference
         freqs = (self.disc_freqs[:width] @ plane).flatten(0, 1)
-        counts = np.bincount(owner - owner[0], weights=kept).astype(np.int64)
         return CoefficientChunk(
             freqs=freqs if chosen is None else freqs.index_select(0, chosen),
             target=flat(self.coefficients),
             transfer=None if self.transfer is None else flat(self.transfer[:, :, None]),
             weights=None if self.weights is None else flat(self.weights[:, :, None]),
             particles=slice(int(owner[0]), int(owner[-1]) + 1),
-            counts=torch.from_numpy(counts).to(device),
+            counts=there,
         )
 
 
-def _leading(kept: NDArray[np.int64], width: int, device: torch.device) -> Tensor:
-    """Places of the first ``kept`` (m,) entries of every row of an (m, width) table.
+def _leading(
+    kept: NDArray[np.int64], width: int, counts: NDArray[np.int64], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """``counts`` on a device, and places of the first ``kept`` (m,) entries of (m, width) rows.
 
     Their number is known on the host, so the device need not be waited for.
     """
     begins = np.cumsum(kept) - kept
-    offset = torch.from_numpy(np.arange(len(kept)) * width - begins).to(device)
-    lengths, n = torch.from_numpy(kept).to(device), int(kept.sum())
-    spread = torch.repeat_interleave(offset, lengths, output_size=n)
-    return spread + torch.arange(n, device=device)
+    offset = np.arange(len(kept)) * width - begins
+    there, offsets, lengths = send_all([counts, offset, kept], device)
+    n = int(kept.sum())
+    spread = torch.repeat_interleave(offsets, lengths, output_size=n)
+    return there, spread + torch.arange(n, device=device)
 
 
 class TiltBatchBuilder:
@@ -153,11 +160,7 @@ class TiltBatchBuilder:
 
     def build(self, batch: Batch, coefficients: Tensor) -> TiltBatch:
         """The batch with its observed coefficients (M, P, 2)."""
-
-        def rows(column: NDArray[np.generic]) -> Tensor:
-            return torch.from_numpy(column[batch.images]).to(self.device)
-
-        images = self.particles.images.convert(rows)
+        images = send_rows(self.particles.images, batch.images, self.device)
         freqs_per_a = self.disc_freqs / self.particles.pixel_size_a
         transfer = signal_transfer(images, freqs_per_a, self.particles.optics)
         weights: Tensor | None = None
@@ -170,7 +173,7 @@ class TiltBatchBuilder:
             disc_freqs=self.disc_freqs.to(self.dtype),
             transfer=None if transfer is None else transfer.to(self.dtype),
             weights=None if weights is None else weights.to(self.dtype),
-            counts=torch.from_numpy(batch.counts).to(self.device),
+            counts=send(batch.counts, self.device),
             owner=np.repeat(np.arange(len(batch.counts)), batch.counts),
             kept=self.kept[batch.images],
         )
