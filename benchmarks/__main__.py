@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 
 DEFAULT = "overview"
-NOT_BENCHMARKS = {"__main__", "disk", "networks", "particles", "report"}
+NOT_BENCHMARKS = {
+    "__main__",
+    "disk",
+    "networks",
+    "particles",
+    "random_cache",
+    "raw_reads",
+    "report",
+}
 
 
 def names() -> list[str]:

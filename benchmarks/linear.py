@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from benchmarks.particles import TILTS, regular_particles
+from benchmarks.random_cache import random_cache
 from benchmarks.report import Row, parser, report
-from benchmarks.stream import random_cache
 from tomodrgn.core.cache.residency import Residency
 from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.fourier.disc import half_plane_disc

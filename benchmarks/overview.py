@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks import backproject, decode, linear, prepare, stream, train
+from benchmarks import backproject, decode, linear, prepare, train
 from benchmarks.ceiling import copy_ceiling, matmul_ceiling
+from benchmarks.random_cache import random_cache
+from benchmarks.raw_reads import against_raw_reads
 from benchmarks.report import Row, append_line, parser, report
 from tomodrgn.core.fourier.disc import half_plane_disc
 
@@ -58,25 +60,79 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What was measured of the program.
+class Line:
+    """A line about the program: which columns of a benchmark it shows.
 
     Attributes:
-        figure: of what a user counts, per second.
+        figure: column of what a user counts, per second.
         counted: what that is.
-        rate: the work in it, in the unit of its ceiling.
+        rate: column of the work in it, in the unit of its ceiling.
         unit: of the rate.
         ceiling: what limits such work.
-        percent: of the ceiling.
+        percent: column of the share of the ceiling.
     """
 
-    figure: float
+    figure: str
     counted: str
-    rate: float
+    rate: str
     unit: str
     ceiling: str
-    percent: float
+    percent: str
 
+    def show(self, what: str, found: Row) -> Row:
+        """The line, of what a benchmark found."""
+        figure = float(found[self.figure])
+        return {
+            "what": what,
+            "figure": f"{figure:,.0f}" if figure >= _WHOLE else f"{figure:.3g}",
+            "per_s": self.counted,
+            "rate": found[self.rate],
+            "unit": self.unit,
+            "ceiling": self.ceiling,
+            "percent": found[self.percent],
+        }
+
+
+TRAIN = Line(
+    figure="coefficients_per_s",
+    counted="coefficients",
+    rate="gflop_per_s",
+    unit="GFLOP/s",
+    ceiling="matmul",
+    percent="percent_of_ceiling",
+)
+DECODE = Line(
+    figure="written_per_s",
+    counted="volumes",
+    rate="gflop_per_s",
+    unit="GFLOP/s",
+    ceiling="matmul",
+    percent="percent_written",
+)
+PREPARE = Line(
+    figure="images_per_s",
+    counted="images",
+    rate="prepared_gb_per_s",
+    unit="GB/s",
+    ceiling="sequential read",
+    percent="percent_of_read",
+)
+STREAM = Line(
+    figure="images_per_s",
+    counted="images",
+    rate="gb_per_s",
+    unit="GB/s",
+    ceiling="random blocks",
+    percent="percent_of_raw",
+)
+MOVE = Line(
+    figure="images_per_s",
+    counted="images",
+    rate="gb_per_s",
+    unit="GB/s",
+    ceiling="copy",
+    percent="percent_of_copy",
+)
 
 FULL = Sizes(
     train_particles=144,
@@ -94,7 +150,7 @@ QUICK = Sizes(
     volumes=2,
     volume_box_px=48,
     stack_gb=0.1,
-    cache_gb=0.2,
+    cache_gb=0.5,
     map_particles=10,
     linear_images=2_000,
 )
@@ -121,19 +177,6 @@ def _ceiling(what: str, rate: float, unit: str) -> Row:
     return {"what": what, **empty, "rate": rate, "unit": unit, "ceiling": "", "percent": ""}
 
 
-def _ours(what: str, found: Found) -> Row:
-    """A line about the program."""
-    return {
-        "what": what,
-        "figure": f"{found.figure:,.0f}" if found.figure >= _WHOLE else f"{found.figure:.3g}",
-        "per_s": found.counted,
-        "rate": found.rate,
-        "unit": found.unit,
-        "ceiling": found.ceiling,
-        "percent": found.percent,
-    }
-
-
 def _train(sizes: Sizes) -> Row:
     found = train.measure(
         n_particles=sizes.train_particles,
@@ -143,110 +186,72 @@ def _train(sizes: Sizes) -> Row:
         epochs=sizes.epochs,
         gpu=False,
     )
-    return _ours(
-        "train",
-        Found(
-            figure=float(found["coefficients_per_s"]),
-            counted="coefficients",
-            rate=float(found["gflop_per_s"]),
-            unit="GFLOP/s",
-            ceiling="matmul",
-            percent=float(found["percent_of_ceiling"]),
-        ),
-    )
+    return TRAIN.show("train", found)
 
 
 def _decode(sizes: Sizes) -> Row:
-    found = decode.measure(
-        box_size_px=sizes.volume_box_px, n_volumes=sizes.volumes, repeats=2, gpu=False
-    )
-    return _ours(
-        f"decode and write, box {sizes.volume_box_px}",
-        Found(
-            figure=float(found["written_per_s"]),
-            counted="volumes",
-            rate=float(found["gflop_per_s"]),
-            unit="GFLOP/s",
-            ceiling="matmul",
-            percent=float(found["percent_written"]),
-        ),
-    )
+    box = sizes.volume_box_px
+    found = decode.measure(box_size_px=box, n_volumes=sizes.volumes, repeats=2, gpu=False)
+    return DECODE.show(f"decode and write, box {box}", found)
 
 
 def _prepare(sizes: Sizes, folder: Path) -> list[Row]:
     found = prepare.measure(folder, box_size_px=96, size_gb=sizes.stack_gb, pages="cold")
-    prepared = Found(
-        figure=float(found["images_per_s"]),
-        counted="images",
-        rate=float(found["prepared_gb_per_s"]),
-        unit="GB/s",
-        ceiling="sequential read",
-        percent=float(found["percent_of_read"]),
-    )
+    read = float(found["read_gb_per_s"])
     return [
-        _ceiling("read a stack, sequentially, cold", float(found["read_gb_per_s"]), "GB/s"),
-        _ours("prepare it, box 96", prepared),
+        _ceiling("read a stack, sequentially, cold", read, "GB/s"),
+        PREPARE.show("prepare it, box 96", found),
     ]
 
 
 def _stream(sizes: Sizes, folder: Path) -> list[Row]:
     path = folder / "streamed.h5"
-    cache = stream.random_cache(path, sizes.cache_gb, 96)
-    rows = []
+    cache = random_cache(path, sizes.cache_gb, 96)
     states: tuple[Pages, ...] = ("warm", "cold")
+    rows = []
     for pages in states:
-        found = stream.against_raw_reads(cache, pages)
-        streamed = Found(
-            figure=float(found["images_per_s"]),
-            counted="images",
-            rate=float(found["gb_per_s"]),
-            unit="GB/s",
-            ceiling="random blocks",
-            percent=float(found["percent_of_raw"]),
-        )
-        raw = float(found["raw_gb_per_s"])
+        found = against_raw_reads(cache, pages)
+        raw, converted = float(found["raw_gb_per_s"]), float(found["converted_gb_per_s"])
         rows += [
             _ceiling(f"read a cache in random blocks, {pages}", raw, "GB/s"),
-            _ours(f"stream it, box 96, {pages}", streamed),
+            _ceiling(f"the same, made float32, {pages}", converted, "GB/s"),
+            STREAM.show(f"stream it, box 96, {pages}", found),
         ]
     path.unlink()
     return rows
 
 
 def _backproject(sizes: Sizes, folder: Path, copied: float) -> Row:
-    found = backproject.measure(48, sizes.map_particles, 31, folder, CPU)
+    box = 48
+    found = backproject.measure(box, sizes.map_particles, 31, folder, CPU)
     grids = 3  # real part, imaginary part, weights
-    traffic = CORNERS * ADDED * grids * len(half_plane_disc(48))
-    return _ours(
-        "back-project, box 48", _moved(float(found["images_per_s"]), traffic, copied=copied)
-    )
+    traffic = CORNERS * ADDED * grids * len(half_plane_disc(box))
+    moved = _moved(float(found["images_per_s"]), traffic, copied=copied)
+    return MOVE.show(f"back-project, box {box}", moved)
 
 
 def _linear(sizes: Sizes, folder: Path, copied: float) -> Row:
     box, shells, latents = 64, 6, 4
     disc = half_plane_disc(box)
     path = folder / "linear.h5"
-    cache = stream.random_cache(path, sizes.linear_images * len(disc) * 4 / 1e9, box)
+    cache = random_cache(path, sizes.linear_images * len(disc) * 4 / 1e9, box)
     found = linear.measure(cache, box, shells, latents)
     path.unlink()
     maps = 1 + latents
     read, added = 2 * maps, 2 * maps + maps * (maps + 1) // 2
     traffic = CORNERS * (READ * read + ADDED * added) * int((disc.radius_px <= shells).sum())
-    images_per_s = 1e6 / float(found["us per image"])
-    return _ours("linear model, a round", _moved(images_per_s, traffic, copied=copied))
+    moved = _moved(1e6 / float(found["us per image"]), traffic, copied=copied)
+    return MOVE.show("linear model, a round", moved)
 
 
-def _moved(images_per_s: float, traffic: int, *, copied: float) -> Found:
+def _moved(images_per_s: float, traffic: int, *, copied: float) -> Row:
     """Work whose least cost is to read and write ``traffic`` bytes of maps for every image."""
     rate = traffic * images_per_s / 1e9
-    return Found(
-        figure=images_per_s,
-        counted="images",
-        rate=rate,
-        unit="GB/s",
-        ceiling="copy",
-        percent=100 * rate / copied,
-    )
+    return {
+        "images_per_s": images_per_s,
+        "gb_per_s": rate,
+        "percent_of_copy": 100 * rate / copied,
+    }
 
 
 def main(arguments: list[str]) -> None:
