@@ -12,7 +12,8 @@ import torch
 from tomodrgn.core.cache import positioned
 from tomodrgn.core.cache.fetch import load, open_file
 from tomodrgn.core.cache.positioned import (
-    announce_reads,
+    Read,
+    announced,
     byte_view,
     consecutive_runs,
     read_at,
@@ -85,33 +86,38 @@ def test_a_subset_of_a_particle_is_one_read(
     assert torch.equal(buffer, load(cache, torch.device("cpu"))[rows])
 
 
-def test_reads_are_announced_before_the_first_of_them(
-    cache: CoefficientCache, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("most_bytes", "ahead"), [(2**20, 3), (1, 1)])
+def test_reads_are_announced_some_ahead(
+    cache: CoefficientCache, monkeypatch: pytest.MonkeyPatch, most_bytes: int, ahead: int
 ) -> None:
-    calls: list[tuple[str, int, int]] = []
+    calls: list[tuple[str, int]] = []
     reading = os.preadv
 
-    def announced(descriptor: int, offset: int, size: int, advice: int) -> None:
+    def advise(descriptor: int, offset: int, size: int, advice: int) -> None:
         assert advice == os.POSIX_FADV_WILLNEED
-        calls.append(("announced", offset, size))
+        assert size <= most_bytes
+        calls.append(("announced", offset))
 
     def read(descriptor: int, buffers: list[memoryview], offset: int) -> int:
-        calls.append(("read", offset, sum(len(buffer) for buffer in buffers)))
+        calls.append(("read", offset))
         return reading(descriptor, buffers, offset)
 
-    monkeypatch.setattr(positioned.os, "posix_fadvise", announced)
+    monkeypatch.setattr(positioned, "ANNOUNCED_BYTES", most_bytes)
+    monkeypatch.setattr(positioned.os, "posix_fadvise", advise)
     monkeypatch.setattr(positioned.os, "preadv", read)
     rows = np.array([8, 9, 11, 3, 5, 7, 0])  # three particles
     with open_file(cache) as fetch:
         fetch(rows, torch.empty((len(rows), cache.n_coefficients, 2), dtype=torch.float16))
-    assert [kind for kind, *_ in calls] == ["announced"] * 3 + ["read"] * 3
-    assert [place for _, *place in calls[:3]] == [place for _, *place in calls[3:]]
+    told = [offset for kind, offset in calls if kind == "announced"]
+    assert told == [offset for kind, offset in calls if kind == "read"]
+    assert [kind for kind, _ in calls[: ahead + 1]] == ["announced"] * ahead + ["read"]
 
 
 def test_announcing_is_no_more_than_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = [Read(0, [memoryview(bytearray(10))]), Read(40, [memoryview(bytearray(10))])]
     receiving, sending = os.pipe()  # what cannot be read at a place
-    announce_reads(receiving, [0], [10])
+    assert list(announced(receiving, reads)) == reads
     os.close(sending)
     os.close(receiving)
     monkeypatch.delattr(positioned.os, "posix_fadvise")  # as on macOS
-    announce_reads(-1, [0], [10])
+    assert list(announced(receiving, reads)) == reads

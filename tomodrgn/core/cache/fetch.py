@@ -6,13 +6,15 @@ import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from tomodrgn.core.cache.positioned import (
-    announce_reads,
+    Read,
+    announced,
     byte_view,
     consecutive_runs,
     read_at,
@@ -60,25 +62,26 @@ class FileFetch:
             return
         if rows.min() < 0 or rows.max() >= self.cache.n_images:
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {self.cache.n_images}")
+        for read in announced(self.descriptor, self._reads(rows, byte_view(buffer.numpy()))):
+            self._read(read)
+
+    def _reads(self, rows: NDArray[np.int64], wanted: memoryview) -> list[Read]:
+        """What to read for rows, whose bytes go to ``wanted``; what lies between is dropped."""
         size = self.cache.header.image_bytes
-        bytes_wanted = byte_view(buffer.numpy())
         runs = consecutive_runs(rows)
-        end = runs.row + runs.length
-        gaps = (runs.row[1:] - end[:-1]) * size
+        gaps = (runs.row[1:] - (runs.row + runs.length)[:-1]) * size
         joined = (gaps >= 0) & (gaps <= GAP_BYTES)
-        reads = np.flatnonzero(np.concatenate([[True], ~joined]))
-        places = self.cache.offset + runs.row[reads] * size
-        ends = self.cache.offset + end[np.append(reads[1:], len(end)) - 1] * size
-        announce_reads(self.descriptor, places.tolist(), (ends - places).tolist())
+        begins = np.flatnonzero(np.concatenate([[True], ~joined])).tolist()
         starts, stops = (runs.first * size).tolist(), ((runs.first + runs.length) * size).tolist()
-        gap_sizes = [*gaps.tolist(), 0]
-        for first, last in zip(reads.tolist(), [*reads[1:].tolist(), len(runs.row)], strict=True):
-            buffers = []
-            for run in range(first, last):
-                buffers.append(bytes_wanted[starts[run] : stops[run]])
-                if run + 1 < last:
-                    buffers.append(self._sink()[: gap_sizes[run]])
-            self._read(buffers, self.cache.offset + int(runs.row[first]) * size)
+        offsets = (self.cache.offset + runs.row * size).tolist()
+        gap_sizes = gaps.tolist()
+        reads = []
+        for first, last in pairwise([*begins, len(starts)]):
+            buffers = [wanted[starts[first] : stops[first]]]
+            for run in range(first + 1, last):
+                buffers += [self._sink()[: gap_sizes[run - 1]], wanted[starts[run] : stops[run]]]
+            reads.append(Read(offsets[first], buffers))
+        return reads
 
     def _sink(self) -> memoryview:
         """This thread's place for bytes that nobody wants."""
@@ -87,14 +90,14 @@ class FileFetch:
         sink: memoryview = self._dropped.bytes
         return sink
 
-    def _read(self, buffers: list[memoryview], offset: int) -> None:
+    def _read(self, read: Read) -> None:
         """One read, with the file named in its errors."""
         try:
-            read_at(self.descriptor, buffers, offset)
+            read_at(self.descriptor, read.buffers, read.offset)
         except (OSError, EOFError) as error:
             raise CacheError(
-                f"{self.cache.path}: reading at byte {offset} failed ({error}); check the disk, or "
-                "give another --cache"
+                f"{self.cache.path}: reading at byte {read.offset} failed ({error}); check the disk, "
+                "or give another --cache"
             ) from error
 
 

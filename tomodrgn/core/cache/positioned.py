@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     VectoredCall = Callable[[int, Sequence[memoryview], int], int]
+
+ANNOUNCED_BYTES = 16 * 2**20
+"""Reads that the system is told of before they are waited for, as it has to hold what it reads."""
 
 _MOST_BUFFERS = 512
 """Buffers of one system call; the systems that matter allow 1024."""
@@ -47,6 +50,24 @@ def consecutive_runs(rows: NDArray[np.int64]) -> Runs:
     return Runs(first, rows[first], np.diff(first, append=len(rows)))
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Bytes of a file and where they go.
+
+    Attributes:
+        offset: place of the first byte in the file.
+        buffers: filled one after another.
+    """
+
+    offset: int
+    buffers: Sequence[memoryview]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all buffers."""
+        return sum(map(len, self.buffers))
+
+
 def read_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> None:
     """Fill byte buffers, one after another, from a place in a file.
 
@@ -61,18 +82,28 @@ def write_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> Non
     _move(os.pwritev, descriptor, buffers, offset)
 
 
-def announce_reads(descriptor: int, offsets: Sequence[int], sizes: Sequence[int]) -> None:
-    """Ask the system to begin reading places of a file, without waiting for them.
+def announced(descriptor: int, reads: Sequence[Read]) -> Iterator[Read]:
+    """Each read in turn, when the system has begun with it and with some that follow.
 
-    A disk that knows of many reads serves them faster than one after another. This is a hint:
+    A disk that knows of many reads serves them faster than one after another. Announcing is a hint:
     where the system or the kind of file knows no such thing, reads are only slower.
     """
+    told, ahead = 0, 0
+    for read in reads:
+        while told < len(reads) and ahead < ANNOUNCED_BYTES:
+            _announce(descriptor, reads[told])
+            ahead += reads[told].n_bytes
+            told += 1
+        yield read
+        ahead -= read.n_bytes
+
+
+def _announce(descriptor: int, read: Read) -> None:
     advise = getattr(os, "posix_fadvise", None)
-    if advise is None:
-        return
-    with suppress(OSError):
-        for offset, size in zip(offsets, sizes, strict=True):
-            advise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
+    if advise is not None:
+        with suppress(OSError):
+            n_bytes = min(read.n_bytes, ANNOUNCED_BYTES)
+            advise(descriptor, read.offset, n_bytes, os.POSIX_FADV_WILLNEED)
 
 
 def byte_view(array: NDArray[np.generic]) -> memoryview:
