@@ -96,8 +96,8 @@ class FileFetch:
             read_at(self.descriptor, read.buffers, read.offset)
         except (OSError, EOFError) as error:
             raise CacheError(
-                f"{self.cache.path}: reading at byte {read.offset} failed ({error}); check the disk, "
-                "or give another --cache"
+                f"{self.cache.path}: reading at byte {read.offset} failed ({error}); check the "
+                "disk, or give another --cache"
             ) from error
 
 
