@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files import star_rows
 from tomodrgn.core.files.star import numeric_column, read_star, write_table
 
 TABLE = """# made by hand
@@ -129,6 +130,44 @@ def test_text_that_is_not_a_finite_number_is_named(star_path: Path) -> None:
         with pytest.raises(DataError, match=match):
             numeric_column(table, "rlnAngleRot", star_path)
     assert numeric_column(table[:2], "rlnAngleRot", star_path).tolist() == [1.0, -25.0]
+
+
+@pytest.fixture
+def long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table that is read in several parts, by the parser for long ones."""
+    monkeypatch.setattr(star_rows, "_FEW_BYTES", 0)
+    monkeypatch.setattr(star_rows, "_PART_BYTES", 1000)
+    path = tmp_path / "a.star"
+    header = TABLE.split("1@", maxsplit=1)[0]
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=200) * 10.0 ** rng.integers(-9, 9, 200)
+    path.write_text(
+        header + "".join(f"{n}@a.mrcs {n:03d} {x!r}\n" for n, x in enumerate(numbers.tolist()))
+    )
+    return path
+
+
+def test_numbers_are_those_that_their_text_says(long_path: Path) -> None:
+    star = read_star(long_path)
+    text, numbers = star.read(star.blocks[0]), star.read(star.blocks[0], numbers=["rlnAngleRot"])
+    assert numbers["rlnAngleRot"].dtype == np.float64
+    assert numbers["rlnAngleRot"].tolist() == [float(value) for value in text["rlnAngleRot"]]
+    assert (numbers["rlnGroupName"] == text["rlnGroupName"]).all()
+
+
+def test_text_among_numbers_stays_and_is_named(long_path: Path) -> None:
+    long_path.write_text(long_path.read_text() + "200@a.mrcs 200 north\n")
+    star = read_star(long_path)
+    table = star.read(star.blocks[0], numbers=["rlnAngleRot"])
+    assert table["rlnAngleRot"].iloc[-1] == "north"
+    with pytest.raises(DataError, match=r"row 201: 'north' is not a finite number \(1 such"):
+        numeric_column(table, "rlnAngleRot", long_path)
+
+
+def test_a_ragged_row_far_down_is_named(long_path: Path) -> None:
+    long_path.write_text(long_path.read_text() + "200@a.mrcs 200\n")
+    with pytest.raises(DataError, match="row 201 has 2 values for 3 columns"):
+        _cells(long_path)
 
 
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:

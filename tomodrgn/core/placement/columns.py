@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +17,14 @@ from tomodrgn.core.specs.faults import suggest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tomodrgn.core.files.star import StarFile
+    from tomodrgn.core.files.star import StarBlock, StarFile
     from tomodrgn.core.particles.tables import ParticleSet
 
 _PARTICLES_FILE: Final = "rlnTomoParticlesFile"
 _LARGEST_TABLE_BYTES: Final = 1 << 30
-_VALUES_TOGETHER: Final = 8_000_000
-"""Texts in memory at once."""
+_HEAD_BYTES: Final = 1 << 16
+_VALUES_TOGETHER: Final = 16_000_000
+"""Numbers in memory at once."""
 
 
 def read_column(path: Path, column: str, particles: ParticleSet) -> NDArray[Any]:
@@ -68,18 +70,29 @@ def read_numeric_columns(path: Path, particles: ParticleSet) -> dict[str, NDArra
     for block in star.tables:
         if block.stop - block.start > _LARGEST_TABLE_BYTES:
             continue
-        n_rows = len(star.read(block, block.columns[:1]))
-        rows = _rows(particles, n_rows)
-        if rows is None:
-            continue
-        n_together = max(1, _VALUES_TOGETHER // n_rows)
-        for first in range(0, len(block.columns), n_together):
-            table = star.read(block, block.columns[first : first + n_together])
+        names = _numbers_at_first(star, block)
+        n_lines = 1 + star.content.count(b"\n", block.start, block.stop)
+        n_together = max(1, _VALUES_TOGETHER // n_lines)
+        for first in range(0, len(names), n_together):
+            table = star.read(block, names[first : first + n_together], numbers=names)
+            rows = _rows(particles, len(table))
+            if rows is None:
+                break
             for name in table.columns:
                 values = pd.to_numeric(table[name].iloc[rows], errors="coerce").to_numpy(float)
                 if np.isfinite(values).all() and np.ptp(values) > 0:
                     found.setdefault(name, values)
     return found
+
+
+def _numbers_at_first(star: StarFile, block: StarBlock) -> list[str]:
+    """Columns of a table with numbers in its first lines; no others can hold numbers alone."""
+    place = min(block.start + _HEAD_BYTES, block.stop)
+    head = replace(block, stop=star.content.find(b"\n", place, block.stop) + 1 or block.stop)
+    table = star.read(head)
+    return [
+        str(name) for name in table if pd.to_numeric(table[name], errors="coerce").notna().any()
+    ]
 
 
 def _rows(particles: ParticleSet, n_rows: int) -> NDArray[np.int64] | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ROWS_AT_ONCE: Final = 1 << 16
 _ASSUMED_VOLTAGE_KV: Final = 300.0
 _LARGEST_COSINE: Final = 1.01  # some programs round up
 _SAME_PIXEL_SIZE: Final = 1e-4  # relative; files state five digits
@@ -53,7 +54,7 @@ def image_table(
     ctf = _ctf_table(table, path)
     voltage_kv = np.full(len(table), _ASSUMED_VOLTAGE_KV, np.float32)
     return ImageTable(
-        rotation=matrices_from_euler(euler_deg).astype(np.float32),
+        rotation=_rotations(euler_deg),
         shift_px=_shift_px(table, path, pixel_size_a),
         dose_e_per_a2=_dose_e_per_a2(table, path),
         tilt_deg=_tilt_deg(table, path),
@@ -61,6 +62,15 @@ def image_table(
         optics=optics,
         ctf=ctf,
     )
+
+
+def _rotations(euler_deg: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(rows, 3, 3), computed for some rows at a time."""
+    rotation = np.empty((len(euler_deg), 3, 3), dtype=np.float32)
+    for start in range(0, len(euler_deg), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        rotation[rows] = matrices_from_euler(euler_deg[rows])
+    return rotation
 
 
 def image_pixel_size_a(table: pd.DataFrame, path: Path) -> float:

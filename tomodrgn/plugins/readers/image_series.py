@@ -26,7 +26,11 @@ from tomodrgn.plugins.readers.image_stacks import (
     locate_images,
     refuse_repeated_names,
 )
-from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
+from tomodrgn.plugins.readers.star_write import (
+    SelectableTable,
+    rank_of_pairs,
+    selectable_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +78,10 @@ class ImageSeries:
             box_size_px=self._box_size_px(names), inverted=self.inverted,
         )  # fmt: skip
         images = image_table(table, path, pixel_size_a, optics)
-        tomogram, particle = self._name_pairs(table)
-        rank, _ = pd.factorize(pd.MultiIndex.from_arrays([tomogram, particle]))  # by appearance
         is_dark = numeric_column(table, columns.TILT_COSINE, path) == 0
+        table = table.drop(columns=list(columns.NUMBERS), errors="ignore")  # to free their memory
+        tomogram, particle = self._name_pairs(table)
+        rank = rank_of_pairs(tomogram, particle)
         rows = _pack(rank, images, names, ~is_dark)
         source_particle, first, counts = np.unique(
             rank[rows], return_index=True, return_counts=True
@@ -136,7 +141,8 @@ class ImageSeries:
         columns.refuse_bare_images(path)
         star = read_star(path)
         block = columns.image_series_table(star, self.particle_column)
-        table = star.read(block, [*columns.KNOWN, self.particle_column, optics_groups.GROUP])
+        known = [*columns.KNOWN, self.particle_column, optics_groups.GROUP]
+        table = star.read(block, known, numbers=columns.NUMBERS)
         if table.empty:
             raise DataError(f"{path}: has no rows, so there are no particles; export it again")
         groups = optics_groups.optics_table(star, block)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.files.mrc import MrcHeader
 
 _HASHED_BYTES: Final = 1024
+_NAMES_AT_ONCE: Final = 1 << 16
 _LARGEST_NUMBER: Final = 1e15  # of an image; any stack is smaller
 
 
@@ -76,17 +77,15 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
         DataError: a name is malformed or twice there; a stack is missing, damaged, not square or
             unlike the others; an image lies beyond its stack.
     """
-    parts = pd.Series(names, dtype=object).str.partition("@")
-    written, paths = pd.factorize(parts[2])
-    numbers = pd.to_numeric(parts[0], errors="coerce").to_numpy(dtype=np.float64)
-    well_formed = (numbers >= 1) & (numbers == np.floor(numbers)) & (parts[2] != "").to_numpy()
+    numbers, written, paths = _split_names(names)
+    well_formed = (numbers >= 1) & (numbers == np.floor(numbers))
     if not well_formed.all():
         row = int(np.argmin(well_formed))
         raise DataError(
             f"{star}: row {row + 1}: image name {quote_value(names[row])} is not N@stack with N "
             "from 1"
         )
-    found = _find_stacks([str(path) for path in paths], star, datadir or star.parent)
+    found = _find_stacks(paths, star, datadir or star.parent)
     distinct = {path: index for index, path in enumerate(dict.fromkeys(found))}
     stack = np.array([distinct[path] for path in found], dtype=np.int64)[written]
     headers = tuple(read_mrc_header(path) for path in distinct)
@@ -99,6 +98,25 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
     _check_boxes(stacks)
     _check_positions(stacks, names, star)
     return stacks
+
+
+def _split_names(
+    names: NDArray[np.object_],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:
+    """Number and stack of each name ``N@stack``, and the stacks as written.
+
+    The number is NaN where it is none, or where no stack is named.
+    """
+    numbers = np.empty(len(names), dtype=np.float64)
+    stack = np.empty(len(names), dtype=np.int64)
+    known: dict[str, int] = {}
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        rows = slice(start, start + _NAMES_AT_ONCE)
+        parts = pd.Series(names[rows], dtype=object).str.partition("@")
+        own, paths = pd.factorize(parts[2])
+        stack[rows] = np.array([known.setdefault(str(path), len(known)) for path in paths])[own]
+        numbers[rows] = pd.to_numeric(parts[0].where(parts[2] != ""), errors="coerce")
+    return numbers, stack, list(known)
 
 
 def refuse_repeated_names(names: NDArray[np.object_], star: Path) -> None:

@@ -62,7 +62,7 @@ def read_trajectories(path: Path, names: Sequence[str], frames: FrameLists) -> N
             f"its tilt series has {frames.n_frames[wrong[0]]} frames ({len(wrong)} such "
             f"particles); {_WAY_OUT}"
         )
-    table = parse_rows(b"\n".join(texts), blocks[0].columns, ORIGIN_A)
+    table = parse_rows(b"\n".join(texts), blocks[0].columns, ORIGIN_A, numbers=ORIGIN_A)
     moved_a = [numeric_column(table, name, path).astype(np.float32) for name in ORIGIN_A]
     return np.stack(moved_a, axis=-1)
 

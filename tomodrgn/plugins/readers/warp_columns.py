@@ -42,12 +42,14 @@ CTF: Final = {
 }
 """Columns of the contrast transfer function by the field of ``CtfTable`` that they fill."""
 
-KNOWN: Final = (
-    *(IMAGE, *EULER_ANGLES, TILT_COSINE, DOSE),
-    *(TOMOGRAM, HALF_SET, MAGNIFICATION, DETECTOR_PIXEL_SIZE),
+NUMBERS: Final = (
+    *(*EULER_ANGLES, TILT_COSINE, DOSE, MAGNIFICATION, DETECTOR_PIXEL_SIZE),
     *(*PIXEL_SIZES, *SHIFTS_PX, *SHIFTS_A),
     *CTF.values(),
 )
+"""Columns that a reader reads as numbers."""
+
+KNOWN: Final = (IMAGE, TOMOGRAM, HALF_SET, *NUMBERS)
 """Every column that a reader looks at beside the name of the particle; others stay unread."""
 
 _BARE_IMAGES: Final = (".mrcs", ".mrc", ".st", ".txt", ".cs")
