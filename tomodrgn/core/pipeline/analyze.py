@@ -47,7 +47,9 @@ def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
         begin_log()
         logger.info("%d latents of %d dimensions: %s", *latents.shape, chosen.files.latents)
         if spec.report:
-            announce(report_work(), None, way_out="leave the report out (--no-report)")
+            announce(
+                report_work(results.particles), None, way_out="leave the report out (--no-report)"
+            )
         found = analyze_latents(spec, latents)
         write_tables(outdir, found)
         volumes = None

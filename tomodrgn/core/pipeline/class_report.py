@@ -38,14 +38,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.analysis.latent_findings import TomogramCounts
-    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.report.page import Picture
 
 
-def write_class_report(run: Path, registry: Registry) -> None:
-    """Write ``report.html`` beside the classes of a finished classification."""
-    results = open_results(run, registry)
+def write_class_report(
+    run: Path, registry: Registry, known: tuple[Reader, ParticleSet] | None = None
+) -> None:
+    """Write ``report.html`` beside the classes of a finished classification.
+
+    Args:
+        run: its directory.
+        registry: offers its reader.
+        known: its reader and particles where they have been read.
+    """
+    results = open_results(run, registry, known=known)
     figures: dict[str, Any] = json.loads((run / "classify.json").read_text(encoding="utf-8"))
     labels, posterior = read_labels(run / "labels.pkl"), np.load(run / "posterior.npy")
     n_classes = len(figures["sizes"])

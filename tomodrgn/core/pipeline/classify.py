@@ -136,7 +136,7 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
         _tell(outdir, spec, fit, maps, time.perf_counter() - began)
         if run.training.report:
-            draw_class_report(outdir, registry)
+            draw_class_report(outdir, registry, (reader, particles))
 
 
 def _refuse_results(run: RunSpecBase, outdir: Path) -> None:

@@ -102,7 +102,8 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         _write_latents(outdir, found)
         _write_maps(outdir, found, scale=images.norm[1], pixel_size_a=facts.pixel_size_a)
         _tell(outdir, found, facts, time.perf_counter() - began)
-        draw_run_report(outdir, registry, devices.device, wanted=run.training.report)
+        known = reader, particles
+        draw_run_report(outdir, registry, devices.device, known, wanted=run.training.report)
 
 
 def _fit(

@@ -18,12 +18,14 @@ from tomodrgn.core.linear.observations import KEPT_COEFFICIENTS, coefficients_at
 from tomodrgn.core.model.evaluation import rows_per_call
 from tomodrgn.core.model.memory_faults import return_free_memory
 from tomodrgn.core.pipeline.parts import run_disc
+from tomodrgn.core.placement.columns import VALUES_TOGETHER
 from tomodrgn.core.planning.footprint import Footprint, MemoryPlan, Term, on_device
-from tomodrgn.core.planning.process import PROGRAM_BYTES, process_memory
+from tomodrgn.core.planning.process import process_memory
 from tomodrgn.core.planning.terms import (
     Images,
     Networks,
     block_term,
+    columns_term,
     drawing_term,
     kept_term,
     linear_terms,
@@ -104,7 +106,7 @@ def training_work(
         embedding_batch=embedding_batch,
         is_gpu=devices.device.type == "cuda",
     )
-    return work + report_work() if run.training.report else work
+    return work.then(report_work(particles)) if run.training.report else work
 
 
 def linear_work(
@@ -135,7 +137,7 @@ def linear_work(
     )
     kept = kept_term(images.n_images * images.n_coefficients, KEPT_COEFFICIENTS)
     work += on_device((kept,), is_gpu=is_gpu)
-    return work.then(report_work()) if run.training.report else work
+    return work.then(report_work(particles)) if run.training.report else work
 
 
 def maps_work(particles: ParticleSet, n_volumes: int, device: torch.device) -> Footprint:
@@ -158,11 +160,11 @@ def volumes_work(
     )  # fmt: skip
 
 
-def report_work() -> Footprint:
-    """What a report needs, which reads the input once more, as the first time took."""
-    transient = max(0, process_memory().peak_bytes - PROGRAM_BYTES)
-    reading = Term("input, read again for the report", transient)
-    return Footprint(host=(reading, drawing_term()))
+def report_work(particles: ParticleSet) -> Footprint:
+    """What a report needs, which looks at all that the input says in numbers."""
+    source = particles.source
+    columns = columns_term(source.stat().st_size if source.exists() else 0, VALUES_TOGETHER)
+    return Footprint(host=(columns, drawing_term()))
 
 
 def images_of(run: RunSpecBase, particles: ParticleSet) -> Images:

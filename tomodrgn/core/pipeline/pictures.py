@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import LossWeighting
+    from tomodrgn.core.interfaces import LossWeighting, Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.simulation.scores import Comparison
@@ -101,23 +101,36 @@ def draw_half_map_fsc(
 
 
 def draw_run_report(
-    outdir: Path, registry: Registry, device: torch.device, *, wanted: bool
+    outdir: Path,
+    registry: Registry,
+    device: torch.device,
+    known: tuple[Reader, ParticleSet],
+    *,
+    wanted: bool,
 ) -> None:
-    """Write the report of a run that has ended; one of an earlier end does not stay."""
+    """Write the report of a run that has ended; one of an earlier end does not stay.
+
+    Args:
+        outdir: of the run.
+        registry: offers its parts.
+        device: where volumes are decoded.
+        known: its reader and particles.
+        wanted: whether there is to be one.
+    """
     (outdir / REPORT).unlink(missing_ok=True)
     if wanted:
         with drawing(REPORT):
             from tomodrgn.core.pipeline.run_report import write_run_report
 
-            write_run_report(outdir, registry, device)
+            write_run_report(outdir, registry, device, known)
 
 
-def draw_class_report(outdir: Path, registry: Registry) -> None:
-    """Write the report of a classification that has ended."""
+def draw_class_report(outdir: Path, registry: Registry, known: tuple[Reader, ParticleSet]) -> None:
+    """Write the report of a classification that has ended, whose input is known."""
     with drawing(REPORT):
         from tomodrgn.core.pipeline.class_report import write_class_report
 
-        write_class_report(outdir, registry)
+        write_class_report(outdir, registry, known)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def open_results(
-    directory: Path, registry: Registry, *, latents_file: Path | None = None
+    directory: Path,
+    registry: Registry,
+    *,
+    latents_file: Path | None = None,
+    known: tuple[Reader, ParticleSet] | None = None,
 ) -> RunResults:
     """The results of a run directory; images of its particles are not needed.
 
@@ -35,6 +39,7 @@ def open_results(
         directory: of the run.
         registry: offers its reader.
         latents_file: latents of one of its epochs; the final ones by default.
+        known: its reader and particles where they have been read, as by ``read_particles``.
 
     Raises:
         RunError: there is no finished run, or its input has changed since.
@@ -43,9 +48,7 @@ def open_results(
     directory = find_run_directory(directory, directory)
     data, facts = read_run(directory)
     run = registry.parse(data)
-    parts: Any = run  # family fields exist on the model that the registry built
-    reader: Reader = registry.build(parts.reader, ReaderContext(needs_images=False))
-    particles = _particles_of_run(run, facts, _read(reader, directory))
+    reader, particles = known or _read(run, facts, directory, registry)
     _refuse_other_particles(directory, facts, particles)
     path = latents_file or directory / LATENTS
     latents, log_variance = _read_latents(path, run, particles)
@@ -59,15 +62,21 @@ def open_results(
     )
 
 
-def _read(reader: Reader, directory: Path) -> ParticleSet:
+def _read(
+    run: RunSpecBase, facts: DatasetFacts, directory: Path, registry: Registry
+) -> tuple[Reader, ParticleSet]:
+    """The reader of a run and its particles."""
+    parts: Any = run  # family fields exist on the model that the registry built
+    reader: Reader = registry.build(parts.reader, ReaderContext(needs_images=False))
     try:
-        return reader.read()
+        everyone = reader.read()
     except DataError as error:
         error.add_note(
             f"it is the input that {directory / RUN_SPEC} names; call this where the run was "
             "started, or correct reader.path there"
         )
         raise
+    return reader, _particles_of_run(run, facts, everyone)
 
 
 def _particles_of_run(run: RunSpecBase, facts: DatasetFacts, everyone: ParticleSet) -> ParticleSet:

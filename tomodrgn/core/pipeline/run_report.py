@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
     from tomodrgn.core.pipeline.report import Sections
     from tomodrgn.core.registry import Registry
@@ -61,9 +62,21 @@ _MOST_BOX_PX: Final = 48
 """Volumes are shown in no larger box, so that they take seconds without a GPU."""
 
 
-def write_run_report(run: Path, registry: Registry, device: torch.device) -> None:
-    """Write ``report.html`` of a finished run, whose volumes are decoded on ``device``."""
-    results = open_results(run, registry)
+def write_run_report(
+    run: Path,
+    registry: Registry,
+    device: torch.device,
+    known: tuple[Reader, ParticleSet] | None = None,
+) -> None:
+    """Write ``report.html`` of a finished run.
+
+    Args:
+        run: its directory.
+        registry: offers its parts.
+        device: where volumes are decoded.
+        known: its reader and particles where they have been read.
+    """
+    results = open_results(run, registry, known=known)
     columns = particle_columns(results)
     latents = None if results.latents is None else _Latents.of(results, results.latents)
     places = None if latents is None else latents.places()

@@ -317,6 +317,7 @@ class _Training:
             self.outdir,
             self.registry,
             self.devices.device,
+            (self.reader, self.particles),
             wanted=self.run_spec.training.report,
         )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PARTICLES_FILE: Final = "rlnTomoParticlesFile"
 _LARGEST_TABLE_BYTES: Final = 1 << 30
 _HEAD_BYTES: Final = 1 << 16
-_VALUES_TOGETHER: Final = 16_000_000
+VALUES_TOGETHER: Final = 16_000_000
 """Numbers in memory at once."""
 
 
@@ -72,7 +72,7 @@ def read_numeric_columns(path: Path, particles: ParticleSet) -> dict[str, NDArra
             continue
         names = _numbers_at_first(star, block)
         n_lines = 1 + star.content.count(b"\n", block.start, block.stop)
-        n_together = max(1, _VALUES_TOGETHER // n_lines)
+        n_together = max(1, VALUES_TOGETHER // n_lines)
         for first in range(0, len(names), n_together):
             table = star.read(block, names[first : first + n_together], numbers=names)
             rows = _rows(particles, len(table))

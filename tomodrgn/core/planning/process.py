@@ -8,8 +8,6 @@ from typing import Final
 
 from tomodrgn.core.planning.footprint import ProcessMemory
 
-PROGRAM_BYTES: Final = 400 * 10**6
-"""The program with its libraries, before it reads anything; measured."""
 _KIB: Final = 1024
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from tomodrgn.core.cache.residency import ResidencyKind
 
 _FLOAT: Final = 4
+_DOUBLE: Final = 8
 _COMPLEX: Final = 8
+_CHARACTERS_OF_NUMBER: Final = 8
+"""With the space before it, at least."""
 _BLOCK_FACTOR: Final = 9
 """Pixels of a block while they are read, windowed, transformed and centred; measured."""
 _BYTES_OF_BATCH: Final = 64
@@ -108,6 +111,12 @@ def block_term(block_bytes: int, n_images: int, box_size_px: int) -> Term:
     """Images that are read, transformed and written or inserted a block at a time."""
     pixels = min(block_bytes, n_images * _FLOAT * box_size_px**2)
     return Term("blocks of images", _BLOCK_FACTOR * pixels)
+
+
+def columns_term(file_bytes: int, most_numbers: int) -> Term:
+    """Columns of the input that are numbers, while they are taken from its text."""
+    numbers = min(most_numbers, file_bytes // _CHARACTERS_OF_NUMBER)
+    return Term("columns of the input", file_bytes + _DOUBLE * numbers)
 
 
 def drawing_term() -> Term:
