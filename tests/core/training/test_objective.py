@@ -156,6 +156,21 @@ def test_chunks_hold_every_kept_coefficient_once(
     assert per_particle.tolist() == np.add.reduceat(kept, particles.starts[:-1]).tolist()
 
 
+def test_frequencies_keep_their_digits_where_networks_do_not(
+    particles: ParticleSet, disc: HalfPlaneDisc, coefficients: torch.Tensor
+) -> None:
+    kept = np.full(particles.n_images, len(disc))
+    builder = TiltBatchBuilder(
+        particles, disc, weightings=[], kept=kept, dtype=torch.float32, device=torch.device("cpu")
+    )
+    sampler = Sampler(particles, kept=kept, usable=None, sample_ntilts=None, seed=0)
+    tilts = builder.build(next(sampler.in_order(100)), coefficients)
+    images = slice(0, particles.n_images)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = tilts.chunk(images).freqs
+    assert torch.equal(found, tilts.chunk(images).freqs)
+
+
 def test_control_pulls_the_divergence_towards_its_target() -> None:
     penalty = LatentPenalty(beta=3.0, control=0.5)
     step = 1e-6

@@ -102,7 +102,8 @@ class TiltBatch:
             return rows if chosen is None else rows.index_select(0, chosen)
 
         plane = self.rotation[first:last, :2]  # (m, 2, 3): image axes in the reference
-        freqs = (self.disc_freqs[:width] @ plane).flatten(0, 1)
+        with torch.autocast(plane.device.type, enabled=False):  # phases need all their digits
+            freqs = (self.disc_freqs[:width] @ plane).flatten(0, 1)
         return CoefficientChunk(
             freqs=freqs if chosen is None else freqs.index_select(0, chosen),
             target=flat(self.coefficients),
