@@ -46,6 +46,7 @@ ENCODING_VERSION = 1
 
 COEFFICIENTS = "/images/coefficients"
 _JSON_ATTRIBUTES = ("preparation", "fingerprint")
+_NAMES_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,11 @@ def coefficient_offset(path: Path) -> int:
 def read_image_names(path: Path) -> NDArray[np.object_]:
     """(M,) names of the cached images."""
     with _reading(path) as file:
-        return np.char.decode(file["images/name"][:], "utf-8").astype(object)
+        encoded = file["images/name"]
+        names = np.empty(len(encoded), dtype=object)
+        for rows in _parts(len(names)):
+            names[rows] = np.char.decode(encoded[rows], "utf-8")
+        return names
 
 
 def read_shifts(path: Path) -> NDArray[np.float32]:
@@ -199,8 +204,14 @@ def _plain(value: Any) -> Any:
 
 def _write_names(group: h5py.Group, name: str, values: NDArray[np.object_]) -> None:
     """Store strings as UTF-8 of equal length, which is read much faster than any length."""
-    encoded = np.char.encode(values.astype(str), "utf-8")
+    parts = [np.char.encode(values[rows].astype(str), "utf-8") for rows in _parts(len(values))]
+    encoded = np.concatenate(parts)
     group[name] = encoded.astype(h5py.string_dtype("utf-8", encoded.itemsize))
+
+
+def _parts(n_names: int) -> list[slice]:
+    """Names that are converted at once, which takes several times their memory."""
+    return [slice(n, n + _NAMES_AT_ONCE) for n in range(0, max(1, n_names), _NAMES_AT_ONCE)]
 
 
 def _write_columns(group: h5py.Group, images: ImageTable[NDArray[Any]]) -> None:

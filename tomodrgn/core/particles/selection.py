@@ -73,6 +73,8 @@ def take_images(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) ->
     Raises:
         DataError: nothing is left.
     """
+    if mask.all() and particles.counts.all():
+        return particles
     rows = np.flatnonzero(mask)
     kept, counts = np.unique(particles.particle_of_image[rows], return_counts=True)
     rejected = dict(particles.rejected)
