@@ -99,6 +99,17 @@ class Encoder(Protocol):
         """Packed images (M, P, 2) of B particles with ``counts`` (B,) images each."""
 
 
+@runtime_checkable
+class PaddingEncoder(Protocol):
+    """An encoder that lays the images of each particle side by side; optional.
+
+    It would make the host wait if it asked a GPU how long the longest row is.
+    """
+
+    pads_images: bool
+    """True where calls also take ``longest``, the largest of the counts, or None."""
+
+
 class Decoder(Protocol):
     """``nn.Module`` from frequencies and latents to Fourier coefficients.
 

@@ -32,30 +32,33 @@ def segment_max(rows: Tensor, counts: Tensor) -> Tensor:
     return start.scatter_reduce(0, index, rows, "amax")
 
 
-def segment_median(rows: Tensor, counts: Tensor) -> Tensor:
+def segment_median(rows: Tensor, counts: Tensor, longest: int | None = None) -> Tensor:
     """(B, F) medians of packed rows (M, F); the mean of the middle two for even counts."""
-    padded, _ = pad(rows, counts, fill=torch.inf)
+    padded, _ = pad(rows, counts, longest, fill=torch.inf)
     ordered = padded.sort(dim=1).values
     low = ((counts - 1) // 2)[:, None, None].expand(-1, 1, rows.shape[1])
     high = (counts // 2)[:, None, None].expand(-1, 1, rows.shape[1])
     return 0.5 * (ordered.gather(1, low) + ordered.gather(1, high))[:, 0]
 
 
-def pad(rows: Tensor, counts: Tensor, *, fill: float = 0.0) -> tuple[Tensor, Tensor]:
+def pad(
+    rows: Tensor, counts: Tensor, longest: int | None = None, *, fill: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Rows of each particle beside each other, for the few operations that need a rectangle.
 
     Args:
         rows: (M, F) packed.
         counts: (B,).
+        longest: T, the largest count; without it the device of the counts is asked.
         fill: value of the places that no row takes.
 
     Returns:
-        (B, T, F) with T the largest count, and (B, T) bool, true where a row is.
+        (B, T, F), and (B, T) bool, true where a row is.
     """
     owner = owners(counts, len(rows))
     starts = torch.cumsum(counts, 0) - counts
     place = torch.arange(len(rows), device=rows.device) - starts[owner]
-    longest = int(counts.max())
+    longest = int(counts.max()) if longest is None else longest
     padded = rows.new_full((len(counts), longest, rows.shape[1]), fill)
     padded = padded.index_put((owner, place), rows)
     present = torch.arange(longest, device=rows.device) < counts[:, None]

@@ -6,15 +6,17 @@ conjugates the answer. Every decoder is Hermitian by construction, whatever it c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
+from tomodrgn.core.interfaces import PaddingEncoder
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tomodrgn.core.interfaces import Decoder, Encoder, Posterior
+    from tomodrgn.core.interfaces import Decoder, Posterior
 
 
 class VolumeModel(nn.Module):
@@ -31,14 +33,18 @@ class VolumeModel(nn.Module):
         self.decoder = decoder
         self.encoder = encoder
 
-    def embed(self, images: Tensor, counts: Tensor) -> Posterior:
+    def embed(self, images: Tensor, counts: Tensor, longest: int | None = None) -> Posterior:
         """Posterior of the latents of B particles.
 
         Args:
             images: (M, P, 2) coefficients with consistent contrast, packed.
             counts: (B,) images of each particle.
+            longest: the largest of them, where the host knows it.
         """
-        return cast("Encoder", self.encoder)(images, counts)
+        encoder: Any = self.encoder
+        pads = isinstance(self.encoder, PaddingEncoder) and self.encoder.pads_images
+        told = (longest,) if pads else ()
+        return cast("Posterior", encoder(images, counts, *told))
 
     def decode(self, freqs: Tensor, latent: Tensor | None, counts: Tensor) -> Tensor:
         """(N, 2) coefficients at ``freqs`` (N, 3) in cycles/px, of particles with ``counts`` rows.

@@ -30,15 +30,16 @@ def voltage_factor(voltage_kv: Tensor) -> Tensor:
     1 at 300 kV.
 
     Raises:
-        DataError: a voltage is not positive.
+        DataError: a voltage on the host is not positive; readers refuse it, too.
 
     Source:
         Grant & Grigorieff 2015, doi:10.7554/eLife.06980 give 0.8 for 200 kV; the 1 / v^2 law is
         Bethe's, see Reimer & Kohl 2008, ch. 5.
     """
-    lowest = float(voltage_kv.min()) if voltage_kv.numel() else 1.0
-    if not lowest > 0:
-        raise DataError(f"voltage {lowest} kV is not positive; correct the voltage column")
+    if voltage_kv.device.type == "cpu" and voltage_kv.numel():  # a GPU would be waited for
+        lowest = float(voltage_kv.min())
+        if not lowest > 0:
+            raise DataError(f"voltage {lowest} kV is not positive; correct the voltage column")
     return _speed_squared(voltage_kv) / _speed_squared(torch.full_like(voltage_kv, _REFERENCE_KV))
 
 

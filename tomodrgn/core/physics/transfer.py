@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from tomodrgn.core.crossing import send
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
 
@@ -100,5 +102,5 @@ def _choose(
         return untreated
     if all(applies):
         return treated()
-    which = torch.tensor(applies, device=untreated.device)[images.optics]
+    which = send(np.array(applies), untreated.device)[images.optics]
     return torch.where(which[:, None], treated(), untreated)

@@ -12,8 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from tomodrgn.core.crossing import send
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
 
@@ -63,7 +65,7 @@ def slice_weights(
 
     def state(treatment: str) -> Tensor:  # (M, 1) bool
         treated = [bool(getattr(group.state, treatment)) for group in optics]
-        return torch.tensor(treated, device=freqs_per_a.device)[images.optics.long(), None]
+        return send(np.array(treated), freqs_per_a.device)[images.optics.long(), None]
 
     sign = torch.where(state("inverted"), -1.0, 1.0).to(freqs_per_a.dtype)
     signal = sign.expand(-1, len(freqs_per_a))

@@ -78,7 +78,7 @@ def embed_particles(
     for batch, coefficients in with_coefficients(batches, source, cache_rows):
         tilts = builder.build(batch, coefficients)
         with autocast():
-            posterior = model.embed(tilts.encoder_input(), tilts.counts)
+            posterior = model.embed(tilts.encoder_input(), tilts.counts, tilts.longest)
         means.append(posterior.mean.float())
         log_variances.append(posterior.log_variance.float())
     return torch.cat(means).cpu().numpy(), torch.cat(log_variances).cpu().numpy()

@@ -161,7 +161,7 @@ class _Parts:
 
     def _embed(self, tilts: TiltBatch) -> Posterior:
         with self._autocast():
-            return self._model.embed(tilts.encoder_input(), tilts.counts)
+            return self._model.embed(tilts.encoder_input(), tilts.counts, tilts.longest)
 
     def _accumulate_part(
         self, tilts: TiltBatch, noise: Tensor | None, factor: Tensor | float, scale: float

@@ -103,7 +103,7 @@ def accumulate_gradients(
         )
         return LossSums(error, torch.zeros_like(error))
     with autocast():
-        posterior = model.embed(tilts.encoder_input(), tilts.counts)
+        posterior = model.embed(tilts.encoder_input(), tilts.counts, tilts.longest)
     latent, divergences = draw(posterior, noise), divergence(posterior)
     error, to_latent = decoder_gradients(
         model, tilts, latent.detach(), scale=scale, autocast=autocast, workers=workers

@@ -69,6 +69,11 @@ class TiltBatch:
     owner: NDArray[np.int64]
     kept: NDArray[np.int64]
 
+    @property
+    def longest(self) -> int:
+        """Images of the particle that has most, known on the host."""
+        return int(np.bincount(self.owner).max())
+
     def encoder_input(self) -> Tensor:
         """(M, P, 2) coefficients whose contrast has one sign at all frequencies."""
         if self.transfer is None:

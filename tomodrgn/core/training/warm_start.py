@@ -183,7 +183,7 @@ def fit_encoder(
             _set_rate(optimizer, ENCODER_RATE, (epoch + index / per_pass) / n_passes)
             optimizer.zero_grad()
             with devices.autocast():
-                found = learner.embed(tilts.encoder_input(), tilts.counts)
+                found = learner.embed(tilts.encoder_input(), tilts.counts, tilts.longest)
             loss = divergence_between(known, found)
             loss.mean().backward()
             optimizer.step()

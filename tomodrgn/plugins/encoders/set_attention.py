@@ -73,9 +73,9 @@ class SetAttention(nn.Module):
         self.dec = nn.ModuleList([block(dim, dim), block(dim, dim)])
         self.last = nn.Linear(dim, out_dim)
 
-    def forward(self, features: Tensor, counts: Tensor) -> Tensor:
-        """(M, in_dim) packed, (B,) to (B, out_dim)."""
-        members, present = pad(features, counts)
+    def forward(self, features: Tensor, counts: Tensor, longest: int | None = None) -> Tensor:
+        """(M, in_dim) packed, (B,) and the largest of them, to (B, out_dim)."""
+        members, present = pad(features, counts, longest)
         for encode in self.enc:
             members = encode(members, members, present)
         pooled = self.pool(self.seed.expand(len(counts), -1, -1), members, present)

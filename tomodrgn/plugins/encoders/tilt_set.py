@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import EncoderContext
     from tomodrgn.plugins.encoders import TiltSetSpec
 
-SEGMENT_POOLING = {"max": segment_max, "mean": segment_mean, "median": segment_median}
+SEGMENT_POOLING = {"max": segment_max, "mean": segment_mean}
 
 
 class TiltSetEncoder(nn.Module):
@@ -33,6 +33,7 @@ class TiltSetEncoder(nn.Module):
     """
 
     can_start_warm = True
+    pads_images = True
 
     def __init__(self, spec: TiltSetSpec, context: EncoderContext) -> None:
         super().__init__()
@@ -68,21 +69,24 @@ class TiltSetEncoder(nn.Module):
                 spec.activation,
             )
 
-    def forward(self, images: Tensor, counts: Tensor) -> Posterior:
-        """(M, P, 2) packed, (B,) to the posterior of B particles."""
+    def forward(self, images: Tensor, counts: Tensor, longest: int | None = None) -> Posterior:
+        """(M, P, 2) packed, (B,) and the largest of them, to the posterior of B particles."""
         features = self.encoder1(images[:, : self.n_seen].flatten(1))  # (M, out_dim_a)
-        answer = self._pool(features, counts).to(images.dtype)  # (B, 2 Z)
+        answer = self._pool(features, counts, longest).to(images.dtype)  # (B, 2 Z)
         mean, log_variance = answer.chunk(2, dim=1)
         return Posterior(mean, log_variance)
 
-    def _pool(self, features: Tensor, counts: Tensor) -> Tensor:
+    def _pool(self, features: Tensor, counts: Tensor, longest: int | None) -> Tensor:
         if self.pooling == "set_encoder":
-            attended: Tensor = self.encoder2(features, counts)
+            attended: Tensor = self.encoder2(features, counts, longest)
             return attended
         if self.n_tilts is not None:
             pooled = first_rows(features, counts, self.n_tilts).flatten(1)
         else:
-            pooled = SEGMENT_POOLING[self.pooling](features, counts)
+            if self.pooling == "median":
+                pooled = segment_median(features, counts, longest)
+            else:
+                pooled = SEGMENT_POOLING[self.pooling](features, counts)
             pooled = functional.leaky_relu(pooled, self.slope)
         answer: Tensor = self.encoder2(pooled)
         return answer
