@@ -46,6 +46,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "prepare": ("prepare", *SERIES),
     "backproject_voxel": ("backproject_voxel", "particles.star", "-o", "map/map.mrc"),
     "train_vae": ("train_vae", *SERIES, "-o", "vae", "--zdim", "4", *ONE_EPOCH, *SMALL_NETWORKS),
+    "train_vae --lazy": (
+        *("train_vae", *SERIES, "-o", "lazy", "--zdim", "4", *ONE_EPOCH, *SMALL_NETWORKS),
+        "--lazy",
+    ),
     "train_nn --lazy": (
         *("train_nn", *SERIES, "-o", "nn", *ONE_EPOCH, "--layers", "1", "--dim", "16", "--lazy"),
     ),
@@ -56,7 +60,20 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("eval_vol", "-w", "vae/weights.pkl", "-o", "volumes", "-n", "500", "-b", "500"),
         *("--z-start", "0", "0", "0", "0", "--z-end", "1", "1", "1", "1"),
     ),
+    "eval_images": (
+        *("eval_images", "particles.star", "-w", "vae/weights.pkl", "--out-z", "new/latents.pkl"),
+        *("--cache", "cache.h5"),
+    ),
+    "validate": ("validate", "vae", "--labels", "labels.txt", "-o", "validate"),
+    "nuisance": ("nuisance", "vae", "-o", "nuisance"),
+    "check": ("check", "particles.star", "-o", "check"),
+    "filter_star": (
+        *("filter_star", "particles.star", "--labels", "labels.txt", "--labels-sel", "0"),
+        *("-o", "filtered.star"),
+    ),
+    "analyze_volumes": ("analyze_volumes", "volumes", "--mask", "sphere", "--skip-umap"),
 }
+"""Those further down use what those above have left."""
 ESTIMATE = re.compile(r"memory: ([0-9.]+) GB at the peak")
 
 
@@ -65,6 +82,7 @@ def write_images(folder: Path, n_images: int, box_size_px: int) -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(PER_TOMOGRAM, box_size_px, box_size_px)).astype(np.float32)
     n_particles = n_images // TILTS
+    np.savetxt(folder / "labels.txt", np.arange(n_particles) % 2, fmt="%d")
     with (folder / "particles.star").open("w") as star:
         star.write("data_\n\nloop_\n" + "".join(f"_{name}\n" for name in COLUMNS))
         for tomogram, first in enumerate(range(0, n_particles, PER_TOMOGRAM)):

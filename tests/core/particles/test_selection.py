@@ -105,6 +105,10 @@ def test_dose_is_overridden_before_images_are_dropped(
     assert select(particles, spec, 0).images.dose_e_per_a2.tolist() == [4.5, 6]
 
 
+def test_taking_every_image_copies_nothing(particles: ParticleSet) -> None:
+    assert take_images(particles, np.ones(particles.n_images, bool), "none") is particles
+
+
 def test_taking_images_in_two_steps_equals_taking_them_in_one(particles: ParticleSet) -> None:
     first = np.array([True, False, True, True, False, True, True, False, True])
     second = np.array([True, True, False, True, False, True])

@@ -52,6 +52,15 @@ def test_missing_input_says_who_names_it(
     assert "run.yaml names" in caught.value.__notes__[0]
 
 
+def test_particles_that_are_known_are_not_read_again(
+    results: RunResults, installed_components: Registry
+) -> None:
+    results.particles.source.unlink()
+    known = results.reader, results.particles
+    again = open_results(results.directory, installed_components, known=known)
+    assert again.particles is results.particles
+
+
 def test_latents_of_another_number_of_particles_are_refused(
     results: RunResults, installed_components: Registry
 ) -> None:

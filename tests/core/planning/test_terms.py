@@ -12,6 +12,7 @@ from tomodrgn.core.planning.terms import (
     Networks,
     block_term,
     cache_terms,
+    columns_term,
     kept_term,
     linear_terms,
     training_terms,
@@ -39,6 +40,11 @@ def test_the_cache_is_as_large_as_its_coefficients() -> None:
     assert cache_terms(100, "ram").host_bytes == 100
     assert cache_terms(100, "device").device_bytes == 100
     assert cache_terms(100, "stream") == Footprint()
+
+
+def test_columns_of_the_input_take_its_text_and_no_more_than_some_numbers() -> None:
+    assert columns_term(8000, most_numbers=10**6).n_bytes == 8000 + 8 * 1000
+    assert columns_term(8000, most_numbers=10).n_bytes == 8000 + 8 * 10
 
 
 def test_training_does_not_grow_with_the_set_beyond_its_latents() -> None:
