@@ -52,3 +52,25 @@ def test_sweep_agrees_with_autograd(
     assert (found.latent is None) == (latent is None)
     if found.latent is not None:
         torch.testing.assert_close(found.latent, expected[-1])
+
+
+def test_autocast_rounds_products_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    mlp = ResidualMlp(16 + 3, 3, 64, 2, "relu")
+    features, latent, target = torch.randn(N, 16), torch.randn(len(COUNTS), 3), torch.randn(N, 2)
+    owner = torch.repeat_interleave(COUNTS)
+
+    def gradients() -> list[torch.Tensor]:
+        sweep = MlpSweep(mlp, latent)
+        sweep.add(features, owner, lambda rows, answers: (answers - target[rows]) / N)
+        found = sweep.finish()
+        assert found.latent is not None
+        return [*found.parameters, found.latent]
+
+    exact = gradients()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = gradients()
+    for found, wanted in zip(rounded, exact, strict=True):
+        assert found.dtype == wanted.dtype
+        difference = (found - wanted).norm() / wanted.norm()
+        assert 0 < difference < 0.1  # eight binary digits, through five layers

@@ -35,8 +35,12 @@ def test_phases_keep_their_precision_where_networks_do_not() -> None:
     freqs, counts = torch.rand(50, 3) - 0.5, torch.tensor([50])
     decoder(freqs, None, counts)
     with torch.autocast("cpu", torch.bfloat16):
-        assert decoder(freqs, None, counts).dtype == torch.bfloat16
+        decoder(freqs, None, counts)
+        sweep = decoder.sweep(None)
+        assert sweep is not None
+        sweep.add(freqs, torch.zeros(50, dtype=torch.int64), lambda _, answers: answers)
     assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
 
 
 def test_many_latents_are_decoded_as_each_alone() -> None:

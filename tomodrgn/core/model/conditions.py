@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from tomodrgn.core.model.mlp import activate_, block_rows
+from tomodrgn.core.model.scripted import scripted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,13 +30,10 @@ def answers_for_conditions(mlp: ResidualMlp, features: Tensor, conditions: Tenso
         features: (N, F), the first input columns.
         conditions: (C, Z), the last input columns.
     """
-    (first, *weights), (first_bias, *biases) = mlp.folded_layers()
-    n_features = features.shape[1]
-    of_rows = functional.linear(features, first[:, :n_features], first_bias)  # (N, h)
-    of_conditions = functional.linear(conditions, first[:, n_features:])  # (C, h)
-    on_cpu = features.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    if on_cpu:
-        return _in_blocks(of_rows, of_conditions, weights, biases, mlp.slope)
+    if features.device.type == "cpu":
+        with torch.autocast("cpu", enabled=False):
+            return _in_blocks(mlp, features, conditions)
+    of_rows, of_conditions, weights, biases = _first_layer(mlp, features, conditions)
     hidden = of_rows + of_conditions[:, None]
     for weight, bias in zip(weights, biases, strict=True):
         activate_(hidden, mlp.slope)
@@ -43,27 +41,51 @@ def answers_for_conditions(mlp: ResidualMlp, features: Tensor, conditions: Tenso
     return hidden
 
 
-def _in_blocks(
+def _first_layer(
+    mlp: ResidualMlp, features: Tensor, conditions: Tensor
+) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+    """What the first layer makes of rows and of conditions; weights and biases of the others."""
+    (first, bias, _), *others = mlp.folded_layers()
+    weights, biases = [layer.weight for layer in others], [layer.bias for layer in others]
+    n_features = features.shape[1]
+    of_rows = functional.linear(features, first[:, :n_features], bias)  # (N, h)
+    of_conditions = functional.linear(conditions, first[:, n_features:])  # (C, h)
+    return of_rows, of_conditions, weights, biases
+
+
+def _in_blocks(mlp: ResidualMlp, features: Tensor, conditions: Tensor) -> Tensor:
+    """The same, block by block in the cache of the processor."""
+    of_rows, of_conditions, weights, biases = _first_layer(mlp, features, conditions)
+    answers = of_rows.new_empty(len(of_conditions), len(of_rows), len(biases[-1]))
+    n_rows = block_rows(len(of_rows))
+    parts = zip(of_rows.split(n_rows), answers.split(n_rows, dim=1), strict=True)
+    for block, block_answers in parts:
+        buffers = [torch.empty_like(block), torch.empty_like(block)]
+        fill_block(block, of_conditions, weights, biases, block_answers, buffers, mlp.slope)
+    return answers
+
+
+def _fill_block(  # noqa: PLR0917  called with nothing else
     of_rows: Tensor,
     of_conditions: Tensor,
     weights: list[Tensor],
     biases: list[Tensor],
+    answers: Tensor,
+    buffers: list[Tensor],
     slope: float,
-) -> Tensor:
-    """The same, block by block in the cache of the processor."""
-    *inner, last = [weight.t() for weight in weights]
-    *inner_biases, last_bias = biases
-    answers = of_rows.new_empty(len(of_conditions), len(of_rows), len(last_bias))
-    n_rows = block_rows(len(of_rows))
-    parts = zip(of_rows.split(n_rows), answers.split(n_rows, dim=1), strict=True)
-    for block, block_answers in parts:
-        one, other = torch.empty_like(block), torch.empty_like(block)
-        for condition, target in zip(of_conditions, block_answers, strict=True):
-            torch.add(block, condition, out=one)
-            for weight, bias in zip(inner, inner_biases, strict=True):
-                activate_(one, slope)
-                torch.addmm(bias, one, weight, out=other)
-                one, other = other, one
-            activate_(one, slope)
-            torch.addmm(last_bias, one, last, out=target)
-    return answers
+) -> None:
+    """Fill ``answers`` (C, n, out) of a block of rows, one condition after another."""
+    last = len(weights) - 1
+    columns = answers.new_empty(answers.size(2), answers.size(1)).t()
+    for condition in range(len(of_conditions)):
+        torch.add(of_rows, of_conditions[condition], out=buffers[0])
+        for layer in range(last):
+            activate_(buffers[layer % 2], slope)
+            factor, above = weights[layer].t(), buffers[(layer + 1) % 2]
+            torch.addmm(biases[layer], buffers[layer % 2], factor, out=above)
+        activate_(buffers[last % 2], slope)
+        torch.addmm(biases[last], buffers[last % 2], weights[last].t(), out=columns)
+        answers[condition].copy_(columns)
+
+
+fill_block = scripted(_fill_block)

@@ -8,7 +8,7 @@ coefficients) enter as a *condition*: multiplied once per particle, then spread.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -34,6 +34,20 @@ class ResidualLinear(nn.Module):
         """(N, dim) to (N, dim)."""
         result: Tensor = self.linear(features) + features
         return result
+
+
+class Layer(NamedTuple):
+    """A linear layer without a gradient: ``W x + b``, plus x where it is residual."""
+
+    weight: Tensor
+    bias: Tensor
+    is_residual: bool
+
+    def folded(self) -> Layer:
+        """The same layer with the identity in its weight."""
+        if not self.is_residual:
+            return self
+        return Layer(_with_identity(self.weight), self.bias, is_residual=False)
 
 
 class ResidualMlp(nn.Module):
@@ -79,8 +93,9 @@ class ResidualMlp(nn.Module):
         spread = None
         if condition is not None and counts is not None:
             spread = torch.repeat_interleave(counts, output_size=len(features))
-        if features.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-            return self._fused(features, condition, spread)
+        if features.device.type == "cpu":
+            with torch.autocast("cpu", enabled=False):
+                return self._fused(features, condition, spread)
         return self._plain(features, condition, spread)
 
     def _plain(self, features: Tensor, condition: Tensor | None, spread: Tensor | None) -> Tensor:
@@ -95,7 +110,7 @@ class ResidualMlp(nn.Module):
         return hidden
 
     def _fused(self, features: Tensor, condition: Tensor | None, spread: Tensor | None) -> Tensor:
-        """The same numbers, block by block in the cache of the processor."""
+        """The same numbers, block by block in the cache of the processor, with all their digits."""
         weight, bias = self._first_layer()
         n_features = features.shape[1]
         if condition is None or spread is None:
@@ -111,19 +126,18 @@ class ResidualMlp(nn.Module):
         )
         return result
 
-    def folded_layers(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights of all layers, with the identity where a layer is residual, and their biases.
-
-        The values are those of now, without a gradient.
-        """
-        layers = [self.main[index] for index in range(0, len(self.main), 2)]
-        weights = [
-            _with_identity(layer.linear.weight.detach())
-            if isinstance(layer, ResidualLinear)
-            else _linear(layer).weight.detach()
-            for layer in layers
+    def layers(self) -> list[Layer]:
+        """All layers with their values of now."""
+        modules = [self.main[index] for index in range(0, len(self.main), 2)]
+        linears = [_linear(module) for module in modules]
+        return [
+            Layer(linear.weight.detach(), linear.bias.detach(), linear is not module)
+            for linear, module in zip(linears, modules, strict=True)
         ]
-        return weights, [_linear(layer).bias.detach() for layer in layers]
+
+    def folded_layers(self) -> list[Layer]:
+        """The same, with the identity in the weights where a layer is residual."""
+        return [layer.folded() for layer in self.layers()]
 
     def _first_layer(self) -> tuple[Tensor, Tensor]:
         """Weight, with the identity where the layer is residual, and bias."""

@@ -75,7 +75,7 @@ class DevicesSpec(Spec):
     nodes: PositiveInt = 1
     """Nodes that take part; start the command on each with torchrun or srun."""
     precision: Literal["mixed", "float32", "float64"] = "mixed"
-    """Number type of the networks; mixed is bfloat16 on a GPU that has it, float16 on another GPU,
-    and float32 on the CPU."""
+    """Number type of the networks; mixed is bfloat16 on a GPU that has it and on a CPU with matrix
+    units (AMX), float16 on another GPU, and float32 on another CPU."""
     threads: NonNegativeInt = 0
     """CPU threads per process; 0 leaves the choice to torch."""

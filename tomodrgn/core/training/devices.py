@@ -54,14 +54,18 @@ class Devices:
         self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.dtype = torch.float64 if spec.precision == "float64" else torch.float32
         self._autocast_dtype: torch.dtype | None = None
-        if spec.precision == "mixed" and self.device.type == "cuda":
-            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-            self._autocast_dtype = torch.bfloat16 if has_bf16 else torch.float16
+        if spec.precision == "mixed":
+            self._autocast_dtype = _fast_number(self.device)
 
     @property
     def needs_loss_scaling(self) -> bool:
         """Whether gradients are small enough to vanish in the number type of the networks."""
         return self._autocast_dtype is torch.float16
+
+    @property
+    def network_dtype(self) -> torch.dtype:
+        """Number type of the products of networks."""
+        return self._autocast_dtype or self.dtype
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which the networks run."""
@@ -149,9 +153,9 @@ class Devices:
         name = "CPU"
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
-        number = self._autocast_dtype or self.dtype
+        number = str(self.network_dtype).removeprefix("torch.")
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        return f"{self.n_ranks} x {name}{threads}, networks in {str(number).split('.')[-1]}"
+        return f"{self.n_ranks} x {name}{threads}, networks in {number}"
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[None]:
@@ -164,6 +168,15 @@ class Devices:
                 "another process of this run has ended; look for its message above or in its log, "
                 "and go on with --load latest"
             ) from error
+
+
+def _fast_number(device: torch.device) -> torch.dtype | None:
+    """The short number type whose products a device makes fastest; None where it has none."""
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bf16 else torch.float16
+    has_matrix_units = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return torch.bfloat16 if has_matrix_units() else None
 
 
 def _in_words(error: Exception) -> str:

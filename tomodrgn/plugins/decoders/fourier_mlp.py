@@ -48,10 +48,7 @@ class FourierMlp(nn.Module):
 
     def _features(self, freqs: Tensor) -> Tensor:
         """(N, F) what the layers see of frequencies (N, 3)."""
-        if self.encoding is None:
-            return freqs
-        with torch.autocast(freqs.device.type, enabled=False):  # phases need all their digits
-            return self.encoding(freqs)
+        return encoded(freqs, self.encoding)
 
     def sweep(self, latent: Tensor | None) -> FourierMlpSweep | None:
         """Forward and backward in one go, see :class:`~tomodrgn.core.interfaces.SweepingDecoder`.
@@ -61,8 +58,7 @@ class FourierMlp(nn.Module):
         weight = next(self.decoder.parameters())
         all_learn = all(parameter.requires_grad for parameter in self.decoder.parameters())
         has_others = len(list(self.parameters())) > len(list(self.decoder.parameters()))
-        on_cpu = weight.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        if has_others or not (all_learn and on_cpu):
+        if has_others or not all_learn or weight.device.type != "cpu":
             return None
         return FourierMlpSweep(self.encoding, MlpSweep(self.decoder, latent))
 
@@ -76,9 +72,16 @@ class FourierMlpSweep:
 
     def add(self, freqs: Tensor, owner: Tensor, answer_gradient: AnswerGradient) -> None:
         """Add the rows ``freqs`` (N, 3) of the particles ``owner`` (N,)."""
-        features = freqs if self._encoding is None else self._encoding(freqs)
-        self._layers.add(features, owner, answer_gradient)
+        self._layers.add(encoded(freqs, self._encoding), owner, answer_gradient)
 
     def finish(self) -> SweepGradients:
         """The gradients of everything that was added."""
         return self._layers.finish()
+
+
+def encoded(freqs: Tensor, encoding: PositionalEncoding | None) -> Tensor:
+    """(N, F) features of frequencies (N, 3), or the frequencies where there is no encoding."""
+    if encoding is None:
+        return freqs
+    with torch.autocast(freqs.device.type, enabled=False):  # phases need all their digits
+        return encoding(freqs)
