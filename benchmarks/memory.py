@@ -123,7 +123,7 @@ def measure(name: str, folder: Path) -> Row:
         _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     text = log.read_text()
-    if child.returncode:
+    if child.returncode and name != "check":  # which rightly finds noise to be no particles
         raise SystemExit(f"{name} failed:\n{text[-2000:]}")
     estimate = max(map(float, ESTIMATE.findall(text)), default=float("nan"))
     peak = usage.ru_maxrss * 1024 / 1e9

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.files.star import StarBlock, StarFile
     from tomodrgn.core.interfaces import ReaderContext, SourceRows
     from tomodrgn.core.particles.tables import ImageTable
     from tomodrgn.plugins.readers import NextpypSpec, WarpParticleseriesSpec
@@ -138,13 +139,8 @@ class ImageSeries:
     def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """The known columns of all rows, as text, and the optics groups."""
         path = self._spec.path
-        columns.refuse_bare_images(path)
-        star = read_star(path)
-        block = columns.image_series_table(star, self.particle_column)
         known = [*columns.KNOWN, self.particle_column, optics_groups.GROUP]
-        table = star.read(block, known, numbers=columns.NUMBERS)
-        if table.empty:
-            raise DataError(f"{path}: has no rows, so there are no particles; export it again")
+        star, block, table = self._read_columns(known)
         groups = optics_groups.optics_table(star, block)
         if groups is not None:
             table = optics_groups.join_optics(table, groups, path)
@@ -153,6 +149,17 @@ class ImageSeries:
                 optics_groups.refuse_mixed_groups(used, path)
         columns.check_groups_of_columns(table.columns, path)
         return table, groups
+
+    def _read_columns(self, names: list[str]) -> tuple[StarFile, StarBlock, pd.DataFrame]:
+        """The file, its table of images, and columns of all rows."""
+        path = self._spec.path
+        columns.refuse_bare_images(path)
+        star = read_star(path)
+        block = columns.image_series_table(star, self.particle_column)
+        table = star.read(block, names, numbers=columns.NUMBERS)
+        if table.empty:
+            raise DataError(f"{path}: has no rows, so there are no particles; export it again")
+        return star, block, table
 
     def _name_pairs(self, table: pd.DataFrame) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         """Tomogram and particle name of each row."""
@@ -185,7 +192,7 @@ class ImageSeries:
         """The stacks of all rows, found first if they have not been."""
         if self._stacks is not None:
             return self._stacks
-        table, _ = self._read_rows()
+        _, _, table = self._read_columns([columns.IMAGE])
         return self._locate(table[columns.IMAGE].to_numpy(dtype=object))
 
 
