@@ -160,9 +160,9 @@ def measure(sizes: Sizes, folder: Path) -> list[Row]:
     """The rows of the table; files come and go in ``folder``."""
     copied = copy_ceiling(CPU) / 1e9
     return [
-        _ceiling("matmul, float32", matmul_ceiling(CPU, torch.float32) / 1e9, "GFLOP/s"),
+        *(_matmul(dtype) for dtype in (torch.float32, torch.bfloat16)),
         _ceiling("copy in memory, read and written", copied, "GB/s"),
-        _train(sizes),
+        *(_train(sizes, precision) for precision in ("float32", "mixed")),
         _decode(sizes),
         *_prepare(sizes, folder),
         *_stream(sizes, folder),
@@ -177,7 +177,12 @@ def _ceiling(what: str, rate: float, unit: str) -> Row:
     return {"what": what, **empty, "rate": rate, "unit": unit, "ceiling": "", "percent": ""}
 
 
-def _train(sizes: Sizes) -> Row:
+def _matmul(dtype: torch.dtype) -> Row:
+    rate = matmul_ceiling(CPU, dtype) / 1e9
+    return _ceiling(f"matmul, {str(dtype).removeprefix('torch.')}", rate, "GFLOP/s")
+
+
+def _train(sizes: Sizes, precision: str) -> Row:
     found = train.measure(
         n_particles=sizes.train_particles,
         n_tilts=8,
@@ -185,8 +190,9 @@ def _train(sizes: Sizes) -> Row:
         batch_size=8,
         epochs=sizes.epochs,
         gpu=False,
+        precision=precision,
     )
-    return TRAIN.show("train", found)
+    return TRAIN.show(f"train, products in {found['networks']}", found)
 
 
 def _decode(sizes: Sizes) -> Row:

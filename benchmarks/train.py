@@ -66,13 +66,18 @@ def measure(
     batch_size: int,
     epochs: int,
     gpu: bool,
+    precision: str = "mixed",
     pixel_size_a: float | None = None,
 ) -> Row:
     """Train some epochs and report the median one.
 
-    Images are as wide as those of the published timing, unless a pixel size is given.
+    The ceiling is that of the number type in which the networks multiply. Images are as wide as
+    those of the published timing, unless a pixel size is given.
     """
-    devices = Devices(DevicesSpec(accelerator="gpu" if gpu else "cpu"))
+    accelerator = "gpu" if gpu else "cpu"
+    devices = Devices(
+        DevicesSpec.model_validate({"accelerator": accelerator, "precision": precision})
+    )
     registry = installed_registry()
     run = reference_run(registry, batch_size=batch_size)
     run = run.model_copy(
@@ -106,11 +111,10 @@ def measure(
     )
     reports: list[EpochReport] = []
     ceilings: list[float] = []
-    dtype = torch.bfloat16 if gpu else torch.float32
 
     def after_epoch(result: EpochReport, _: object) -> None:
         reports.append(result)
-        ceilings.append(matmul_ceiling(devices.device, dtype, repeats=5))
+        ceilings.append(matmul_ceiling(devices.device, devices.network_dtype, repeats=5))
 
     loop = TrainingLoop(
         stepper=Stepper(model, torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True), devices),
@@ -126,7 +130,8 @@ def measure(
         on_checkpoint=lambda _: None,
     )
     loop.run(None)
-    return _row(model, particles, kept, reports[1:], ceilings[1:])
+    row = _row(model, particles, kept, reports[1:], ceilings[1:])
+    return {"networks": str(devices.network_dtype).removeprefix("torch."), **row}
 
 
 def _row(
@@ -171,7 +176,8 @@ def main(arguments: list[str]) -> None:
     options.add_argument("--epochs", type=int, default=6, help="the first one is not counted")
     chosen = options.parse_args(arguments)
     rows = []
-    for gpu in [False, True] if torch.cuda.is_available() else [False]:
+    cases = [(False, "float32"), (False, "mixed"), (True, "mixed")]
+    for gpu, precision in cases if torch.cuda.is_available() else cases[:2]:
         row = measure(
             n_particles=chosen.particles,
             n_tilts=chosen.tilts,
@@ -179,6 +185,7 @@ def main(arguments: list[str]) -> None:
             batch_size=chosen.batch_size,
             epochs=chosen.epochs,
             gpu=gpu,
+            precision=precision,
         )
         rows.append({"device": "gpu" if gpu else "cpu", **row})
     report("train", rows, chosen.json)
