@@ -1,8 +1,8 @@
-"""A device that is not there: tensors without numbers, which tell what would make the host wait.
+"""A device that is not there: tensors without numbers, which tell what makes the host wait.
 
-Nothing is computed, so that nothing can be read either; tensors of host and device do not mix. A
-device of type ``cuda`` serves without gradients, which need a real one; ``meta`` stands for it
-where gradients are asked for.
+Nothing is computed: what is read is 1, or true. Tensors of host and device do not mix. The device
+is of type ``meta``, as ``cuda`` cannot do without a driver: it takes the paths of all devices other
+than the CPU, but those of CUDA alone.
 """
 
 from __future__ import annotations
@@ -13,28 +13,31 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-GPU = torch.device("cuda", 0)
-LEARNING_GPU = torch.device("meta")
+DEVICE = torch.device("meta")
 
-_COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
-_WAITING = (torch.ops.aten.bincount.default, torch.ops.aten.nonzero.default)
-
-
-class HostWaitsError(AssertionError):
-    """The host would wait until the device has done all its work."""
+_ATEN = torch.ops.aten
+_COPIES = (_ATEN._to_copy.default, _ATEN.copy_.default)
+_READ = _ATEN._local_scalar_dense.default
+_WAITING = (_READ, _ATEN.bincount.default, _ATEN.nonzero.default, _ATEN.linalg_cholesky_ex.default)
 
 
-class NoWaits(TorchDispatchMode):
-    """Refuses what makes the host wait while it is entered; remembers which memory is pinned."""
+class Waits(TorchDispatchMode):
+    """Notes what makes the host wait until the device has done all its work.
+
+    Attributes:
+        found: the operations that did.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.found: list[str] = []
         self._pinned: list[torch.UntypedStorage] = []
 
     def pin(self, tensor: torch.Tensor) -> None:
@@ -44,61 +47,69 @@ class NoWaits(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         given = [each for each in tree_flatten((args, kwargs))[0] if torch.is_tensor(each)]
-        if func in _WAITING and any(_is_away(each) for each in given):
-            raise HostWaitsError(f"{func} counts on the host")
-        answer = func(*args, **kwargs)
-        if func in _COPIES:
-            self._require_no_wait(func, args, kwargs, answer)
-        elif any(map(_is_away, given)) and any(each.dim() and not _is_away(each) for each in given):
-            raise HostWaitsError(f"{func} takes numbers of the host to the device")
+        answer = _one(args[0]) if func is _READ else func(*args, **kwargs)
         if kwargs.get("pin_memory"):
             self.pin(answer)
+        away = any(map(_is_away, given))
+        if func in _COPIES:
+            waits = self._copy_waits(func, args, kwargs, answer)
+        elif func in _WAITING:
+            waits = away
+        else:  # an index, for example, that lies on the host
+            waits = away and any(each.dim() and not _is_away(each) for each in given)
+        if waits:
+            self.found.append(str(func))
         return answer
 
-    def _require_no_wait(self, func: Any, args: Any, kwargs: Any, answer: torch.Tensor) -> None:
+    def _copy_waits(self, func: Any, args: Any, kwargs: Any, answer: torch.Tensor) -> bool:
         source = args[0] if func is _COPIES[0] else args[1]
         if _is_away(source) == _is_away(answer):
-            return
-        is_asked = kwargs.get("non_blocking") or (func is _COPIES[1] and True in args[2:])
-        if not is_asked:
-            raise HostWaitsError(f"{func} from {source.device} to {answer.device} waits")
-        known = {storage._cdata for storage in self._pinned}
-        if not _is_away(source) and source.untyped_storage()._cdata not in known:
-            raise HostWaitsError(f"{func} from memory that is not pinned")
+            return False
+        if not (kwargs.get("non_blocking") or (func is _COPIES[1] and True in args[2:])):
+            return True
+        pinned = {storage._cdata for storage in self._pinned}
+        return not _is_away(source) and source.untyped_storage()._cdata not in pinned
 
 
 def _is_away(tensor: torch.Tensor) -> bool:
     return tensor.device.type != "cpu"
 
 
+def _one(tensor: torch.Tensor) -> bool | int | float:
+    number = 1.0 if tensor.is_floating_point() else 1
+    return True if tensor.dtype == torch.bool else number
+
+
 @contextlib.contextmanager
-def pretending(monkeypatch: pytest.MonkeyPatch) -> Iterator[NoWaits]:
+def pretending(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waits]:
     """While the block runs, tensors have no numbers and devices need not exist."""
-    watch = NoWaits()
-
-    def pinned(tensor: torch.Tensor) -> torch.Tensor:
-        watch.pin(tensor)
-        return tensor
-
+    waits = Waits()
     event = SimpleNamespace(record=lambda *_: None, synchronize=lambda: None)
     stream = SimpleNamespace(
-        device=GPU, wait_event=lambda _: None, record_event=lambda: event, cuda_stream=0
+        device=DEVICE, wait_event=lambda _: None, record_event=lambda: event, cuda_stream=0
     )
+    numpy = torch.Tensor.numpy
+
+    def pinned(tensor: torch.Tensor) -> torch.Tensor:
+        waits.pin(tensor)
+        return tensor
+
+    def array(tensor: torch.Tensor) -> Any:
+        if not isinstance(tensor, FakeTensor):
+            return numpy(tensor)
+        if _is_away(tensor):
+            raise TypeError("numbers of a device have to be copied to the host")
+        return np.ones(tensor.shape, str(tensor.dtype).split(".")[1])
+
     monkeypatch.setattr(torch.Tensor, "pin_memory", pinned)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    monkeypatch.setattr(torch.Tensor, "numpy", array)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "Event", lambda **_: event)
     monkeypatch.setattr(torch.cuda, "Stream", lambda *_: stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
-    autocast = torch.autocast  # which refuses to know ``meta``
-    monkeypatch.setattr(
-        torch,
-        "autocast",
-        lambda kind, *given, **named: (
-            contextlib.nullcontext() if kind == "meta" else autocast(kind, *given, **named)
-        ),
-    )
     fused = "_get_fused_kernels_supported_devices"
-    monkeypatch.setattr(import_module("torch.optim.optimizer"), fused, lambda: ["cuda", "meta"])
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        yield watch
+    monkeypatch.setattr(import_module("torch.optim.optimizer"), fused, lambda: ["meta"])
+    with FakeTensorMode(allow_non_fake_inputs=True), waits:
+        yield waits

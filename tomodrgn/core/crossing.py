@@ -26,8 +26,8 @@ _ALIGNMENT: Final = 16
 
 def send(array: NDArray[Any], device: torch.device) -> Tensor:
     """The numbers of an array on a device."""
-    (tensor,) = send_all([array], device)
-    return tensor
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def send_all(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:
@@ -39,7 +39,7 @@ def send_all(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tenso
     packed = np.zeros(places[-1], np.uint8)
     for array, (place, end) in zip(arrays, pairwise(places), strict=True):
         packed[place:end][: array.nbytes] = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
-    there = torch.from_numpy(packed).pin_memory().to(device, non_blocking=True)
+    there = send(packed, device)
     return [
         there[place : place + array.nbytes]
         .view(torch.from_numpy(np.empty(0, array.dtype)).dtype)

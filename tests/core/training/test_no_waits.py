@@ -10,8 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.core.pretended import LEARNING_GPU, pretending
+from tests.core.pretended import DEVICE, pretending
 from tests.core.training.conftest import BOX
+from tomodrgn.core.cache.normalisation import Normalisation
+from tomodrgn.core.cache.stream import HeldImages
 from tomodrgn.core.fourier.disc import HalfPlaneDisc
 from tomodrgn.core.interfaces import (
     DecoderContext,
@@ -19,10 +21,12 @@ from tomodrgn.core.interfaces import (
     EncodingContext,
     WeightingContext,
 )
+from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.dose_mask import kept_coefficients
+from tomodrgn.core.training.embedding import embed_particles
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
@@ -96,20 +100,62 @@ def test_a_step_is_asked_for_without_a_look_at_the_device(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = reference_model(disc, pooling)
-    with pretending(monkeypatch) as no_waits:
-        setting = Setting(particles, disc, kept, LEARNING_GPU)
-        model.to(LEARNING_GPU)
+    with pretending(monkeypatch) as waits:
+        setting = Setting(particles, disc, kept, DEVICE)
+        model.to(DEVICE)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
         stepper = Stepper(model, optimizer, setting.devices())  # type: ignore[arg-type]
-        with no_waits:
-            for batch in setting.sampler.epoch(0, batch_size=3):
-                coefficients = torch.zeros(len(batch.images), len(disc), 2, device=LEARNING_GPU)
-                stepper.step(
-                    setting.builder.build(batch, coefficients),
-                    torch.zeros(len(batch.particles), 8, device=LEARNING_GPU),
-                    beta=0.1,
-                    control=control,
-                    lr=1e-3,
-                    n_coefficients=batch.n_coefficients,
-                    n_particles=len(batch.particles),
-                )
+        waits.found.clear()
+        for batch in setting.sampler.epoch(0, batch_size=3):
+            coefficients = torch.zeros(len(batch.images), len(disc), 2, device=DEVICE)
+            stepper.step(
+                setting.builder.build(batch, coefficients),
+                torch.zeros(len(batch.particles), 8, device=DEVICE),
+                beta=0.1,
+                control=control,
+                lr=1e-3,
+                n_coefficients=batch.n_coefficients,
+                n_particles=len(batch.particles),
+            )
+        assert waits.found == []
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_embedding_reads_its_answers_at_the_end(
+    pooling: str,
+    particles: ParticleSet,
+    disc: HalfPlaneDisc,
+    kept: NDArray[np.int64],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = reference_model(disc, pooling)
+    with pretending(monkeypatch) as waits:
+        setting = Setting(particles, disc, kept, DEVICE)
+        model.to(DEVICE)
+        held = torch.zeros(particles.n_images, len(disc), 2, dtype=torch.float16, device=DEVICE)
+        normalise = Normalisation(shift=0.1, scale=2.0, stored_scale=3.0)
+        waits.found.clear()
+        mean, _ = embed_particles(
+            model,
+            setting.sampler,
+            setting.builder,
+            HeldImages(held, normalise),
+            np.arange(particles.n_images),
+            batch_size=2,
+            autocast=contextlib.nullcontext,
+        )
+        assert mean.shape == (particles.n_particles, 8)
+        assert waits.found == 2 * ["aten._to_copy.default"]
+
+
+def test_volumes_are_decoded_one_after_another_without_a_look_at_the_device(
+    disc: HalfPlaneDisc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = reference_model(disc, "max")
+    with pretending(monkeypatch) as waits:
+        model.to(DEVICE)
+        latents = torch.zeros(5, 8, device=DEVICE)
+        waits.found.clear()
+        volumes = list(decode_volumes(model, latents, box_size_px=BOX, batch_size=2))
+        assert [len(each) for each in volumes] == [2, 2, 1]
+        assert waits.found == ["aten._to_copy.default"]  # of the frequencies, once

@@ -21,6 +21,7 @@ import torch
 from tomodrgn.core.cache.fetch import MemoryFetch, load, open_file
 from tomodrgn.core.cache.normalisation import Normalisation
 from tomodrgn.core.cache.slots import Slot, build_upload
+from tomodrgn.core.crossing import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,7 +93,7 @@ class HeldImages:
     def batches(self, requests: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
         """See :class:`ImageSource`."""
         for rows in requests:
-            where = torch.from_numpy(rows).to(self.held.device, non_blocking=True)
+            where = send(rows, self.held.device)
             yield self.normalise(self.held.index_select(0, where))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.conventions import NYQUIST
+from tomodrgn.core.crossing import send
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def images_to_disc(images: Tensor, disc: HalfPlaneDisc) -> Tensor:
     """
     box = disc.box_size_px
     spectra = torch.fft.rfftn(images, dim=(-1, -2))  # (M, D//2+1 in y, D in x)
-    kx, ky = torch.from_numpy(disc.k).to(images.device).T
+    kx, ky = send(disc.k, images.device).T
     centred = 1.0 - 2.0 * ((kx + ky) % 2).to(images.dtype)  # centre at D//2: (-1)^(kx + ky)
     picked = spectra[:, ky, kx % box] * centred
     return torch.view_as_real(picked)
@@ -103,12 +104,13 @@ def disc_to_images(coefficients: Tensor, disc: HalfPlaneDisc) -> Tensor:
         (M, D, D) real images.
     """
     box = disc.box_size_px
-    kx, ky = torch.from_numpy(disc.k).to(coefficients.device).T
+    kx, ky = send(disc.k, coefficients.device).T
     centred = 1.0 - 2.0 * ((kx + ky) % 2).to(coefficients.dtype)
     values = torch.view_as_complex(coefficients.contiguous()) * centred
     spectra = values.new_zeros((len(values), box // 2 + 1, box))
     spectra[:, ky, kx % box] = values
-    on_axis = ky == 0  # both k and -k lie in the half spectrum
+    # of these, both k and -k lie in the half spectrum
+    on_axis = send(np.flatnonzero(disc.k[:, 1] == 0), coefficients.device)
     spectra[:, 0, (-kx[on_axis]) % box] = values[:, on_axis].conj()
     images: Tensor = torch.fft.irfftn(spectra, s=(box, box), dim=(-1, -2))
     return images

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.conventions import NYQUIST
+from tomodrgn.core.crossing import send
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def half_ball_to_volumes(coefficients: Tensor, ball: HalfBall) -> Tensor:
         (V, D, D, D) real volumes, [z, y, x].
     """
     box = ball.box_size_px
-    kx, ky, kz = torch.from_numpy(ball.k).to(coefficients.device).T
+    kx, ky, kz = send(ball.k, coefficients.device).T
     values = coefficients * (1.0 - 2.0 * ((kx + ky + kz) % 2))
     # rfftn halves x: store each value at the member of its pair that has kx >= 0
     flip = kx < 0
@@ -58,7 +59,8 @@ def half_ball_to_volumes(coefficients: Tensor, ball: HalfBall) -> Tensor:
     x, y, z = kx * sign, (ky * sign) % box, (kz * sign) % box
     spectra = values.new_zeros((len(values), box, box, box // 2 + 1))
     spectra[:, z, y, x] = values
-    plane = x == 0  # both members of the pair lie in the half spectrum
+    # of these, both members of the pair lie in the half spectrum
+    plane = send(np.flatnonzero(ball.k[:, 0] == 0), coefficients.device)
     spectra[:, -z[plane] % box, -y[plane] % box, 0] = values[:, plane].conj()
     volumes: Tensor = torch.fft.irfftn(spectra, s=(box, box, box), dim=(-3, -2, -1))
     return volumes
@@ -67,7 +69,7 @@ def half_ball_to_volumes(coefficients: Tensor, ball: HalfBall) -> Tensor:
 def volumes_to_half_ball(volumes: Tensor, ball: HalfBall) -> Tensor:
     """(V, K) complex coefficients of volumes (V, D', D', D'), whose box may be the larger."""
     box = volumes.shape[-1]
-    kx, ky, kz = torch.from_numpy(ball.k).to(volumes.device).T
+    kx, ky, kz = send(ball.k, volumes.device).T
     spectra = torch.fft.fftn(volumes, dim=(-3, -2, -1))
     signs = 1.0 - 2.0 * ((kx + ky + kz) % 2).to(volumes.dtype)
     coefficients: Tensor = spectra[:, kz % box, ky % box, kx % box] * signs

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.crossing import send, send_all, send_rows
 from tomodrgn.core.fourier.grids import OVERSAMPLING, Corners, corners
 from tomodrgn.core.fourier.shells import shell_indices
 from tomodrgn.core.physics.dose import dose_attenuation
@@ -155,9 +156,7 @@ class Observations:
     def _block(
         self, rows: NDArray[np.int64], images: NDArray[np.int64], coefficients: Tensor
     ) -> Block:
-        table = self.particles.images.convert(
-            lambda column: torch.from_numpy(column[images]).to(self.device)
-        )
+        table = send_rows(self.particles.images, images, self.device)
         optics = self.particles.optics
         observed = torch.view_as_complex(coefficients[:, : self.n_coefficients].contiguous())
         ones = torch.ones_like(observed.real)
@@ -169,7 +168,7 @@ class Observations:
             left = dose_attenuation(
                 table.dose_e_per_a2, self._freqs_per_a.norm(dim=-1), table.voltage_kv
             ).to(ones)
-            weighted = torch.tensor([group.state.dose_weighted for group in optics]).to(self.device)
+            weighted = send(np.array([each.state.dose_weighted for each in optics]), self.device)
             g = g * torch.where(weighted[table.optics.long(), None], ones, left)
         noise_power = h.square()
         factor = torch.where(h > _LEAST_NOISE, g / noise_power.clamp_min(_LEAST_NOISE**2), 0.0)
@@ -177,10 +176,11 @@ class Observations:
         counts = self.particles.counts[rows]
         owner = np.repeat(np.arange(len(rows)), counts)
         rank = np.arange(len(images)) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = send_all([rows, owner, rank], self.device)
         return Block(
-            particles=torch.from_numpy(rows).to(self.device),
-            owner=torch.from_numpy(owner).to(self.device),
-            rank=torch.from_numpy(rank).to(self.device),
+            particles=places[0],
+            owner=places[1],
+            rank=places[2],
             where=corners(points.reshape(-1, 3).unbind(1), self.box_size_px),
             signal=observed * factor,
             power=g * factor,

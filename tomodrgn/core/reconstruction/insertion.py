@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import torch
-
+from tomodrgn.core.crossing import send
 from tomodrgn.core.fourier.grids import OVERSAMPLING, add_to_grid, corners, grid_shape
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def insert(
     """
     device = sums.power.device
     at_once = _POINTS_AT_ONCE_GPU if device.type == "cuda" else _POINTS_AT_ONCE_CPU
-    k = torch.from_numpy(disc.k).to(device, sums.power.dtype).T.contiguous()  # (2, P)
+    k = send(disc.k, device).to(sums.power.dtype).T.contiguous()  # (2, P)
     n_images = max(1, at_once // len(disc))
     for first in range(0, len(coefficients), n_images):
         rows = slice(first, first + n_images)

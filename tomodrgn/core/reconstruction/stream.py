@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.crossing import send, send_rows
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc, shift_phases
 from tomodrgn.core.fourier.grids import grid_shape
@@ -110,11 +111,9 @@ class _Insertion:
         """Add those of the images to the sums whose volumes belong to a worker."""
         mine = np.flatnonzero(self.volume_index[rows] % self.n_workers == worker)
         rows = rows[mine]
-        images = self.particles.images.convert(
-            lambda column: torch.from_numpy(column[rows]).to(self.device)
-        )
+        images = send_rows(self.particles.images, rows, self.device)
         coefficients = _centred(
-            torch.from_numpy(pixels[mine]).to(self.device), images.shift_px, self.disc, self.window
+            send(pixels[mine], self.device), images.shift_px, self.disc, self.window
         )
         _refuse_spoilt(coefficients, self.particles, rows)
         add_images(
@@ -123,7 +122,7 @@ class _Insertion:
             images,
             self.particles.optics,
             self.disc,
-            volume_index=torch.from_numpy(self.volume_index[rows]).to(self.device),
+            volume_index=send(self.volume_index[rows], self.device),
             attenuation=self.attenuation,
         )
 
