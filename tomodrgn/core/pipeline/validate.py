@@ -12,20 +12,20 @@ import torch
 
 from tomodrgn.core.analysis.coverage import angular_coverage
 from tomodrgn.core.analysis.validation import ClassFinding, Validation, validation_page
-from tomodrgn.core.cache.residency import free_memory_bytes
-from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.pipeline.class_labels import labels_of_run
 from tomodrgn.core.pipeline.class_separation import separate_classes
 from tomodrgn.core.pipeline.decoding import decode_at
 from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.memory import announce, maps_work
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.pipeline.validation_files import draw_validation, write_class_maps
 from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
-from tomodrgn.core.reconstruction.stream import bytes_needed, sum_images
+from tomodrgn.core.reconstruction.stream import sum_images
 from tomodrgn.core.reconstruction.weights import Attenuation
 from tomodrgn.core.run_directory import find_run_directory, read_run
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WAY_OUT = "give labels with fewer classes, or --accelerator cpu where that has more"
 REPORT = "validate.json"
 PAGE = "validate.md"
 FIGURES = ("linear.json", "classify.json", "linear/linear.json")
@@ -89,8 +90,8 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
         registry: offers the reader and the model.
 
     Raises:
-        RunError: there is no finished run.
-        DataError: labels do not fit it, images are missing, or memory is short.
+        RunError: there is no finished run, or memory is short.
+        DataError: labels do not fit it, or images are missing.
     """
     if spec.devices.threads:
         torch.set_num_threads(spec.devices.threads)
@@ -98,7 +99,8 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
     results = open_results(spec.run, registry)
     labels = labels_of_run(spec.labels, results, registry)
     raw = _beside_images(spec, results, labels, registry)
-    _require_memory(raw, device)
+    n_volumes = 2 * len(labels.names) + 2
+    announce(maps_work(raw.particles, n_volumes, device), device, way_out=WAY_OUT)
     sums = _sum(raw, device)
     outdir = spec.outdir or results.directory / "validate"
     make_folder(outdir)
@@ -199,19 +201,6 @@ def _box_of_run(results: RunResults) -> int | None:
     """Box that the images are cropped to, as the run did; None where it did not."""
     box: int | None = results.spec["preparation"]["downsample"]
     return box
-
-
-def _require_memory(raw: RawClasses, device: torch.device) -> None:
-    n_volumes = 2 * len(raw.labels.names) + 2
-    needed = bytes_needed(n_volumes, raw.particles.box_size_px)
-    is_gpu = device.type == "cuda"
-    free = torch.cuda.mem_get_info(device)[0] if is_gpu else free_memory_bytes()
-    if needed > free:
-        raise DataError(
-            f"{n_volumes} half maps of {raw.particles.box_size_px} px need {needed / 1e9:.1f} GB "
-            f"of memory, {free / 1e9:.1f} GB are free; give labels with fewer classes, or "
-            "--accelerator cpu where that has more"
-        )
 
 
 def _sum(raw: RawClasses, device: torch.device) -> FourierSums:
