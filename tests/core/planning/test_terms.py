@@ -13,6 +13,7 @@ from tomodrgn.core.planning.terms import (
     block_term,
     cache_terms,
     columns_term,
+    embedding_terms,
     kept_term,
     linear_terms,
     training_terms,
@@ -56,6 +57,13 @@ def test_training_does_not_grow_with_the_set_beyond_its_latents() -> None:
 def test_a_batch_of_all_particles_is_the_largest() -> None:
     assert training(batch_size=1000) == training(batch_size=10_000)
     assert training(batch_size=8).host_bytes < training(batch_size=16).host_bytes
+
+
+def test_encoding_takes_less_than_training() -> None:
+    for is_gpu in (False, True):
+        encoding = embedding_terms(IMAGES, NETWORKS, batch_size=8, is_gpu=is_gpu)
+        assert encoding.host_bytes < training(is_gpu=is_gpu).host_bytes
+        assert encoding.device_bytes < training(is_gpu=is_gpu).device_bytes or not is_gpu
 
 
 def test_a_gpu_holds_the_work_and_the_host_what_waits() -> None:

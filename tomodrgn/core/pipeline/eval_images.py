@@ -12,6 +12,7 @@ from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import SelectionWriter
 from tomodrgn.core.pipeline.decoding import load_model
+from tomodrgn.core.pipeline.memory import embedding_work
 from tomodrgn.core.pipeline.parts import build_weightings, run_disc
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.run_images import open_run_images
@@ -80,7 +81,8 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
         cache = spec.out_z.with_name(f"{spec.out_z.stem}_cache.h5")
         run = run.model_copy(update={"cache": run.cache.model_copy(update={"path": cache})})
     devices = Devices(run.devices)
-    images = open_run_images(run, reader, particles, spec.out_z.parent, devices)
+    work = embedding_work(run, model, particles, devices, batch_size=spec.batch_size)
+    images = open_run_images(run, reader, particles, spec.out_z.parent, devices, work=work)
     builder, sampler = _batching(run, registry, particles, n_tilts, devices)
     mean, log_variance = embed_together(
         model.to(devices.device, devices.dtype),

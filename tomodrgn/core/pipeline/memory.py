@@ -27,14 +27,18 @@ from tomodrgn.core.planning.terms import (
     block_term,
     columns_term,
     drawing_term,
+    embedding_terms,
     kept_term,
     linear_terms,
+    rows_term,
     training_terms,
     volumes_terms,
 )
 from tomodrgn.core.reconstruction.stream import BLOCK_BYTES, bytes_needed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.run import RunSpecBase
@@ -109,6 +113,25 @@ def training_work(
     return work.then(report_work(particles)) if run.training.report else work
 
 
+def embedding_work(
+    run: RunSpecBase,
+    model: VolumeModel,
+    particles: ParticleSet,
+    devices: Devices,
+    *,
+    batch_size: int,
+) -> Footprint:
+    """The encoding of particles, and the list of them that is written afterwards."""
+    encoding = embedding_terms(
+        images_of(run, particles),
+        _networks(model, devices, run.latent.dim),
+        batch_size=batch_size,
+        is_gpu=devices.device.type == "cuda",
+    )
+    rows = rows_term(_file_bytes(particles.source), particles.rows_read)
+    return encoding.then(Footprint(host=(rows,)))
+
+
 def linear_work(
     run: RunSpecBase,
     particles: ParticleSet,
@@ -162,8 +185,7 @@ def volumes_work(
 
 def report_work(particles: ParticleSet) -> Footprint:
     """What a report needs, which looks at all that the input says in numbers."""
-    source = particles.source
-    columns = columns_term(source.stat().st_size if source.exists() else 0, VALUES_TOGETHER)
+    columns = columns_term(_file_bytes(particles.source), VALUES_TOGETHER)
     return Footprint(host=(columns, drawing_term()))
 
 
@@ -192,6 +214,11 @@ def _networks(model: VolumeModel, devices: Devices, latent_dim: int | None) -> N
         feature_bytes=2 if halves else devices.dtype.itemsize,
         latent_dim=latent_dim or 0,
     )
+
+
+def _file_bytes(path: Path) -> int:
+    """Size of a file, 0 where there is none any more."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def _width(network: nn.Module) -> int:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _FLOAT: Final = 4
 _DOUBLE: Final = 8
 _COMPLEX: Final = 8
+_BYTES_OF_LINE: Final = 41
+"""Of a line beside its text: an object (33), and where it is (8)."""
 _CHARACTERS_OF_NUMBER: Final = 8
 """With the space before it, at least."""
 _BLOCK_FACTOR: Final = 9
@@ -147,6 +149,29 @@ def training_terms(
         Term("checkpoint", checkpoint),
     )
     return on_device(work, is_gpu=is_gpu) + Footprint(host=host) + context(is_gpu=is_gpu)
+
+
+def embedding_terms(
+    images: Images, networks: Networks, *, batch_size: int, is_gpu: bool
+) -> Footprint:
+    """The encoding of all particles."""
+    most = images.of_batch(batch_size)
+    n_images = most // max(1, images.n_coefficients)
+    work = (
+        Term("weights", _FLOAT * networks.n_weights),
+        Term("batch", _BYTES_OF_BATCH * most),
+        Term("activations", networks.feature_bytes * n_images * networks.encoder_width),
+    )
+    host = (
+        Term("batches read ahead", images.prefetch * images.stored_bytes * most),
+        Term("latents", 4 * _FLOAT * images.n_particles * networks.latent_dim),
+    )
+    return on_device(work, is_gpu=is_gpu) + Footprint(host=host) + context(is_gpu=is_gpu)
+
+
+def rows_term(file_bytes: int, n_rows: int) -> Term:
+    """A table of which rows are written again: its text, and each of its lines."""
+    return Term("rows to write", 2 * file_bytes + _BYTES_OF_LINE * n_rows)
 
 
 def linear_terms(
