@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.particles import TILTS, regular_particles
 from tomodrgn.core.cache import layout
-from tomodrgn.core.cache.prepare import file_identity
-from tomodrgn.core.cache.store import CoefficientCache
+from tomodrgn.core.cache.attempt import file_identity
+from tomodrgn.core.cache.store import CoefficientCache, CoefficientFile
 from tomodrgn.core.fourier.disc import half_plane_disc
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def random_cache(path: Path, size_gb: float, box_size_px: int) -> CoefficientCac
     identity = file_identity(path)
     if identity is None:
         raise FileNotFoundError(path)
-    return CoefficientCache(path, layout.read_header(path), offset, identity)
+    files = (CoefficientFile(path, 0, offset, identity),)
+    return CoefficientCache(path, layout.read_header(path), files)
 
 
 def random_batches(n_particles: int, seed: int) -> Iterator[NDArray[np.int64]]:

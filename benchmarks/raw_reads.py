@@ -75,7 +75,7 @@ def _ways(cache: CoefficientCache) -> dict[str, Callable[[Requests], None]]:
     def read(requests: Requests, *, converted: bool) -> None:
         read_blocks(
             cache.path,
-            offset=cache.offset,
+            offset=cache.files[0].offset,
             block_bytes=TILTS * cache.header.image_bytes,
             order=np.concatenate(requests)[::TILTS] // TILTS,
             converted=converted,

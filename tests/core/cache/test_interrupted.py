@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.core.cache.interrupted import ONE_IMAGE, build
+import pytest
+
+from tests.core.cache.interrupted import ONE_IMAGE, build, digest
 from tomodrgn.core.cache.prepare import build_cache
 from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
 
@@ -18,30 +19,40 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
 
 
-def lines_of(mode: str, folder: Path) -> list[str]:
+def lines_of(mode: str, folder: Path, *numbers: int) -> list[str]:
     """What a run of the interrupted builds prints."""
-    command = [sys.executable, "-m", "tests.core.cache.interrupted", mode, str(folder)]
+    folder.mkdir()
+    arguments = [mode, str(folder), *map(str, numbers)]
+    command = [sys.executable, "-m", "tests.core.cache.interrupted", *arguments]
     run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return run.stdout.split("\n")[:-1]
 
 
-def test_a_build_killed_at_any_moment_is_completed_to_the_same_file(tmp_path: Path) -> None:
-    folder = tmp_path / "killed"
-    folder.mkdir()
-    *digests, end = lines_of("killed", folder)
-    build(tmp_path / "whole.h5")
-    whole = hashlib.sha256((tmp_path / "whole.h5").read_bytes()).hexdigest()
-    assert set(digests) == {f"{whole} []"}
+@pytest.mark.parametrize(
+    ("n_files", "every"), [(1, 1), (2, 7), pytest.param(3, 1, marks=pytest.mark.slow)]
+)
+def test_a_build_killed_at_any_moment_is_completed_to_the_same_files(
+    tmp_path: Path, n_files: int, every: int
+) -> None:
+    *digests, end = lines_of("killed", tmp_path / "killed", n_files, every)
+    (tmp_path / "whole").mkdir()
+    build(tmp_path / "whole" / "cache.h5", n_files)
+    assert set(digests) == {digest(tmp_path / "whole")}
     assert end == "end"
-    assert len(digests) > 20  # three for each of four blocks, and those around them
+    assert len(digests) * every > 20  # three for each of four blocks, and those around them
 
 
 def test_of_two_builders_one_waits_and_uses_the_result(tmp_path: Path) -> None:
-    folder = tmp_path / "together"
-    folder.mkdir()
-    loaded = sorted(map(int, lines_of("together", folder)))
+    loaded = sorted(map(int, lines_of("together", tmp_path / "together", 1)))
     assert loaded == [0, build(tmp_path / "alone.h5")]
-    assert [path.name for path in folder.iterdir()] == ["cache.h5"]
+    assert [path.name for path in (tmp_path / "together").iterdir()] == ["cache.h5"]
+
+
+def test_two_builders_share_the_parts(tmp_path: Path) -> None:
+    loaded = list(map(int, lines_of("together", tmp_path / "together", 3)))
+    (tmp_path / "whole").mkdir()
+    assert sum(loaded) == build(tmp_path / "whole" / "cache.h5", 3)  # nothing was done twice
+    assert digest(tmp_path / "together") == digest(tmp_path / "whole")
 
 
 class _StopError(Exception):

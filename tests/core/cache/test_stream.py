@@ -142,7 +142,7 @@ def test_a_fault_of_the_requests_reaches_the_caller(many: CoefficientCache) -> N
 
 def test_a_file_that_ends_too_early_is_named(many: CoefficientCache) -> None:
     stat = many.path.stat()
-    os.truncate(many.path, many.offset + 10 * many.header.image_bytes)
+    os.truncate(many.path, many.files[0].offset + 10 * many.header.image_bytes)
     os.utime(many.path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     with pytest.raises(CacheError, match=r"many.h5: reading at byte \d+ failed"):
         list(source(many, "stream").batches([np.arange(many.n_images)]))

@@ -72,14 +72,42 @@ class Claim:
 @contextmanager
 def claimed(target: Path, *, patience_s: float = PATIENCE_S) -> Iterator[Claim]:
     """Hold the claim on ``target`` for the block; waits while another process holds it."""
-    path = target.with_name(f"{target.name}.claim")
-    claim = Claim(path, _this_process())
+    claim = _claim_on(target)
     _acquire(claim, patience_s)
+    with _beating(claim):
+        yield claim
+
+
+@contextmanager
+def claimed_if_free(target: Path) -> Iterator[Claim | None]:
+    """Hold the claim on ``target`` for the block, or None while another process holds it."""
+    claim = _claim_on(target)
+    if not _create(claim):
+        owner = _read_owner(claim.path)
+        if owner is None or not _is_gone(owner):
+            yield None
+            return
+        _set_aside(claim.path, owner)
+        if not _create(claim):
+            yield None
+            return
+    with _beating(claim):
+        yield claim
+
+
+def _claim_on(target: Path) -> Claim:
+    """A claim of this process that is still to be made."""
+    return Claim(target.with_name(f"{target.name}.claim"), _this_process())
+
+
+@contextmanager
+def _beating(claim: Claim) -> Iterator[None]:
+    """Keep a claim alive for the block, then let go of it."""
     stop = threading.Event()
     heart = threading.Thread(target=_beat, args=(claim, stop), daemon=True)
     heart.start()
     try:
-        yield claim
+        yield
     finally:
         stop.set()
         heart.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +22,7 @@ from tomodrgn.core.cache.positioned import (
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -48,12 +48,12 @@ class FileFetch:
     """One positioned read for each particle: its rows and small gaps between them.
 
     Attributes:
-        cache: the file.
-        descriptor: open for reading.
+        cache: the files.
+        descriptors: of each file, open for reading.
     """
 
     cache: CoefficientCache
-    descriptor: int
+    descriptors: Sequence[int]
     _dropped: threading.local = field(default_factory=threading.local)
 
     def __call__(self, rows: NDArray[np.int64], buffer: Tensor) -> None:
@@ -62,25 +62,29 @@ class FileFetch:
             return
         if rows.min() < 0 or rows.max() >= self.cache.n_images:
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {self.cache.n_images}")
-        for read in announced(self.descriptor, self._reads(rows, byte_view(buffer.numpy()))):
+        for read in announced(self._reads(rows, byte_view(buffer.numpy()))):
             self._read(read)
 
     def _reads(self, rows: NDArray[np.int64], wanted: memoryview) -> list[Read]:
         """What to read for rows, whose bytes go to ``wanted``; what lies between is dropped."""
-        size = self.cache.header.image_bytes
-        runs = consecutive_runs(rows)
+        size, files = self.cache.header.image_bytes, self.cache.files
+        firsts = np.array([file.first for file in files])
+        of_row = np.searchsorted(firsts, rows, side="right") - 1
+        runs = consecutive_runs(rows + of_row)  # a run ends with its file
+        of_run = of_row[runs.first]
         gaps = (runs.row[1:] - (runs.row + runs.length)[:-1]) * size
-        joined = (gaps >= 0) & (gaps <= GAP_BYTES)
+        joined = (gaps >= 0) & (gaps <= GAP_BYTES) & (np.diff(of_run) == 0)
         begins = np.flatnonzero(np.concatenate([[True], ~joined])).tolist()
         starts, stops = (runs.first * size).tolist(), ((runs.first + runs.length) * size).tolist()
-        offsets = (self.cache.offset + runs.row * size).tolist()
-        gap_sizes = gaps.tolist()
+        row_in_file = rows[runs.first] - firsts[of_run]
+        offsets = (np.array([file.offset for file in files])[of_run] + row_in_file * size).tolist()
+        gap_sizes, numbers = gaps.tolist(), of_run.tolist()
         reads = []
         for first, last in pairwise([*begins, len(starts)]):
             buffers = [wanted[starts[first] : stops[first]]]
             for run in range(first + 1, last):
                 buffers += [self._sink()[: gap_sizes[run - 1]], wanted[starts[run] : stops[run]]]
-            reads.append(Read(offsets[first], buffers))
+            reads.append(Read(self.descriptors[numbers[first]], offsets[first], buffers))
         return reads
 
     def _sink(self) -> memoryview:
@@ -93,10 +97,11 @@ class FileFetch:
     def _read(self, read: Read) -> None:
         """One read, with the file named in its errors."""
         try:
-            read_at(self.descriptor, read.buffers, read.offset)
+            read_at(read.descriptor, read.buffers, read.offset)
         except (OSError, EOFError) as error:
+            path = self.cache.files[self.descriptors.index(read.descriptor)].path
             raise CacheError(
-                f"{self.cache.path}: reading at byte {read.offset} failed ({error}); check the "
+                f"{path}: reading at byte {read.offset} failed ({error}); check the "
                 "disk, or give another --cache"
             ) from error
 
@@ -114,12 +119,13 @@ class MemoryFetch:
 
 @contextmanager
 def open_file(cache: CoefficientCache) -> Iterator[FileFetch]:
-    """Reads from the cache file while the block runs."""
-    descriptor = cache.open_file()
-    try:
-        yield FileFetch(cache, descriptor)
-    finally:
-        os.close(descriptor)
+    """Reads from the files of a cache while the block runs."""
+    with ExitStack() as stack:
+        descriptors = []
+        for file in cache.files:
+            descriptors.append(file.open_file())
+            stack.callback(os.close, descriptors[-1])
+        yield FileFetch(cache, descriptors)
 
 
 def load(cache: CoefficientCache, device: torch.device) -> Tensor:

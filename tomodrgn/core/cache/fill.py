@@ -8,7 +8,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import zip_longest
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,24 +15,25 @@ import torch
 
 from tomodrgn.core.cache.layout import coefficient_offset
 from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, write_at
-from tomodrgn.core.cache.progress import BlockPower
+from tomodrgn.core.cache.power import block_power, joint_power, typical_square
 from tomodrgn.core.cache.transform import build_transform
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.cache.claim import Claim
     from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.cache.power import BlockPower
     from tomodrgn.core.cache.progress import BuildRecord
 
     Progress = Callable[[int, int], None]
 
 FLOAT16_MAX = 65504.0
-_FLOAT16_HALF = 2.0**15  # where a restart puts the strongest image seen so far
+_FLOAT16_HALF = 2.0**15  # where a restart puts the strongest image
 _WEAKEST_RMS = 2.0**-8  # of a typical image; float16 begins to lose digits at 2**-14
 _SAMPLED_IMAGES = 256
 _NAMES_SHOWN = 5
@@ -59,16 +59,16 @@ def estimate_scale(job: BuildJob) -> float:
         return 1.0
     rows = job.blocks()[0][:_SAMPLED_IMAGES]
     squares = _squares(_coefficients(job, rows, _load(job, rows)))
-    typical = _power(squares[torch.isfinite(squares)]).typical
+    present = squares[torch.isfinite(squares) & (squares > 0)]
+    typical = float(present.median()) if len(present) else 0.0
     return _power_of_two(math.sqrt(typical / job.header.n_coefficients))
 
 
-def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -> float:
-    """Write all blocks that are missing; return the rms of all coefficients.
+def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -> None:
+    """Write all blocks that are missing, and note their power in the record.
 
     Raises:
-        DataError: images are not finite, or all zero.
-        RescaleError: the record's scale does not suit the images.
+        DataError: images are not finite.
         ClaimLostError: another process builds this cache.
     """
     blocks = job.blocks()
@@ -87,16 +87,15 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
             squares = _squares(coefficients)
             spoilt += list(rows[~torch.isfinite(squares).numpy()])
             if not spoilt:  # after the first spoilt image only the others are looked for
-                _check_range(coefficients, record.scale, job)
                 write(rows, coefficients)
                 if not claim.is_held():
                     raise ClaimLostError
-                note(number, _power(squares))
+                peak = float(torch.linalg.vector_norm(coefficients, ord=math.inf))
+                note(number, block_power(squares, peak))
             done += len(rows)
             progress(done, job.header.n_images)
     if spoilt:
         raise DataError(_name_spoilt(job, np.array(spoilt)))
-    return _total_rms(job, record)
 
 
 def _read_ahead(
@@ -158,33 +157,28 @@ def _writer(job: BuildJob, scale: float) -> Iterator[Callable[[NDArray[np.int64]
         os.close(descriptor)
 
 
-def _check_range(coefficients: Tensor, scale: float, job: BuildJob) -> None:
-    """Refuse a scale at which float16 would overflow."""
-    if job.header.dtype == "float32":
-        return
-    peak = float(torch.linalg.vector_norm(coefficients, ord=math.inf))
-    if peak / scale > FLOAT16_MAX:
-        raise RescaleError(_power_of_two(2 * peak / _FLOAT16_HALF))
+def settle(job: BuildJob, powers: Iterable[BlockPower], scale: float) -> float:
+    """Root of the mean squared modulus over all images, if ``scale`` suits them.
 
+    Args:
+        job: the whole cache.
+        powers: of all of its blocks.
+        scale: what they were divided by.
 
-def _total_rms(job: BuildJob, record: BuildRecord) -> float:
-    """Root of the mean squared modulus over all images."""
-    blocks = [record.power[number] for number in sorted(record.power)]
-    total = math.fsum(block.total for block in blocks)
-    if total == 0:
+    Raises:
+        DataError: all images are empty.
+        RescaleError: float16 would overflow, or lose digits of a typical image.
+    """
+    power = joint_power(powers)
+    if not power.total:
         raise DataError(f"{job.particles.source}: all images are empty; check the image stacks")
-    typical = median(block.typical for block in blocks if block.typical)
-    typical_rms = math.sqrt(typical / job.header.n_coefficients)
-    if job.header.dtype == "float16" and typical_rms / record.scale < _WEAKEST_RMS:
-        raise RescaleError(_power_of_two(typical_rms))
-    return math.sqrt(total / (job.header.n_images * job.header.n_coefficients))
-
-
-def _power(squares: Tensor) -> BlockPower:
-    """Total and median of the sums of squares of images."""
-    present = squares[squares > 0]
-    typical = float(present.median()) if len(present) else 0.0
-    return BlockPower(float(squares.sum()), typical)
+    if job.header.dtype == "float16":
+        typical_rms = math.sqrt(typical_square(power) / job.header.n_coefficients)
+        if power.peak / scale > FLOAT16_MAX:
+            raise RescaleError(_power_of_two(2 * power.peak / _FLOAT16_HALF))
+        if typical_rms / scale < _WEAKEST_RMS:
+            raise RescaleError(_power_of_two(typical_rms))
+    return math.sqrt(power.total[0] / (job.header.n_images * job.header.n_coefficients))
 
 
 def _power_of_two(size: float) -> float:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import tomodrgn
-from tomodrgn.core.cache.layout import CacheHeader
+from tomodrgn.core.cache.layout import CacheHeader, PartFile
 from tomodrgn.core.fourier.disc import half_plane_disc
+from tomodrgn.core.particles.selection import take_particles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 64 * 2**20
 """Pixels of one block of images; a build holds a few blocks at once."""
 
+FILE_BYTES = 64 * 10**9
+"""Most coefficients of a file, unless the number of files is given."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:
     """A cache to be built, and where its images come from.
 
     ``block_bytes`` bounds the pixels that are read at once, ``reserve_bytes`` is disk space that
-    must stay free.
+    must stay free. ``parts`` are the files of a cache of several, each with a job of its own.
     """
 
     path: Path
@@ -41,25 +46,44 @@ class BuildJob:
     header: CacheHeader
     reserve_bytes: float
     block_bytes: int
+    parts: tuple[PartFile, ...] = ()
 
     @property
     def partial(self) -> Path:
         """The cache while it is being built."""
-        return self.path.with_name(f"{self.path.name}.partial")
+        return partial_of(self.path)
 
     @property
     def record(self) -> Path:
         """The list of finished blocks."""
-        return self.path.with_name(f"{self.path.name}.progress")
+        return record_of(self.path)
+
+    @property
+    def images_per_block(self) -> int:
+        """Images that are read at once."""
+        return max(1, self.block_bytes // (4 * self.header.box_size_px**2))
 
     def blocks(self) -> list[NDArray[np.int64]]:
         """Image rows of each block, in the order of the input."""
         order = np.argsort(self.particles.source_image, kind="stable")
-        images = max(1, self.block_bytes // (4 * self.header.box_size_px**2))
-        return np.split(order, np.arange(images, len(order), images))
+        return np.split(order, np.arange(self.images_per_block, len(order), self.images_per_block))
+
+    def part(self, number: int) -> BuildJob:
+        """The job of one file of several, counted from 0."""
+        file, starts = self.parts[number], self.particles.starts[:-1]
+        mine = (starts >= file.first) & (starts < file.first + file.n_images)
+        return replace(
+            self,
+            path=self.path.with_name(file.name),
+            particles=take_particles(self.particles, mask=mine, reason="in another file"),
+            header=replace(self.header, n_images=file.n_images, part=number + 1),
+            parts=(),
+        )
 
     def digest(self) -> str:
         """Hash of everything that determines the content."""
+        if self.header.build:
+            return f"{self.header.build} {self.header.part}"
         particles = self.particles
         described = asdict(self.header) | {"block_bytes": self.block_bytes}
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
@@ -68,6 +92,16 @@ class BuildJob:
         for names in (particles.image_name, particles.tomogram, particles.name):
             digest.update("\0".join(names).encode())
         return digest.hexdigest()
+
+
+def partial_of(path: Path) -> Path:
+    """The name of a cache file while it is being built."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def record_of(path: Path) -> Path:
+    """The list of finished blocks of a cache file."""
+    return path.with_name(f"{path.name}.progress")
 
 
 def plan_build(
@@ -93,7 +127,7 @@ def plan_build(
         fingerprint=describe_source(reader),
         program_version=tomodrgn.__version__,
     )
-    return BuildJob(
+    job = BuildJob(
         path=Path(path),
         particles=particles,
         reader=reader,
@@ -101,6 +135,26 @@ def plan_build(
         header=header,
         reserve_bytes=spec.reserve_gb * 1e9,
         block_bytes=block_bytes,
+    )
+    n_files = spec.files or max(spec.processes, math.ceil(header.coefficient_bytes / FILE_BYTES))
+    parts = divide(job.path, particles, n_files)
+    if len(parts) == 1:
+        return job
+    digest = hashlib.sha256(f"{job.digest()} {len(parts)}".encode()).hexdigest()
+    return replace(job, parts=parts, header=replace(header, build=digest))
+
+
+def divide(path: Path, particles: ParticleSet, n_files: int) -> tuple[PartFile, ...]:
+    """Consecutive particles for each file, one at least, with even numbers of images."""
+    n = min(n_files, particles.n_particles)
+    counted = np.arange(n + 1)
+    middles = (particles.starts[1:] + particles.starts[:-1]) / 2
+    nearest = np.searchsorted(middles, counted * particles.n_images / n)
+    rising = np.maximum.accumulate(nearest - counted) + counted
+    bounds = particles.starts[np.minimum(rising, particles.n_particles - n + counted)].tolist()
+    return tuple(
+        PartFile(f"{path.stem}.{number}of{n}{path.suffix}", first, after - first)
+        for number, (first, after) in enumerate(pairwise(bounds), start=1)
     )
 
 

@@ -14,6 +14,10 @@
 Coefficients are those of :class:`~tomodrgn.core.fourier.disc.HalfPlaneDisc`, windowed, centred by
 the known shift and divided by ``scale``. They are written and read at the file offset of their
 dataset, not through HDF5; this module is the only one that speaks HDF5.
+
+The coefficients of a large cache lie in several files, each a cache of consecutive particles by
+itself. The file that was asked for then holds every column, and in place of the coefficients a
+virtual dataset that other programs read like any other.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from tomodrgn.core.cache.hdf5_writing import hdf5_writing
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -66,6 +70,9 @@ class CacheHeader:
         preparation: the preparation spec.
         fingerprint: the files behind the images.
         program_version: version of the program that built the cache.
+        build: digest of what a cache of several files holds, in each of them; empty in a cache of
+            one file.
+        part: number of this file among them, from 1; 0 in the file that names them all.
     """
 
     box_size_px: int
@@ -79,6 +86,8 @@ class CacheHeader:
     preparation: Mapping[str, Any]
     fingerprint: Mapping[str, Any]
     program_version: str
+    build: str = ""
+    part: int = 0
 
     @property
     def is_finished(self) -> bool:
@@ -96,8 +105,28 @@ class CacheHeader:
         return self.n_images * self.image_bytes
 
 
-def write_skeleton(path: Path, header: CacheHeader, particles: ParticleSet) -> None:
-    """Write a cache with every column, and room for coefficients that are still to come."""
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """One of several files of coefficients.
+
+    Attributes:
+        name: file name, in the folder of the file that names it.
+        first: its first image, counted over all files.
+        n_images: how many it holds.
+    """
+
+    name: str
+    first: int
+    n_images: int
+
+
+def write_skeleton(
+    path: Path, header: CacheHeader, particles: ParticleSet, parts: Sequence[PartFile] = ()
+) -> None:
+    """Write a cache with every column, and room for coefficients that are still to come.
+
+    With ``parts``, the coefficients are to come in these files instead.
+    """
     with hdf5_writing(path, "w") as file:
         file.attrs["encoding-type"] = ENCODING_TYPE
         file.attrs["encoding-version"] = ENCODING_VERSION
@@ -111,7 +140,10 @@ def write_skeleton(path: Path, header: CacheHeader, particles: ParticleSet) -> N
         _write_names(group, "tomogram", particles.tomogram)
         _write_names(group, "name", particles.name)
         group["start"] = particles.starts
-        _reserve_coefficients(file, header)
+        if parts:
+            _refer_to_coefficients(file, header, parts)
+        else:
+            _reserve_coefficients(file, header)
 
 
 def finish(path: Path, rms: float) -> None:
@@ -137,6 +169,18 @@ def is_cache(path: Path) -> bool:
             return bool(file.attrs.get("encoding-type") == ENCODING_TYPE)
     except OSError:
         return False
+
+
+def part_files(path: Path) -> tuple[PartFile, ...]:
+    """The files that hold the coefficients, in order; none where they lie in ``path`` itself."""
+    with _reading(path) as file:
+        coefficients = file[COEFFICIENTS]
+        sources = coefficients.virtual_sources() if coefficients.is_virtual else []
+        parts = []
+        for source in sources:
+            (first, *_), (last, *_) = source.vspace.get_select_bounds()
+            parts.append(PartFile(source.file_name, int(first), int(last - first + 1)))
+    return tuple(sorted(parts, key=lambda part: part.first))
 
 
 def coefficient_offset(path: Path) -> int:
@@ -191,7 +235,8 @@ def _parse_header(path: Path, attributes: Mapping[str, Any]) -> CacheHeader:
             f"{path}: the cache has layout version {version}, this program reads version "
             f"{ENCODING_VERSION}; use --rebuild-cache or another --cache"
         )
-    values = {f.name: _plain(attributes[f.name]) for f in fields(CacheHeader)}
+    known = [f.name for f in fields(CacheHeader) if f.name in attributes]
+    values = {name: _plain(attributes[name]) for name in known}
     for name in _JSON_ATTRIBUTES:
         values[name] = json.loads(values[name])
     return CacheHeader(**values)
@@ -234,3 +279,14 @@ def _reserve_coefficients(file: h5py.File, header: CacheHeader) -> None:
     space = h5py.h5s.create_simple((header.n_images, header.n_coefficients, 2))
     number = h5py.h5t.py_create(np.dtype(header.dtype))
     h5py.h5d.create(file.id, COEFFICIENTS.encode(), number, space, properties)
+
+
+def _refer_to_coefficients(file: h5py.File, header: CacheHeader, parts: Sequence[PartFile]) -> None:
+    """Show the coefficients of other files, which may still be missing, as one dataset."""
+    number = np.dtype(header.dtype)
+    layout = h5py.VirtualLayout((header.n_images, header.n_coefficients, 2), number)
+    for part in parts:
+        shape = (part.n_images, header.n_coefficients, 2)
+        source = h5py.VirtualSource(part.name, COEFFICIENTS, shape, number)
+        layout[part.first : part.first + part.n_images] = source
+    file.create_virtual_dataset(COEFFICIENTS, layout)

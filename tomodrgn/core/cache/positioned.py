@@ -55,10 +55,12 @@ class Read:
     """Bytes of a file and where they go.
 
     Attributes:
+        descriptor: of the file.
         offset: place of the first byte in the file.
         buffers: filled one after another.
     """
 
+    descriptor: int
     offset: int
     buffers: Sequence[memoryview]
 
@@ -82,7 +84,7 @@ def write_at(descriptor: int, buffers: Sequence[memoryview], offset: int) -> Non
     _move(os.pwritev, descriptor, buffers, offset)
 
 
-def announced(descriptor: int, reads: Sequence[Read]) -> Iterator[Read]:
+def announced(reads: Sequence[Read]) -> Iterator[Read]:
     """Each read in turn, when the system has begun with it and with some that follow.
 
     A disk that knows of many reads serves them faster than one after another. Announcing is a hint:
@@ -91,19 +93,19 @@ def announced(descriptor: int, reads: Sequence[Read]) -> Iterator[Read]:
     told, ahead = 0, 0
     for read in reads:
         while told < len(reads) and ahead < ANNOUNCED_BYTES:
-            _announce(descriptor, reads[told])
+            _announce(reads[told])
             ahead += reads[told].n_bytes
             told += 1
         yield read
         ahead -= read.n_bytes
 
 
-def _announce(descriptor: int, read: Read) -> None:
+def _announce(read: Read) -> None:
     advise = getattr(os, "posix_fadvise", None)
     if advise is not None:
         with suppress(OSError):
             n_bytes = min(read.n_bytes, ANNOUNCED_BYTES)
-            advise(descriptor, read.offset, n_bytes, os.POSIX_FADV_WILLNEED)
+            advise(read.descriptor, read.offset, n_bytes, os.POSIX_FADV_WILLNEED)
 
 
 def byte_view(array: NDArray[np.generic]) -> memoryview:

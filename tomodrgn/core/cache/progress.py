@@ -10,26 +10,14 @@ import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tomodrgn.core.cache.power import BlockPower
 from tomodrgn.core.files.atomic import write_text_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPower:
-    """Sums of squared moduli over images of one block.
-
-    Attributes:
-        total: over all of its images.
-        typical: median over its images that are not empty; 0 where all are.
-    """
-
-    total: float
-    typical: float
 
 
 @dataclass
@@ -83,10 +71,18 @@ def read_record(path: Path, job: str) -> BuildRecord | None:
         first, *blocks = [json.loads(line) for line in whole]
         if first["job"] != job:
             return None
-        power = {line["block"]: _power(line["total"], line["typical"]) for line in blocks}
+        power = {line["block"]: _power(line) for line in blocks}
         return BuildRecord(path, job, float.fromhex(first["scale"]), power)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def count_blocks(path: Path) -> int:
+    """Finished blocks in a record, of whatever job; 0 where there is none."""
+    try:
+        return max(0, path.read_bytes().count(b"\n") - 1)
+    except OSError:
+        return 0
 
 
 def _first_line(job: str, scale: float) -> str:
@@ -94,9 +90,18 @@ def _first_line(job: str, scale: float) -> str:
 
 
 def _block_line(block: int, power: BlockPower) -> str:
-    line = {"block": block, "total": power.total.hex(), "typical": power.typical.hex()}
+    line = {
+        "block": block,
+        "total": [part.hex() for part in power.total],
+        "octaves": power.octaves,
+        "peak": power.peak.hex(),
+    }
     return json.dumps(line) + "\n"
 
 
-def _power(total: str, typical: str) -> BlockPower:
-    return BlockPower(float.fromhex(total), float.fromhex(typical))
+def _power(line: dict[str, Any]) -> BlockPower:
+    return BlockPower(
+        tuple(map(float.fromhex, line["total"])),
+        {int(octave): images for octave, images in line["octaves"].items()},
+        float.fromhex(line["peak"]),
+    )

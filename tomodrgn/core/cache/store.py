@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.cache import layout
+from tomodrgn.core.cache.attempt import file_identity
 from tomodrgn.core.cache.job import describe_preparation, describe_source, plan_build
-from tomodrgn.core.cache.prepare import build_unless_built, file_identity
+from tomodrgn.core.cache.prepare import build_unless_built
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
@@ -36,20 +37,55 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CoefficientCache:
-    """A finished cache on disk; holds no open file, so it may be pickled, forked and shared.
+class CoefficientFile:
+    """A file of coefficients of consecutive images.
 
     Attributes:
         path: the file.
-        header: its root attributes.
+        first: row of the cache that its first image has.
         offset: byte at which the coefficients begin.
         identity: what changes when the file is replaced.
     """
 
     path: Path
-    header: layout.CacheHeader
+    first: int
     offset: int
     identity: tuple[int, int]
+
+    def open_file(self) -> int:
+        """Descriptor of the file for reading, if it is still the one that was checked.
+
+        Raises:
+            CacheError: the file is gone, or another one has taken its place.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise CacheError(
+                f"{self.path}: the cache cannot be opened ({error.strerror})"
+            ) from error
+        stat = os.fstat(descriptor)
+        if (stat.st_ino, stat.st_mtime_ns) != self.identity:
+            os.close(descriptor)
+            raise CacheError(
+                f"{self.path}: the cache was replaced while it was in use; start this run again"
+            )
+        return descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class CoefficientCache:
+    """A finished cache on disk; holds no open file, so it may be pickled, forked and shared.
+
+    Attributes:
+        path: the file that was asked for.
+        header: its root attributes.
+        files: where the coefficients lie, in the order of the rows: the file itself, or its parts.
+    """
+
+    path: Path
+    header: layout.CacheHeader
+    files: tuple[CoefficientFile, ...]
 
     @property
     def rms(self) -> float:
@@ -93,26 +129,6 @@ class CoefficientCache:
             )
         return rows
 
-    def open_file(self) -> int:
-        """Descriptor of the file for reading, if it is still the one that was checked.
-
-        Raises:
-            CacheError: the file is gone, or another one has taken its place.
-        """
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY)
-        except OSError as error:
-            raise CacheError(
-                f"{self.path}: the cache cannot be opened ({error.strerror})"
-            ) from error
-        stat = os.fstat(descriptor)
-        if (stat.st_ino, stat.st_mtime_ns) != self.identity:
-            os.close(descriptor)
-            raise CacheError(
-                f"{self.path}: the cache was replaced while it was in use; start this run again"
-            )
-        return descriptor
-
 
 def open_cache(
     path: Path, particles: ParticleSet, reader: Reader, preparation: PreparationSpec
@@ -129,20 +145,55 @@ def open_cache(
         CacheError: the file is missing, foreign, unfinished or stale; the message says why.
     """
     path = Path(path)
-    identity = file_identity(path)
-    if identity is None:
+    if file_identity(path) is None:
         raise CacheError(
             f"{path}: there is no cache; build it with tomodrgn prepare --cache {path}"
         )
     header = layout.read_header(path)
-    offset = layout.coefficient_offset(path)
-    if not header.is_finished or path.stat().st_size < offset + header.coefficient_bytes:
-        raise CacheError(f"{path}: the cache is incomplete; {REBUILD}")
+    if header.part:
+        raise CacheError(
+            f"{path}: this is part {header.part} of a cache; give the file that all parts belong to"
+        )
+    files = _open_files(path, header)
     _require_equal(path, "preparation", header.preparation, describe_preparation(preparation))
     _require_equal(path, "input", header.fingerprint, describe_source(reader))
-    cache = CoefficientCache(path, header, offset, identity)
+    cache = CoefficientCache(path, header, files)
     cache.rows(particles)
     return cache
+
+
+def _open_files(path: Path, header: layout.CacheHeader) -> tuple[CoefficientFile, ...]:
+    """The files behind a cache, if all are there, whole and of one build."""
+    parts = layout.part_files(path)
+    files = [_open_part(path, header, part, number) for number, part in enumerate(parts, start=1)]
+    return tuple(files) or (_open_one(path, header, 0),)
+
+
+def _open_part(
+    path: Path, header: layout.CacheHeader, part: layout.PartFile, number: int
+) -> CoefficientFile:
+    """One of several files of a cache."""
+    beside = path.with_name(part.name)
+    if file_identity(beside) is None:
+        raise CacheError(
+            f"{beside}: this part of {path.name} is missing; put it back, or {REBUILD}"
+        )
+    found = layout.read_header(beside)
+    if found != replace(header, part=number, n_images=part.n_images):
+        raise CacheError(
+            f"{beside}: this is no part of {path.name}, or one of another build; put the part "
+            f"back that belongs to it, or {REBUILD}"
+        )
+    return _open_one(beside, found, part.first)
+
+
+def _open_one(path: Path, header: layout.CacheHeader, first: int) -> CoefficientFile:
+    """A file of coefficients, if all of them are there."""
+    offset, identity = layout.coefficient_offset(path), file_identity(path)
+    whole = path.stat().st_size >= offset + header.coefficient_bytes
+    if identity is None or not header.is_finished or not whole:
+        raise CacheError(f"{path}: the cache is incomplete; {REBUILD}")
+    return CoefficientFile(path, first, offset, identity)
 
 
 def ensure_cache(
@@ -166,7 +217,7 @@ def ensure_cache(
         if seen is not None:
             _require_cache(path)
         job = plan_build(path, particles, reader, preparation, spec)
-        build_unless_built(job, seen, progress)
+        build_unless_built(job, seen, progress, processes=spec.processes)
     cache = open_cache(path, particles, reader, preparation)
     if np.dtype(cache.header.dtype).itemsize < np.dtype(spec.dtype).itemsize:
         raise CacheError(

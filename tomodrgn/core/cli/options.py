@@ -157,7 +157,12 @@ TRAIN_VAE_OPTIONS: Final = (
     Classic("--activation", "encoder.activation decoder.activation"),
 )
 
-PREPARE_OPTIONS: Final = (*RUN_OPTIONS, *DEVICE_OPTIONS)
+PREPARE_OPTIONS: Final = (
+    *RUN_OPTIONS,
+    Classic("--cache-files", "cache.files"),
+    Classic("--processes", "cache.processes"),
+    *DEVICE_OPTIONS,
+)
 
 CHECK_DATA_OPTIONS: Final = tuple(
     row

@@ -98,6 +98,11 @@ class CacheSpec(Spec):
     """Where coefficients are held: on the device, in memory, or streamed from the file."""
     dtype: Literal["float16", "float32"] = "float16"
     """Number type of the stored coefficients."""
+    files: PositiveInt | None = None
+    """Files that share the coefficients of a cache that is built; by default one for every 64 GB,
+    and at least one for each process."""
+    processes: PositiveInt = 1
+    """Processes of this machine that build the files of a cache, one file each at a time."""
     rebuild: bool = False
     """Build the cache anew even if one is there."""
     readers: PositiveInt = 3
