@@ -84,6 +84,14 @@ def test_missing_stack(data: DataSet, refuse_training: Refuse) -> None:
     assert message.endswith("--datadir")
 
 
+def test_datadir_that_does_not_exist(data: DataSet, refuse_training: Refuse) -> None:
+    message = refuse_training("--datadir", "nowhere")
+    assert (
+        message
+        == f"--datadir nowhere: does not exist; give the folder of the stacks of {data.star}"
+    )
+
+
 @pytest.mark.parametrize("n_bytes", [0, 500, 1500])
 def test_truncated_stack(data: DataSet, refuse_training: Refuse, n_bytes: int) -> None:
     stack = data.stacks[1]

@@ -268,6 +268,7 @@ def test_a_missing_stack_is_reported_with_every_path_tried(
     path = write_series(series)
     for stack in stacks:
         stack.unlink()
+    (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=r"stacks/0.mrcs is missing \(2 of 2 stacks are\)") as error:
         _reader(path, datadir=tmp_path / "data").read()
     tried = [tmp_path / "stacks", tmp_path / "data" / "stacks", tmp_path / "data"]

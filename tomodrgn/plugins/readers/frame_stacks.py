@@ -17,7 +17,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import MrcHeader, read_mrc_header, read_mrc_slices
-from tomodrgn.plugins.readers.image_stacks import is_file
+from tomodrgn.plugins.readers.image_stacks import is_file, stack_folder
 from tomodrgn.plugins.readers.set_columns import STACK
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def find_stacks(
                 f"a stack of its own, with an image per frame; extract the particles as 2-D stacks"
             )
     batches = [names[i : i + _STACKS_PER_BATCH] for i in range(0, len(names), _STACKS_PER_BATCH)]
-    folder = datadir or star.parent
+    folder = stack_folder(star, datadir)
     with ThreadPoolExecutor(_THREADS) as pool:
         found = [stack for batch in pool.map(lambda some: _inspect(some, star, folder), batches)
                  for stack in batch]  # fmt: skip

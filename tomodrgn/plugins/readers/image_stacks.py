@@ -85,7 +85,7 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
             f"{star}: row {row + 1}: image name {quote_value(names[row])} is not N@stack with N "
             "from 1"
         )
-    found = _find_stacks(paths, star, datadir or star.parent)
+    found = _find_stacks(paths, star, stack_folder(star, datadir))
     distinct = {path: index for index, path in enumerate(dict.fromkeys(found))}
     stack = np.array([distinct[path] for path in found], dtype=np.int64)[written]
     headers = tuple(read_mrc_header(path) for path in distinct)
@@ -156,6 +156,20 @@ def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
             f"are); tried {', '.join(tried)}; give the folder of the stacks with --datadir"
         )
     return found
+
+
+def stack_folder(star: Path, datadir: Path | None) -> Path:
+    """The folder of the stacks: the one that was given, or that of the STAR file.
+
+    Raises:
+        DataError: the one that was given is not a folder.
+    """
+    if datadir is None:
+        return star.parent
+    if not datadir.is_dir():
+        what = "is not a folder" if datadir.exists() else "does not exist"
+        raise DataError(f"--datadir {datadir}: {what}; give the folder of the stacks of {star}")
+    return datadir
 
 
 def is_file(path: Path) -> bool:
