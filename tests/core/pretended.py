@@ -20,12 +20,12 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from tomodrgn.core.fourier.grids import grid_shells
+
 DEVICE = torch.device("meta")
 
 _ATEN = torch.ops.aten
 _COPIES = (_ATEN._to_copy.default, _ATEN.copy_.default)
-_READ = _ATEN._local_scalar_dense.default
-_WAITING = (_READ, _ATEN.bincount.default, _ATEN.nonzero.default, _ATEN.linalg_cholesky_ex.default)
 
 
 class Waits(TorchDispatchMode):
@@ -47,13 +47,14 @@ class Waits(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         given = [each for each in tree_flatten((args, kwargs))[0] if torch.is_tensor(each)]
-        answer = _one(args[0]) if func is _READ else func(*args, **kwargs)
+        is_pretended = func in _PRETENDED and (func is not _INDEX or _chooses(args))
+        answer = (_PRETENDED[func] if is_pretended else func)(*args, **kwargs)
         if kwargs.get("pin_memory"):
             self.pin(answer)
         away = any(map(_is_away, given))
         if func in _COPIES:
             waits = self._copy_waits(func, args, kwargs, answer)
-        elif func in _WAITING:
+        elif is_pretended:
             waits = away
         else:  # an index, for example, that lies on the host
             waits = away and any(each.dim() and not _is_away(each) for each in given)
@@ -78,6 +79,39 @@ def _is_away(tensor: torch.Tensor) -> bool:
 def _one(tensor: torch.Tensor) -> bool | int | float:
     number = 1.0 if tensor.is_floating_point() else 1
     return True if tensor.dtype == torch.bool else number
+
+
+def _counts(
+    values: torch.Tensor, weights: torch.Tensor | None = None, minlength: int = 0
+) -> torch.Tensor:
+    return values.new_ones(minlength, dtype=torch.int64 if weights is None else weights.dtype)
+
+
+def _all_places(mask: torch.Tensor) -> torch.Tensor:
+    return mask.new_zeros((mask.numel(), mask.dim()), dtype=torch.int64)
+
+
+def _at(values: torch.Tensor, places: list[torch.Tensor | None]) -> torch.Tensor:
+    """Values at places, all of them where a mask chooses."""
+    chosen: list[torch.Tensor | None] = []
+    for place in places:
+        is_mask = place is not None and place.dtype == torch.bool
+        chosen += _all_places(place).unbind(1) if is_mask else [place]
+    return _INDEX(values, chosen)
+
+
+def _chooses(args: Any) -> bool:
+    return any(place is not None and place.dtype == torch.bool for place in args[1])
+
+
+_INDEX = _ATEN.index.Tensor
+_PRETENDED = {
+    _ATEN._local_scalar_dense.default: _one,
+    _ATEN.bincount.default: _counts,
+    _ATEN.nonzero.default: _all_places,
+    _INDEX: _at,
+}
+"""What cannot be known without numbers: the host has to wait for it."""
 
 
 @contextlib.contextmanager
@@ -111,5 +145,8 @@ def pretending(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waits]:
     monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
     fused = "_get_fused_kernels_supported_devices"
     monkeypatch.setattr(import_module("torch.optim.optimizer"), fused, lambda: ["meta"])
-    with FakeTensorMode(allow_non_fake_inputs=True), waits:
-        yield waits
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), waits:
+            yield waits
+    finally:
+        grid_shells.cache_clear()  # the one function that keeps tensors

@@ -214,7 +214,7 @@ class ClassHalves:
         prior = wiener_prior(weights, fsc)
         own_weights = torch.stack([_weights(each) for each in sums]).mean(0)
         if is_start:
-            own_fsc, own_prior = torch.zeros_like(own_weights), _STARTING_PRIOR * own_weights
+            own_fsc, own_prior = fsc.new_zeros(own_weights.shape), _STARTING_PRIOR * own_weights
         else:
             rough = [self.differences(each, _WEAK_PRIOR * own_weights) for each in sums]
             own_fsc = torch.stack([smooth_fsc(*pair) for pair in zip(*rough, strict=True)])

@@ -88,9 +88,8 @@ def run_class_pass(
         gains.append(gain)
         shares.append(share)
         squared = _squared_error(block, slices, error, share)
-        residual += torch.bincount(images.shells, squared.double(), minlength=n_shells)
-        noise = block.noise_power.sum(0).double()
-        transfer += torch.bincount(images.shells, noise, minlength=n_shells)
+        residual.index_add_(0, images.shells, squared.double())
+        transfer.index_add_(0, images.shells, block.noise_power.sum(0).double())
         if sums is not None:
             add_block(sums, block, weight, share)
     return ClassPass(

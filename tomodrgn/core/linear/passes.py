@@ -68,7 +68,8 @@ class _ShellSums:
         self.signal += self._of(block.signal_transfer.square())
 
     def _of(self, values: Tensor) -> Tensor:
-        return torch.bincount(self._shells, values.sum(0).double(), minlength=len(self.residual))
+        sums = torch.zeros_like(self.residual)  # bincount would wait for the device
+        return sums.index_add_(0, self._shells, values.sum(0).double())
 
 
 def run_pass(

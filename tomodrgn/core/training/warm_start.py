@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from tomodrgn.core.crossing import send
 from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.posterior import divergence_between, draw
@@ -74,7 +75,7 @@ class Teacher:
     def posterior_of(self, rows: NDArray[np.int64]) -> Posterior:
         """(b, Z) of some particles."""
         mean, log_variance = self.posterior
-        found = torch.from_numpy(rows).to(mean.device)
+        found = send(rows, mean.device)
         mean = mean[found] / self.unit
         log_variance = log_variance[found] - 2 * self.unit.log()
         return Posterior(_resized(mean, self.latent_dim), _resized(log_variance, self.latent_dim))
@@ -138,8 +139,8 @@ def fit_decoder(
             workers=devices.workers,
         )
         optimizer.step()
-        errors.append(float(error / slices.coefficients.square().sum()))
-    return float(np.mean(errors[-_LAST:]))
+        errors.append(error / slices.coefficients.square().sum())
+    return float(torch.stack(errors[-_LAST:]).mean())
 
 
 def fit_encoder(
@@ -172,9 +173,9 @@ def fit_encoder(
     n_particles = sampler.particles.n_particles
     per_pass = -(-n_particles // ENCODER_BATCH)
     n_passes = max(_FEWEST_PASSES, -(-n_steps // per_pass))
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64, device=builder.device)
     for epoch in range(n_passes):
-        total = 0.0
+        total.zero_()
         batches = sampler.epoch(epoch, batch_size=ENCODER_BATCH)
         seen = enumerate(with_coefficients(batches, source, cache_rows))
         for index, (batch, coefficients) in seen:
@@ -187,8 +188,8 @@ def fit_encoder(
             loss = divergence_between(known, found)
             loss.mean().backward()
             optimizer.step()
-            total += float(loss.detach().sum())
-    return total / n_particles
+            total += loss.detach().sum()
+    return float(total) / n_particles
 
 
 def _slices(
@@ -197,11 +198,11 @@ def _slices(
     """Noiseless slices in random directions, each of another latent (slices, Z)."""
     rows = rng.integers(0, len(teacher.posterior.mean), _SLICES)
     posterior = teacher.posterior_of(rows)
-    noise = torch.from_numpy(rng.standard_normal(posterior.mean.shape)).to(posterior.mean)
+    noise = send(rng.standard_normal(posterior.mean.shape), disc_freqs.device).to(posterior.mean)
     latent = draw(posterior, noise)
     chosen = np.sort(rng.permutation(len(disc_freqs))[:_COEFFICIENTS])
-    freqs = disc_freqs[torch.from_numpy(chosen).to(disc_freqs.device)]
-    rotation = torch.from_numpy(random_rotations(_SLICES, rng)).to(freqs)
+    freqs = disc_freqs[send(chosen, disc_freqs.device)]
+    rotation = send(random_rotations(_SLICES, rng), freqs.device).to(freqs)
     counts = torch.full((_SLICES,), len(freqs), device=freqs.device)
     points = (freqs @ rotation[:, :2]).flatten(0, 1)
     answer = teacher.coefficients(points, latent, counts)
