@@ -79,22 +79,25 @@ def run_class_pass(
     sums = empty_sums(n_classes, images.box_size_px, like=maps) if collect else None
     residual = torch.zeros(n_shells, device=maps.device, dtype=torch.float64)
     transfer = torch.zeros_like(residual)
-    gains, shares = [], []
+    gains = maps.new_empty((len(rows), 2, n_classes))  # small results between blocks that go
+    shares = maps.new_empty((len(rows), n_classes))  # would leave holes in memory
+    done = 0
     for block in images.blocks(rows):
         slices = spectra.at(block)
         error = block.signal - block.power * slices[0]
         gain = _gains(block, slices[1:], error, weight)
         share = assign(block.particles, gain.sum(1))
-        gains.append(gain)
-        shares.append(share)
+        here = slice(done, done + len(block.particles))
+        gains[here], shares[here] = gain, share
+        done = here.stop
         squared = _squared_error(block, slices, error, share)
         residual.index_add_(0, images.shells, squared.double())
         transfer.index_add_(0, images.shells, block.noise_power.sum(0).double())
         if sums is not None:
             add_block(sums, block, weight, share)
     return ClassPass(
-        gains=torch.cat(gains),
-        shares=torch.cat(shares),
+        gains=gains,
+        shares=shares,
         sums=sums,
         residual=residual,
         noise_transfer=transfer,

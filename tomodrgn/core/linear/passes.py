@@ -96,20 +96,21 @@ def run_pass(
     sums = empty_basis_sums(n_maps, images.box_size_px, maps.device) if collect else None
     shells = _ShellSums(images.shells, len(precision))
     weight = precision[images.shells]
-    matrices, vectors = [], []
+    n_latents = len(maps) - 1
+    matrices = maps.new_empty((len(rows), 2, n_latents, n_latents))  # small results between blocks
+    vectors = maps.new_empty((len(rows), 2, n_latents))  # that go would leave holes in memory
     done = 0
     for block in images.blocks(rows):
         slices = spectra.at(block)
         matrix, vector = _terms(block, slices, weight)
         found = posterior(matrix.sum(1), vector.sum(1))
-        matrices.append(matrix)
-        vectors.append(vector)
-        shells.add(block, _squared_error(block, slices, found))
         here = slice(done, done + len(block.particles))
+        matrices[here], vectors[here] = matrix, vector
+        shells.add(block, _squared_error(block, slices, found))
         if sums is not None:
             sums.add(block, weight, *_moments(found if known is None else known[here]))
         done = here.stop
-    terms = LatentTerms(torch.cat(matrices), torch.cat(vectors))
+    terms = LatentTerms(matrices, vectors)
     return Pass(
         terms=terms,
         found=terms.posterior(),
