@@ -45,7 +45,9 @@ class StackReader:
         return {"stack": str(self.path)}
 
 
-def measure(folder: Path, *, box_size_px: int, size_gb: float, pages: Pages) -> Row:
+def measure(
+    folder: Path, *, box_size_px: int, size_gb: float, pages: Pages, processes: int = 1
+) -> Row:
     """Read a stack of noise alone, then prepare it."""
     particles = regular_particles(
         int(size_gb * 1e9 / (4 * box_size_px**2 * TILTS)) + 1, box_size_px
@@ -57,22 +59,31 @@ def measure(folder: Path, *, box_size_px: int, size_gb: float, pages: Pages) -> 
     set_pages(stack, pages)
     read_s = read_sequentially(stack)
     set_pages(stack, pages)
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), _processor_s()
     reader = StackReader(stack, particles)
-    build_cache(cache, particles, reader, PreparationSpec(), CacheSpec(reserve_gb=0))
-    prepare_s = time.perf_counter() - begun
+    spec = CacheSpec(reserve_gb=0, processes=processes)
+    build_cache(cache, particles, reader, PreparationSpec(), spec)
+    prepare_s, processor_s = time.perf_counter() - begun, _processor_s() - used
     n_bytes = stack.stat().st_size
-    for path in (stack, cache):
+    for path in (stack, *folder.glob("prepared*.h5")):
         path.unlink()
     return {
         "pages": pages,
+        "processes": processes,
         "box_px": box_size_px,
         "images": particles.n_images,
         "read_gb_per_s": n_bytes / read_s / 1e9,
         "prepared_gb_per_s": n_bytes / prepare_s / 1e9,
         "images_per_s": particles.n_images / prepare_s,
+        "images_per_processor_s": particles.n_images / processor_s,
         "percent_of_read": 100 * read_s / prepare_s,
     }
+
+
+def _processor_s() -> float:
+    """Processor time of this process and of those that it has started and that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def main(arguments: list[str]) -> None:
@@ -80,12 +91,19 @@ def main(arguments: list[str]) -> None:
     made = parser("prepare", __doc__ or "")
     made.add_argument("--size-gb", type=float, default=1.0, help="size of the stack")
     made.add_argument("--box", type=int, default=96, help="box edge in px")
+    made.add_argument("--processes", type=int, default=1, help="processes that prepare")
     made.add_argument("--folder", type=Path, help="where to write stack and cache")
     options = made.parse_args(arguments)
     states: tuple[Pages, ...] = ("warm", "cold")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = [
-            measure(Path(folder), box_size_px=options.box, size_gb=options.size_gb, pages=pages)
+            measure(
+                Path(folder),
+                box_size_px=options.box,
+                size_gb=options.size_gb,
+                pages=pages,
+                processes=options.processes,
+            )
             for pages in states
         ]
     report("prepare", rows, options.json)

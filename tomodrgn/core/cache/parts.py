@@ -148,7 +148,8 @@ def _is_current(job: BuildJob, scale: float) -> bool:
 
 def _fill_all(job: BuildJob, scale: float, processes: int, show: Show) -> None:
     """Fill the parts that nobody fills, then those whose builders died."""
-    work = in_turn if processes == 1 else in_processes(processes)
+    count = min(processes, len(job.parts))
+    work = in_turn if count == 1 else in_processes(count)
     waits = False
     while _is_current(job, scale):
         left = [number for number in range(len(job.parts)) if _record(job, number, scale) is None]

@@ -134,6 +134,11 @@ def open_or_build(
     make_folder(path.parent)
     if run.cache.rebuild or not path.exists():
         blocks = block_term(BLOCK_BYTES, particles.n_images, particles.box_size_px)
-        announce(Footprint(host=(blocks,)), None, way_out="take a smaller box (--downsample)")
+        announce(
+            Footprint(host=(blocks,)),
+            None,
+            way_out="take a smaller box (--downsample) or fewer --processes",
+            processes=run.cache.processes,
+        )
     with show_progress("preparing images") as progress:
         return ensure_cache(path, particles, reader, run.preparation, run.cache, progress=progress)
