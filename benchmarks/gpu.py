@@ -11,6 +11,7 @@ import torch
 from benchmarks import decode, train
 from benchmarks.report import Row, parser, report
 from tomodrgn.core.fourier.disc import half_plane_disc
+from tomodrgn.core.model.fused_choice import verdicts
 
 PARTICLES, TILTS = 22_291, 41
 """The set that epochs are extrapolated to."""
@@ -48,6 +49,11 @@ def measure(box_size_px: int, *, n_particles: int, batch_size: int, n_volumes: i
     }
 
 
+def paths() -> list[str]:
+    """Which path the decoders took while they were trained, with the rates of both, and why."""
+    return [f"training, widths {key[1]}: {found.why}" for key, found in verdicts.items()]
+
+
 def main(arguments: list[str]) -> None:
     """Print a row per box."""
     made = parser("gpu", __doc__ or "")
@@ -70,5 +76,6 @@ def main(arguments: list[str]) -> None:
                 n_volumes=options.volumes,
             )
         )
+    print("\n".join(paths()))
     print(f"epochs of {PARTICLES:,} particles of {TILTS} tilts")
     report("gpu", rows, options.json)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from tomodrgn.core.model.conditions import answers_for_conditions
+from tomodrgn.core.model.fused_choice import TRIAL_ROWS, fused_sweep
 from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.core.model.sweep import MlpSweep
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.interfaces import DecoderContext, PositionalEncoding, SweepGradients
+    from tomodrgn.core.model.fused_sweep import FusedSweep
     from tomodrgn.core.model.sweep import AnswerGradient
     from tomodrgn.plugins.decoders import FourierMlpSpec
 
@@ -53,20 +55,26 @@ class FourierMlp(nn.Module):
     def sweep(self, latent: Tensor | None) -> FourierMlpSweep | None:
         """Forward and backward in one go, see :class:`~tomodrgn.core.interfaces.SweepingDecoder`.
 
-        None on devices other than the CPU, and where other weights learn than those of the layers.
+        None where other weights learn than those of the layers, on GPUs where fused layers do not
+        prove faster, and on devices of other kinds.
         """
         weight = next(self.decoder.parameters())
         all_learn = all(parameter.requires_grad for parameter in self.decoder.parameters())
         has_others = len(list(self.parameters())) > len(list(self.decoder.parameters()))
-        if has_others or not all_learn or weight.device.type != "cpu":
+        if has_others or not all_learn:
             return None
-        return FourierMlpSweep(self.encoding, MlpSweep(self.decoder, latent))
+        if weight.device.type == "cpu":
+            return FourierMlpSweep(self.encoding, MlpSweep(self.decoder, latent))
+        if weight.device.type != "cuda":
+            return None
+        fused = fused_sweep(self.decoder, latent, lambda: self._features(_trial_freqs(weight)))
+        return None if fused is None else FourierMlpSweep(self.encoding, fused)
 
 
 class FourierMlpSweep:
     """Gradients of a :class:`FourierMlp`, collected over rows."""
 
-    def __init__(self, encoding: PositionalEncoding | None, layers: MlpSweep) -> None:
+    def __init__(self, encoding: PositionalEncoding | None, layers: MlpSweep | FusedSweep) -> None:
         self._encoding = encoding
         self._layers = layers
 
@@ -85,3 +93,9 @@ def encoded(freqs: Tensor, encoding: PositionalEncoding | None) -> Tensor:
         return freqs
     with torch.autocast(freqs.device.type, enabled=False):  # phases need all their digits
         return encoding(freqs)
+
+
+def _trial_freqs(like: Tensor) -> Tensor:
+    """(N, 3) frequencies of a step as far as speed and rounding go, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    return (torch.rand(TRIAL_ROWS, 3, generator=generator) - 0.5).to(like)
