@@ -40,6 +40,23 @@ def test_gradients_reach_the_features() -> None:
     assert torch.autograd.gradcheck(lambda rows: mlp._fused(rows, None, None), features)
 
 
+def test_autocast_takes_no_digits_from_the_fused_path() -> None:
+    torch.manual_seed(0)
+    mlp = ResidualMlp(20, 3, 32, 2, "relu")
+    features, spread = torch.randn(50, 12), torch.tensor([10, 25, 15])
+    latent = torch.randn(3, 8).requires_grad_()
+    found = []
+    for enabled in (False, True):
+        mlp.zero_grad()
+        latent.grad = None
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = mlp(features, latent, spread).square().sum()
+        loss.backward()
+        found.append(gradients(mlp, latent))
+    for plain, under_autocast in zip(*found, strict=True):
+        assert torch.equal(plain, under_autocast)
+
+
 def test_a_row_does_not_depend_on_the_others() -> None:
     torch.manual_seed(0)
     mlp = ResidualMlp(6, 2, 16, 3, "relu")

@@ -131,9 +131,8 @@ def decoder_gradients(
     def work(worker: int) -> _Share:
         own = chunks[worker :: workers.n]
         with autocast():
-            return _sweep(model, tilts, own, latent, scale) or _differentiate(
-                model, tilts, own, latent, scale
-            )
+            share = _sweep(model, tilts, own, latent, scale)
+        return share or _differentiate(model, tilts, own, latent, scale=scale, autocast=autocast)
 
     first, *others = workers.share(work)
     parameters = [p for p in model.decoder.parameters() if p.requires_grad]
@@ -159,9 +158,11 @@ def _differentiate(
     tilts: TiltBatch,
     chunks: Sequence[slice],
     latent: Tensor | None,
+    *,
     scale: float,
+    autocast: Callable[[], AbstractContextManager[object]],
 ) -> _Share:
-    """The share of some chunks by automatic differentiation."""
+    """The share of some chunks by automatic differentiation, in the number types of the way up."""
     total, to_latent = tilts.coefficients.new_zeros(()), tilts.coefficients.new_zeros(())
     parameters = [p for p in model.decoder.parameters() if p.requires_grad]
     leaf = None
@@ -173,7 +174,7 @@ def _differentiate(
     added_to = sums if leaf is None else [*sums, to_latent]
     for images in chunks:
         chunk = tilts.chunk(images)
-        with torch.enable_grad():
+        with torch.enable_grad(), autocast():
             error = squared_error(model, chunk, None if leaf is None else leaf[chunk.particles])
         gradients = torch.autograd.grad(error * scale, asked, allow_unused=True)
         for sum_so_far, gradient in zip(added_to, gradients, strict=True):
