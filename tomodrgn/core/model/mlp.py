@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Activation = Literal["relu", "leaky_relu"]
 LEAKY_SLOPE = 0.01
 BLOCK = 1024
-"""Most rows whose activations stay in the cache of a processor core from layer to layer."""
+"""Most rows of float32 whose activations stay in the cache of a processor core between layers."""
 
 
 class ResidualLinear(nn.Module):
@@ -230,9 +230,10 @@ class _FusedLayers(torch.autograd.Function):
         )
 
 
-def block_rows(n_rows: int) -> int:
-    """Rows per block, at most :data:`BLOCK`, so that blocks are equally large."""
-    n_blocks = max(1, -(-n_rows // BLOCK))
+def block_rows(n_rows: int, bytes_per_number: int = 4) -> int:
+    """Rows per block, so that blocks are equally large and none has more bytes than fit."""
+    most = max(1, 4 * BLOCK // bytes_per_number)
+    n_blocks = max(1, -(-n_rows // most))
     return max(1, -(-n_rows // n_blocks))
 
 

@@ -66,8 +66,8 @@ class MlpSweep:
         """Add the rows ``features`` (N, F), each with the condition of its ``owner`` (N,)."""
         if self._condition is None:
             owner = torch.zeros_like(owner)
-        n_rows, start = block_rows(len(features)), 0
         rows = features.to(self._number)
+        n_rows, start = block_rows(len(rows), rows.element_size()), 0
         for inputs, owners in zip(rows.split(n_rows), owner.split(n_rows), strict=True):
             buffers = self._buffers_of(len(inputs))
             up(
@@ -93,6 +93,7 @@ class MlpSweep:
                 to_weights=self._to_weights,
                 to_biases=self._to_biases,
                 to_shared=self._to_shared,
+                wide=buffers.wide,
                 ones=buffers.ones,
                 slope=self._slope,
             )
@@ -114,7 +115,7 @@ class MlpSweep:
     def _buffers_of(self, n_rows: int) -> _Buffers:
         """The buffers for blocks of some size."""
         if n_rows not in self._buffers:
-            self._buffers[n_rows] = _Buffers(n_rows, self._factors)
+            self._buffers[n_rows] = _Buffers(n_rows, self._factors, self._to_shared.dtype)
         return self._buffers[n_rows]
 
 
@@ -156,6 +157,7 @@ def _down(
     to_weights: list[Tensor],
     to_biases: list[Tensor],
     to_shared: Tensor,
+    wide: Tensor,
     ones: Tensor,
     slope: float,
 ) -> None:
@@ -171,7 +173,9 @@ def _down(
         gradient = passed[layer - 1]
         through_activation_(gradient, below, slope)
     _add_product_(to_weights[0], gradient.t(), features, products[0])
-    to_shared.index_add_(0, owner, gradient.to(to_shared.dtype))
+    if gradient.dtype != wide.dtype:
+        gradient = wide.copy_(gradient)
+    to_shared.index_add_(0, owner, gradient)
 
 
 def _add_product_(total: Tensor, left: Tensor, right: Tensor, product: Tensor) -> None:
@@ -200,9 +204,10 @@ class _Buffers:
     few columns of the answers lie one after another, which is how a product fills them fastest.
     """
 
-    def __init__(self, n_rows: int, factors: Sequence[Tensor]) -> None:
+    def __init__(self, n_rows: int, factors: Sequence[Tensor], wide: torch.dtype) -> None:
         like, widths = factors[0], [len(factor) for factor in factors]
         self.ones = like.new_ones(n_rows)
+        self.wide = like.new_empty(n_rows, widths[0], dtype=wide)
         *inner, n_answers = widths
         self.hidden = [like.new_empty(n_rows, width) for width in inner]
         self.hidden.append(like.new_empty(n_answers, n_rows).t())
