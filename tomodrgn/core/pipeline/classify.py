@@ -227,7 +227,7 @@ def _write_maps(
         for suffix, volume in maps.items():
             write_volume(path.with_name(f"{path.stem}{suffix}.mrc"), scale * volume, pixel_size_a)
         write_curve(path, halved.fsc, pixel_size_a)
-        curves[f"class {number}, {halved.resolution}"] = halved.fsc
+        curves[f"class {number}, {halved.resolution.drawn()}"] = halved.fsc
         found.append(halved)
     draw_half_map_fsc(
         outdir / "class_FSC.png", curves, pixel_size_a=pixel_size_a, threshold=FSC_THRESHOLD

@@ -188,7 +188,7 @@ def _finish_all(
         path = spec.out.with_name(f"{spec.out.stem}{suffix}.mrc")
         _write_maps(spec, path, found, pixel_size_a)
         write_curve(path, found.fsc, pixel_size_a)
-        curves[f"{name}, {found.resolution}"] = found.fsc
+        curves[f"{name}, {found.resolution.drawn()}"] = found.fsc
         paths.append(path)
     picture = spec.out.with_name(f"{spec.out.stem}_FSC.png")
     draw_half_map_fsc(picture, curves, pixel_size_a=pixel_size_a, threshold=FSC_THRESHOLD)

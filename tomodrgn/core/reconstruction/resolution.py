@@ -34,6 +34,10 @@ class Resolution:
     def __str__(self) -> str:
         return f"{'better than ' if self.is_beyond_nyquist else ''}{self.resolution_a:.2f} A"
 
+    def drawn(self) -> str:
+        """The same for pictures, which have the sign of the unit."""
+        return str(self).replace(" A", " Å")
+
 
 def masked_fsc(
     first: NDArray[np.floating], second: NDArray[np.floating], mask: NDArray[np.floating] | None
