@@ -55,6 +55,7 @@ def call(star: Path, outdir: Path, *launcher: object) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "outlives the commands" not in done.stderr
     assert done.stderr.count("per epoch)") == done.stderr.count("latents of") == 1
     return outdir
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from datetime import timedelta
@@ -103,9 +104,21 @@ def start(accelerator: str, launch: Launch) -> Fabric:
             plugins=[environment],
         )
     fabric.launch()
+    if launch.n_processes > 1:
+        atexit.register(_leave)
     if fabric.global_rank:
         logging.getLogger("tomodrgn").setLevel(logging.WARNING)  # the main process tells the rest
     return fabric
+
+
+def _leave() -> None:
+    """End the process group and its threads before the interpreter ends.
+
+    A thread of the group that lets go of the last message while the interpreter is being taken down
+    asks for its lock in vain, and the whole process aborts after its work is done.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def require_one_process() -> None:
