@@ -4,9 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 CRYODRGN := .venv-cryodrgn/.installed
-ifneq ($(wildcard ../shared/data),)
-export TOMODRGN_TEST_DATA ?= $(realpath ../shared/data)
-endif
 
 .PHONY: install test test-all test-interop check demo bench-smoke format clean
 
