@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tomodrgn.core.errors import DataError
@@ -15,6 +16,7 @@ from tomodrgn.core.files.mrc import write_stack
 from tomodrgn.core.files.star import read_star, write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.particles.half_sets import NO_NUMBER, SEVERAL
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.specs.dataset import DatasetSpec
 from tomodrgn.plugins.readers import WarpParticleseriesSpec, tomodrgn_identify_reader
@@ -25,8 +27,6 @@ from tomodrgn.testing import ReaderContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pandas as pd
 
     from tomodrgn.core.particles.tables import ParticleSet
 
@@ -382,10 +382,26 @@ def test_half_sets_are_those_of_the_particle(
     assert _reader(write_series(series)).read().half_set.tolist() == [1, 2, 0]
     series.loc[0, "rlnRandomSubset"] = "2"
     with caplog.at_level(logging.WARNING):
-        assert _reader(write_series(series)).read().half_set.tolist() == [0, 2, 0]
+        assert _reader(write_series(series)).read().half_set.tolist() == [SEVERAL, 2, 0]
     assert "images of 1 of 3 particles are in different half sets" in caplog.text
     assert _reader(write_series(series.drop(columns="rlnRandomSubset"))).read().half_set is None
-    assert _reader(write_series(series.assign(rlnRandomSubset="0"))).read().half_set is None
+    odd = series.assign(rlnRandomSubset=["3", "3", "3", "x", "x", "1.0"])
+    assert _reader(write_series(odd)).read().half_set.tolist() == [3, NO_NUMBER, 1]
+
+
+def test_filaments_are_numbered_in_each_tomogram(series: pd.DataFrame, write_series: Write) -> None:
+    def filaments(*numbers: str) -> list[int] | None:
+        tubes = np.repeat(numbers, series.groupby("rlnGroupName", sort=False).size())
+        found = _reader(write_series(series.assign(rlnHelicalTubeID=tubes))).read().filament
+        return None if found is None else pd.factorize(found)[0].tolist()
+
+    tomograms = _reader(write_series(series)).read().tomogram
+    expected = pd.factorize(tomograms)[0].tolist()
+    assert filaments("4", "4", "4") == expected
+    assert filaments("1", "2", "3") == [0, 1, 2]
+    assert filaments("0", "-1", "0") is None
+    assert filaments("0", "0", "5") == [0, 1, 2]
+    assert _reader(write_series(series)).read().filament is None
 
 
 def test_metadata_are_read_without_stacks(

@@ -13,6 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import MrcHeader, read_mrc_header
+from tomodrgn.core.particles.half_sets import HALF_SETS
 from tomodrgn.core.particles.image_state import describe_state
 from tomodrgn.core.particles.selection import rank_within_particle
 
@@ -244,8 +245,8 @@ def _half_sets(particles: ParticleSet) -> tuple[int, int, int] | None:
     """Particles in half 1, in half 2, and in neither."""
     if particles.half_set is None:
         return None
-    n = np.bincount(particles.half_set, minlength=3)
-    return int(n[1]), int(n[2]), int(n[0])
+    first, second = (int((particles.half_set == half).sum()) for half in HALF_SETS)
+    return first, second, particles.n_particles - first - second
 
 
 def _stacks(reader: Reader) -> StackFacts:

@@ -8,7 +8,7 @@ FaultId = Literal[
     "contrast", "stack_row_mismatch", "transposed", "mirrored", "euler_inverse", "euler_exchanged",
     "hand", "defocus_hand", "shift_sign", "shift_units", "shifts_applied", "premultiplied",
     "ctf_sign", "phase_shift", "pixel_size", "dose_weighted", "dose_order", "tilt_scale",
-    "duplicated", "pixels", "doses", "ctf", "shifts", "images", "tomograms",
+    "duplicated", "pixels", "doses", "ctf", "shifts", "images", "tomograms", "half_sets",
 ]  # fmt: skip
 
 FAULT_NAMES: Final[dict[FaultId, str]] = {
@@ -37,4 +37,5 @@ FAULT_NAMES: Final[dict[FaultId, str]] = {
     "shifts": "shifts",
     "images": "images",
     "tomograms": "tomograms",
+    "half_sets": "half sets",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+from tomodrgn.core.particles.half_sets import half_set_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ class Finding:
 def metadata_findings(particles: ParticleSet, contract: Contract) -> Iterator[Finding]:
     """What the tables alone tell."""
     yield from _duplicates(particles)
+    for fault in half_set_faults(particles):
+        yield Finding("warning", "half_sets", *fault)
     if contract.n_images:
         yield from _tilts(particles)
         yield from _doses(particles, contract)

@@ -19,6 +19,7 @@ from tomodrgn.core.linear.classes_passes import ClassPass, run_class_pass
 from tomodrgn.core.linear.half_models import Halves, run_both
 from tomodrgn.core.linear.halves import smooth_fsc, wiener_prior
 from tomodrgn.core.linear.passes import noise_precision
+from tomodrgn.core.particles.half_sets import halve_groups
 from tomodrgn.core.reconstruction.insertion import FourierSums
 from tomodrgn.core.reconstruction.wiener import shell_weights
 
@@ -79,8 +80,11 @@ class ClassHalves:
 
     def quartered(self, keys: NDArray[np.uint64]) -> ClassHalves:
         """The same with each half in two, by the keys (B,) of particles."""
-        by_key = [rows[np.argsort(keys[rows])] for rows in self.rows]
-        quarters = tuple(np.sort(rows[first::2]) for rows in by_key for first in (0, 1))
+        particles = self.images.particles
+        half = np.zeros(particles.n_particles, np.int64)
+        half[self.rows[1]] = 1
+        second = halve_groups(half, keys, particles.filament)
+        quarters = tuple(rows[second[rows] == part] for rows in self.rows for part in (0, 1))
         return ClassHalves(self.images, quarters, self.window_power)
 
     def passes(

@@ -128,8 +128,10 @@ class ParticleSet:
             gives the pose of images only.
         extraction: (B, 3, 3) float64, orientation in which each particle was extracted, a part of
             its orientation; None where the input states none.
-        half_set: (B,) uint8, half set of upstream refinement, 1 or 2, 0 for neither; None where
-            the input names none.
+        half_set: (B,) uint8, half set of upstream refinement, 1 or 2, and any other number for
+            neither, see :mod:`~.half_sets`; None where the input names none.
+        filament: (B,) uint64, key of the filament that each particle was picked on; None where the
+            input names none.
         height_defocus_a: (M,) float32, part of both defoci that the reader added for the height of
             the particle in its tomogram; None where it added nothing.
     """
@@ -150,6 +152,7 @@ class ParticleSet:
     orientation: NDArray[np.float64] | None = None
     extraction: NDArray[np.float64] | None = None
     half_set: NDArray[np.uint8] | None = None
+    filament: NDArray[np.uint64] | None = None
     height_defocus_a: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -193,7 +196,7 @@ class ParticleSet:
         The counts are left to the caller.
         """
         per_particle = ("tomogram", "name", "source_particle", "position_a", "orientation",
-                        "extraction", "half_set")  # fmt: skip
+                        "extraction", "half_set", "filament")  # fmt: skip
         per_image = ("image_name", "source_image", "height_defocus_a")
         taken: dict[str, Any] = {"images": self.images.convert(lambda column: column[images])}
         for names, rows in ((per_particle, particles), (per_image, images)):

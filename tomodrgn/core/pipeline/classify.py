@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
@@ -39,7 +39,7 @@ from tomodrgn.core.pipeline.reconstruct import write_curve
 from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.pipeline.run_images import open_run_images
 from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
-from tomodrgn.core.reconstruction.halves import halves_by_particle
+from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
 from tomodrgn.core.training.devices import Devices
@@ -157,17 +157,13 @@ def _halves(
     particles: ParticleSet, run: RunSpecBase, n_classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the particles of two halves."""
-    everyone = np.zeros(particles.n_particles, dtype=np.int64)
-    half = halves_by_particle(particles, everyone, run.seed or 0)[particles.starts[:-1]]
-    rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
-    needed = _FEWEST_PER_CLASS * n_classes
-    if min(len(part) for part in rows) < needed:
-        raise DataError(
-            f"{particles.source}: half sets have {len(rows[0])} and {len(rows[1])} particles, "
-            f"{n_classes} classes need {needed} in each; take more particles, or fewer classes "
-            "(--n-classes)"
-        )
-    return rows
+    return rows_of_halves(
+        particles,
+        run.seed or 0,
+        needed=_FEWEST_PER_CLASS * n_classes,
+        what=f"{n_classes} classes",
+        way_out="fewer classes (--n-classes)",
+    )
 
 
 def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:

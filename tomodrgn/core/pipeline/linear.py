@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
@@ -37,7 +36,7 @@ from tomodrgn.core.pipeline.pictures import draw_run_report
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.run_images import open_run_images
 from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
-from tomodrgn.core.reconstruction.halves import halves_by_particle
+from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.run_directory import LATENTS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
@@ -156,19 +155,14 @@ def _halves(
     particles: ParticleSet, run: RunSpecBase
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the particles of two halves."""
-    everyone = np.zeros(particles.n_particles, dtype=np.int64)
-    of_image = halves_by_particle(particles, everyone, run.seed or 0)
-    half = of_image[particles.starts[:-1]]
-    rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
-    fewest = min(len(part) for part in rows)
-    needed = FEWEST_PER_LATENT * (run.latent.dim or 1)
-    if fewest < needed:
-        raise DataError(
-            f"{particles.source}: half sets have {len(rows[0])} and {len(rows[1])} particles, "
-            f"{run.latent.dim or 1} latent dimensions need {needed} in each; take more particles, "
-            "or lower --zdim"
-        )
-    return rows
+    n_latents = run.latent.dim or 1
+    return rows_of_halves(
+        particles,
+        run.seed or 0,
+        needed=FEWEST_PER_LATENT * n_latents,
+        what=f"{n_latents} latent dimension{'s' if n_latents > 1 else ''}",
+        way_out="lower --zdim",
+    )
 
 
 def _write_weights(outdir: Path, model: VolumeModel, norm: tuple[float, float]) -> None:

@@ -6,12 +6,12 @@ and a half is the same in every run with a seed.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.particles.half_sets import halve_groups, halves_of_particles
 from tomodrgn.core.particles.identity import image_keys
 from tomodrgn.core.particles.keyed_random import keyed_uniform, particle_keys
 
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.particles.tables import ParticleSet
 
-_UPSTREAM_HALVES = (1, 2)
-
-logger = logging.getLogger(__name__)
-
 
 def halves_by_particle(
     particles: ParticleSet, classes: NDArray[np.int64], seed: int
@@ -33,25 +29,45 @@ def halves_by_particle(
     """(M,) half 0 or 1 of each image; all images of a particle share theirs.
 
     Args:
-        particles: B particles; their upstream half sets are kept where every particle has one.
+        particles: B particles; see :func:`~.half_sets.halves_of_particles`.
         classes: (B,) each class is halved by itself.
         seed: of the draw where upstream programs made none.
     """
-    upstream = particles.half_set
-    if upstream is not None and np.isin(upstream, _UPSTREAM_HALVES).all():
-        logger.info("half sets are those of upstream refinement")
-        halves = upstream.astype(np.int64) - 1
-    else:
-        keys = particle_keys(particles.tomogram, particles.name)
-        draw = keyed_uniform(seed, "half set", 0, keys, 1)[:, 0]
-        halves = _halve_groups(classes, draw)
-    return halves[particles.particle_of_image]
+    return halves_of_particles(particles, classes, seed)[particles.particle_of_image]
+
+
+def rows_of_halves(
+    particles: ParticleSet, seed: int, *, needed: int, what: str, way_out: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the particles of two halves.
+
+    Args:
+        particles: B particles.
+        seed: of the draw where upstream programs made none.
+        needed: particles that either half must have.
+        what: needs them, for the error.
+        way_out: what else the user can do than to take more particles.
+
+    Raises:
+        DataError: a half has fewer.
+    """
+    half = halves_of_particles(particles, np.zeros(particles.n_particles, np.int64), seed)
+    rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
+    sizes = [len(part) for part in rows]
+    if min(sizes) < needed:
+        if sum(sizes) >= 2 * needed and particles.half_set is not None:
+            way_out = "remove rlnRandomSubset to have halves of one size drawn"
+        raise DataError(
+            f"{particles.source}: half sets have {sizes[0]} and {sizes[1]} particles, {what} "
+            f"need {needed} in each; take more particles, or {way_out}"
+        )
+    return rows
 
 
 def halves_by_tilt(particles: ParticleSet, seed: int) -> NDArray[np.int64]:
     """(M,) half 0 or 1 of each image; each particle has half of its images in each."""
     draw = keyed_uniform(seed, "half set of tilts", 0, image_keys(particles), 1)[:, 0]
-    halves = _halve_groups(particles.particle_of_image, draw)
+    halves = halve_groups(particles.particle_of_image, draw)
     keys = particle_keys(particles.tomogram, particles.name)
     # of an odd count either half may be the larger
     swaps = np.rint(keyed_uniform(seed, "larger half", 0, keys, 1)[:, 0]).astype(np.int64)
@@ -78,13 +94,3 @@ def require_both_halves(
                 f"{name}: its half sets have {first} and {second} images, so that they cannot be "
                 f"compared; {way_out}"
             )
-
-
-def _halve_groups(groups: NDArray[np.int64], draw: NDArray[np.float64]) -> NDArray[np.int64]:
-    """0 or 1 for each member of each group, in turn in the order of a draw."""
-    order = np.lexsort((draw, groups))
-    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
-    halves = np.empty(len(order), dtype=np.int64)
-    halves[order] = place % 2
-    return halves

@@ -18,7 +18,7 @@ from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
-from tomodrgn.plugins.readers.half_sets import half_sets
+from tomodrgn.plugins.readers.half_sets import filament_keys, half_sets
 from tomodrgn.plugins.readers.image_numbers import image_pixel_size_a, image_table
 from tomodrgn.plugins.readers.image_stacks import (
     ImageStacks,
@@ -26,6 +26,7 @@ from tomodrgn.plugins.readers.image_stacks import (
     locate_images,
     refuse_repeated_names,
 )
+from tomodrgn.plugins.readers.set_columns import FILAMENT
 from tomodrgn.plugins.readers.star_write import (
     SelectableTable,
     rank_of_pairs,
@@ -101,6 +102,9 @@ class ImageSeries:
             particles_read=int(rank.max()) + 1,
             rejected={DARK_FRAME: int(is_dark.sum())} if is_dark.any() else {},
             half_set=self._half_sets(table, rows, first),
+            filament=filament_keys(
+                table, rows[first], tomogram[rows[first]], particle[rows[first]]
+            ),
         )
 
     def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -139,7 +143,7 @@ class ImageSeries:
     def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """The known columns of all rows, as text, and the optics groups."""
         path = self._spec.path
-        known = [*columns.KNOWN, self.particle_column, optics_groups.GROUP]
+        known = [*columns.KNOWN, self.particle_column, optics_groups.GROUP, FILAMENT]
         star, block, table = self._read_columns(known)
         groups = optics_groups.optics_table(star, block)
         if groups is not None:

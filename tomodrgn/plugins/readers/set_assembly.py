@@ -10,6 +10,7 @@ import numpy as np
 
 from tomodrgn.core.particles.tables import ImageState, OpticsGroup, ParticleSet
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.half_sets import filament_keys
 from tomodrgn.plugins.readers.set_geometry import height_signs, image_geometry
 from tomodrgn.plugins.readers.set_images import ctf_table, image_table, pack_frames
 from tomodrgn.plugins.readers.set_particles import particle_names
@@ -76,10 +77,12 @@ def set_with_images(
 def set_without_images(particles: SetParticles) -> ParticleSet:
     """All particles of the set, without tilt images."""
     n_particles = len(particles.table)
+    tomogram = particles.table[columns.TOMOGRAM].to_numpy(dtype=object)
+    name = particle_names(particles.table)
     return ParticleSet(
         source=particles.source,
-        tomogram=particles.table[columns.TOMOGRAM].to_numpy(dtype=object),
-        name=particle_names(particles.table),
+        tomogram=tomogram,
+        name=name,
         source_particle=np.arange(n_particles, dtype=np.int64),
         images=no_images(),
         counts=np.zeros(n_particles, dtype=np.int64),
@@ -92,6 +95,7 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         orientation=particles.orientation if particles.has_poses else None,
         extraction=particles.extraction,
         half_set=row_half_sets(particles.table, columns.HALF_SET, particles.path),
+        filament=filament_keys(particles.table, slice(None), tomogram, name),
     )
 
 

@@ -14,6 +14,7 @@ PARTICLE: Final = "rlnTomoParticleName"
 STACK: Final = "rlnImageName"
 VISIBLE_FRAMES: Final = "rlnTomoVisibleFrames"
 HALF_SET: Final = "rlnRandomSubset"
+FILAMENT: Final = "rlnHelicalTubeID"
 EULER_ANGLES: Final = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 SUBTOMOGRAM_ANGLES: Final = (
     "rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi",
@@ -31,6 +32,7 @@ CTF_VOLUME: Final = "rlnCtfImage"
 PARTICLE_COLUMNS: Final = (
     *(TOMOGRAM, PARTICLE, STACK, VISIBLE_FRAMES, HALF_SET, OPTICS_GROUP, PHASE_SHIFT, CTF_VOLUME),
     *(*EULER_ANGLES, *SUBTOMOGRAM_ANGLES, *ORIGIN_A, *ORIGIN_PX, *CENTRED_A, *COORDINATES_PX),
+    FILAMENT,
 )
 """Columns of particles that the reader looks at; others are carried along unread."""
 
