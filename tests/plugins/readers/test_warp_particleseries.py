@@ -211,14 +211,16 @@ def test_stacks_are_found_wherever_they_may_lie(
     assert reader.load_images(np.array([4]))[0, 0, 0] == 11
 
 
-def test_a_path_as_written_comes_first(
+def test_stacks_are_those_beside_the_star_file(
     series: pd.DataFrame, write_series: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_series(series)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    write_stack(Path("stacks/1.mrcs"), np.full((3, 8, 8), 77.0), 1.0)
-    assert _reader(path).load_images(np.array([4, 0]))[:, 0, 0].tolist() == [77, 0]
+    write_stack(Path("stacks/1.mrcs"), np.full((3, 8, 8), 77.0), 99.0, "int16")
+    assert _reader(path).load_images(np.array([4, 0]))[:, 0, 0].tolist() == [11, 0]
+    chosen = _reader(path, datadir=tmp_path / "here")
+    assert chosen.load_images(np.array([4, 0]))[:, 0, 0].tolist() == [77, 0]
 
 
 def _change(column: str, row: int, value: str) -> Callable[[pd.DataFrame], pd.DataFrame]:

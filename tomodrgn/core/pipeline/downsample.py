@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +10,8 @@ import torch
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, read_volume, write_volume
+from tomodrgn.core.files.named_files import SearchOrder
+from tomodrgn.core.files.stack_choice import found_stacks
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.fourier.cropping import crop_volumes
@@ -29,6 +30,7 @@ from tomodrgn.core.pipeline.downsample_star import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -53,7 +55,7 @@ def downsample(spec: DownsampleSpec, registry: Registry) -> list[Path]:
     if spec.is_vol or (suffix in _VOLUMES and _is_cube(spec.particles)):
         return [_downsample_volume(spec)]
     if suffix == ".txt":
-        return _downsample_stacks(spec, _listed_stacks(spec.particles))
+        return _downsample_stacks(spec, _listed_stacks(spec.particles, spec.datadir))
     if suffix in _STACKS:
         return _downsample_stacks(spec, [spec.particles])
     return _downsample_particles(spec, registry)
@@ -118,16 +120,16 @@ def _is_cube(path: Path) -> bool:
     return len(set(read_mrc_header(path).shape)) == 1
 
 
-def _listed_stacks(path: Path) -> list[Path]:
-    """Stacks that a text file lists, one per line; relative to it, or as they are."""
+def _listed_stacks(path: Path, datadir: Path | None) -> list[Path]:
+    """Stacks that a text file lists, one per line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list of stacks: {error}") from error
-    listed = [Path(line.strip()) for line in lines if line.strip()]
+    listed = [line.strip() for line in lines if line.strip()]
     if not listed:
         raise DataError(f"{path}: lists no stack; write the path of one stack per line")
-    return [stack if stack.is_file() else path.parent / stack for stack in listed]
+    return found_stacks(listed, SearchOrder(star=path, datadir=datadir))
 
 
 def _require_one_box(paths: Sequence[Path], headers: Sequence[MrcHeader]) -> None:

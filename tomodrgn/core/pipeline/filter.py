@@ -12,6 +12,7 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.labels import as_numbers, read_labels
+from tomodrgn.core.files.named_files import stack_folder
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.interfaces import Reader, ReaderContext, SelectionWriter, SourceRows
 from tomodrgn.core.particles.selection import read_indices
@@ -279,17 +280,14 @@ def _report(spec: FilterSpec, source: SourceRows, keeps: NDArray[np.bool_]) -> N
 
 def _say_where_images_are(spec: FilterSpec, written: list[Path]) -> None:
     """Say which folder to name to later commands, if the paths of images no longer lead there."""
-    if spec.datadir is None and spec.out.parent.resolve() == spec.particles.parent.resolve():
-        return
     for path in written[:2]:  # of a set, the particles come second
         star = read_star(path, max_bytes=_HEAD_BYTES)
         table = next((block for block in star.tables if _IMAGE in block.columns), None)
         if table is None:
             continue
         first = star.read(table, [_IMAGE])[_IMAGE].iloc[0].rpartition("@")[2]
-        folders = (spec.out.parent, *spec.out.absolute().parents[1:])
-        if not any((folder / first).is_file() for folder in folders):
-            folder = spec.datadir or spec.particles.parent
+        folder = stack_folder(first, spec.particles, spec.datadir)
+        if stack_folder(first, path, None).resolve() != folder.resolve():
             logger.info(
                 "paths of images stay as written and do not lead from %s to %s; give "
                 "--datadir %s to later commands", spec.out.parent, first, folder,

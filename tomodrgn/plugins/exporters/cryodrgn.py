@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import pickle
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +20,7 @@ import yaml
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.named_files import stack_folder
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.run_directory import RUN_SPEC
@@ -31,6 +31,8 @@ from tomodrgn.plugins.exporters.cryodrgn_model import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import ExporterContext, RunResults
@@ -151,7 +153,8 @@ def _config(
 ) -> dict[str, Any]:
     """``config.yaml``, in plain values."""
     spec, particles = results.spec, results.particles
-    datadir = spec["reader"].get("datadir") or particles.source.parent
+    first = str(particles.image_name[0]).partition("@")[2]
+    datadir = stack_folder(first, particles.source, spec["reader"].get("datadir"))
     return {
         "dataset_args": {
             "particles": str(outdir / "particles.star"),
@@ -161,7 +164,7 @@ def _config(
             "keepreal": False,
             "window": spec["preparation"]["window"],
             "window_r": spec["preparation"]["window_r"],
-            "datadir": str(Path(datadir).absolute()),
+            "datadir": str(datadir.absolute()),
             "ctf": str(outdir / "ctf.pkl"),
             "poses": str(outdir / "poses.pkl"),
             "do_pose_sgd": False,

@@ -13,6 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
+from tomodrgn.core.files.named_files import stack_folder
 from tomodrgn.core.interfaces import SelectionWriter
 
 if TYPE_CHECKING:
@@ -50,11 +51,10 @@ class StarExporter:
             columns[name] = np.full(len(source.tomogram), "", dtype=object)
             columns[name][places] = _text(values[chosen])
         out = self._outdir / f"{particles.source.stem}_{self._spec.prefix}.star"
-        folder = results.spec["reader"].get("datadir") or particles.source.parent
         if reader.has_images and out.parent.resolve() != particles.source.parent.resolve():
             logger.info(
                 "paths of images stay as written; where they do not lead to them from %s, give "
-                "--datadir %s", self._outdir, folder,
+                "--datadir %s", self._outdir, _stack_folder(results),
             )  # fmt: skip
         return reader.write_selection(rows, out, columns)
 
@@ -77,6 +77,13 @@ class StarExporter:
                 )
             values[f"{prefix}Label{number if self._spec.labels[1:] else ''}"] = labels
         return values
+
+
+def _stack_folder(results: RunResults) -> Path:
+    """The folder to give as ``--datadir`` for the images of a run."""
+    particles = results.particles
+    first = str(particles.image_name[0]).partition("@")[2]
+    return stack_folder(first, particles.source, results.spec["reader"].get("datadir"))
 
 
 def _text(values: NDArray[Any]) -> list[str]:

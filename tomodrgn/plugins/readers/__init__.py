@@ -28,8 +28,8 @@ class _ImageSeriesSpec(_StarSpec):
     """What every reader of tilt images asks for."""
 
     datadir: Path | None = None
-    """Folder of the image stacks, tried after their paths as written and relative to the STAR file;
-    by default the folder of the STAR file."""
+    """Folder of the image stacks, where they are looked for first; then relative to the STAR file,
+    then to the current folder."""
 
 
 class WarpParticleseriesSpec(_ImageSeriesSpec):

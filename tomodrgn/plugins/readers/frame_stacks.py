@@ -10,21 +10,25 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import MrcHeader, read_mrc_header, read_mrc_slices
-from tomodrgn.plugins.readers.image_stacks import is_file, stack_folder
+from tomodrgn.core.files.named_files import SearchOrder
+from tomodrgn.core.files.stack_choice import check_places, rivals_of, settle_rivals
+from tomodrgn.plugins.readers.image_stacks import require_folder
 from tomodrgn.plugins.readers.set_columns import STACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.files.named_files import Place
+    from tomodrgn.core.files.stack_choice import Rivals
     from tomodrgn.plugins.readers.visible_frames import FrameLists
 
 _THREADS: Final = 16
@@ -39,6 +43,14 @@ class FoundStack(NamedTuple):
     header: MrcHeader
     size: int
     mtime_ns: int
+
+
+class _Found(NamedTuple):
+    """What was found for a name."""
+
+    places: list[Place]
+    rivals: list[Rivals]
+    stack: FoundStack | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,19 +107,18 @@ def find_stacks(
 ) -> FrameStacks:
     """Find the stacks of particles and check their headers.
 
-    Each is looked for as written, relative to the STAR file and to the folders above it (RELION's
-    project folder), then in ``datadir`` under its whole path, its name, and its folder and name;
-    ``datadir`` is by default the folder of the STAR file.
+    Each is looked for in the order of :class:`~tomodrgn.core.files.named_files.SearchOrder`, also
+    in the folders above the STAR file (RELION's project folder).
 
     Args:
         names: (B,) paths as written.
         star: the particles file.
-        datadir: folder of the stacks.
+        datadir: folder of the stacks, where the user names one.
         frames: lists of the frames of particles.
 
     Raises:
-        DataError: a stack is missing, damaged, not square, unlike the others, or holds a number of
-            images that fits neither all frames nor the visible ones.
+        DataError: a stack is missing, damaged, not square, unlike the others, may be either of two,
+            or holds a number of images that fits neither all frames nor the visible ones.
     """
     for row, name in enumerate(names, start=1):
         if "@" in name:
@@ -116,45 +127,34 @@ def find_stacks(
                 f"a stack of its own, with an image per frame; extract the particles as 2-D stacks"
             )
     batches = [names[i : i + _STACKS_PER_BATCH] for i in range(0, len(names), _STACKS_PER_BATCH)]
-    folder = stack_folder(star, datadir)
+    require_folder(star, datadir)
+    order = SearchOrder(star=star, datadir=datadir, looks_above=True)
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = [stack for batch in pool.map(lambda some: _inspect(some, star, folder), batches)
-                 for stack in batch]  # fmt: skip
-    missing = [name for name, stack in zip(names, found, strict=True) if stack is None]
-    if missing:
-        tried = dict.fromkeys(str(place) for place in _candidates(missing[0], star, folder))
-        raise DataError(
-            f"{star}: image stack {missing[0]} is missing ({len(missing)} of {len(names)} stacks "
-            f"are); tried {', '.join(tried)}; give the folder of the stacks with --datadir"
-        )
-    stacks = FrameStacks(stacks=tuple(stack for stack in found if stack), frames=frames)
+        found = [each for batch in pool.map(lambda some: _inspect(some, order), batches)
+                 for each in batch]  # fmt: skip
+    check_places(names, [each.places[0] if each.places else None for each in found], order)
+    settle_rivals([pair for each in found for pair in each.rivals], star)
+    stacks = FrameStacks(stacks=tuple(each.stack for each in found if each.stack), frames=frames)
     _check_boxes(stacks.stacks)
     _check_numbers(stacks, star)
     return stacks
 
 
-def _inspect(names: Sequence[str], star: Path, folder: Path) -> list[FoundStack | None]:
-    """The stacks of some names, None for those that are nowhere; equal headers are shared."""
+def _inspect(names: Sequence[str], order: SearchOrder) -> list[_Found]:
+    """The stacks of some names; equal headers are shared."""
     shared: dict[MrcHeader, MrcHeader] = {}
-    found: list[FoundStack | None] = []
+    found: list[_Found] = []
     for name in names:
-        path = next((path for path in _candidates(name, star, folder) if is_file(path)), None)
-        if path is None:
-            found.append(None)
+        places = order.find(name)
+        if not places:
+            found.append(_Found([], [], None))
             continue
+        path = places[0].path
         header = read_mrc_header(path)
         stat = path.stat()
-        header = shared.setdefault(header, header)
-        found.append(FoundStack(path, header, stat.st_size, stat.st_mtime_ns))
+        stack = FoundStack(path, shared.setdefault(header, header), stat.st_size, stat.st_mtime_ns)
+        found.append(_Found(places, rivals_of(name, places), stack))
     return found
-
-
-def _candidates(written: str, star: Path, datadir: Path) -> Iterator[Path]:
-    yield Path(written)
-    for folder in (star.parent, *star.absolute().parents[1:], datadir):
-        yield folder / written
-    yield datadir / Path(written).name
-    yield datadir / Path(written).parent.name / Path(written).name
 
 
 def _check_boxes(stacks: Sequence[FoundStack]) -> None:

@@ -5,10 +5,8 @@ Rows are counted from 0 here and from 1 in errors, as a user counts them.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,10 +14,14 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices
+from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.opening import open_to_read
+from tomodrgn.core.files.stack_choice import found_stacks
 from tomodrgn.core.files.star import quote_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.mrc import MrcHeader
@@ -64,18 +66,17 @@ class ImageStacks:
 def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) -> ImageStacks:
     """Find the stacks of image names, and check their headers.
 
-    Each distinct stack is looked for as written, relative to the STAR file, as ``datadir`` + path
-    and as ``datadir`` + file name, in this order; ``datadir`` is by default the folder of the STAR
-    file.
+    Each distinct stack is looked for once, in the order of
+    :class:`~tomodrgn.core.files.named_files.SearchOrder`.
 
     Args:
         names: (rows,) image names ``N@stack`` with N from 1.
         star: the file that they stand in.
-        datadir: folder of the stacks.
+        datadir: folder of the stacks, where the user names one.
 
     Raises:
         DataError: a name is malformed or twice there; a stack is missing, damaged, not square or
-            unlike the others; an image lies beyond its stack.
+            unlike the others, or may be either of two; an image lies beyond its stack.
     """
     numbers, written, paths = _split_names(names)
     well_formed = (numbers >= 1) & (numbers == np.floor(numbers))
@@ -85,7 +86,8 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
             f"{star}: row {row + 1}: image name {quote_value(names[row])} is not N@stack with N "
             "from 1"
         )
-    found = _find_stacks(paths, star, stack_folder(star, datadir))
+    require_folder(star, datadir)
+    found = found_stacks(paths, SearchOrder(star=star, datadir=datadir))
     distinct = {path: index for index, path in enumerate(dict.fromkeys(found))}
     stack = np.array([distinct[path] for path in found], dtype=np.int64)[written]
     headers = tuple(read_mrc_header(path) for path in distinct)
@@ -141,49 +143,15 @@ def describe_file(path: Path) -> dict[str, Any]:
     }
 
 
-def _find_stacks(paths: list[str], star: Path, datadir: Path) -> list[Path]:
-    """The file of each path as written."""
-    found: list[Path] = []
-    missing: list[str] = []
-    for path in paths:
-        existing = [place for place in _candidates(path, star, datadir) if is_file(place)]
-        found.extend(existing[:1])
-        missing.extend([] if existing else [path])
-    if missing:
-        tried = dict.fromkeys(str(place) for place in _candidates(missing[0], star, datadir))
-        raise DataError(
-            f"{star}: image stack {missing[0]} is missing ({len(missing)} of {len(paths)} stacks "
-            f"are); tried {', '.join(tried)}; give the folder of the stacks with --datadir"
-        )
-    return found
-
-
-def stack_folder(star: Path, datadir: Path | None) -> Path:
-    """The folder of the stacks: the one that was given, or that of the STAR file.
+def require_folder(star: Path, datadir: Path | None) -> None:
+    """Refuse a folder of stacks that is none.
 
     Raises:
-        DataError: the one that was given is not a folder.
+        DataError: the one that the user gave is not a folder.
     """
-    if datadir is None:
-        return star.parent
-    if not datadir.is_dir():
+    if datadir is not None and not datadir.is_dir():
         what = "is not a folder" if datadir.exists() else "does not exist"
         raise DataError(f"--datadir {datadir}: {what}; give the folder of the stacks of {star}")
-    return datadir
-
-
-def is_file(path: Path) -> bool:
-    """Whether a path names a file; one that is too long for the system names none."""
-    try:
-        return path.is_file()
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return False
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _candidates(path: str, star: Path, datadir: Path) -> tuple[Path, ...]:
-    return Path(path), star.parent / path, datadir / path, datadir / Path(path).name
 
 
 def _check_boxes(stacks: ImageStacks) -> None:

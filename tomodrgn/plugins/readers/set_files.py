@@ -7,19 +7,24 @@ set. The particles file can also be given itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import filecmp
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.star import read_star
 from tomodrgn.plugins.readers import set_columns as columns
-from tomodrgn.plugins.readers.image_stacks import is_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
+    from tomodrgn.core.files.named_files import Place
     from tomodrgn.core.files.star import StarBlock, StarFile
+
+logger = logging.getLogger(__name__)
 
 _ABSENT = ("", "None")
 
@@ -77,11 +82,64 @@ def read_set(path: Path, tomograms: Path | None = None) -> SetFiles:
     )
 
 
+@dataclass(frozen=True)
+class FileFinder:
+    """Finds the files that one file of a set names, in the folders of its ``SearchOrder``.
+
+    Attributes:
+        star: the file that names the others.
+    """
+
+    star: Path
+    _choices: list[tuple[Place, Place]] = field(default_factory=list, repr=False)
+
+    def find(self, written: str, way_out: str) -> Path:
+        """A file that is named.
+
+        Args:
+            written: the path as written.
+            way_out: what the user can do, for the error.
+
+        Raises:
+            DataError: it is nowhere, or two files that differ are not beside the one that names it.
+        """
+        places = self._order.find(written)
+        if not places:
+            tried = ", ".join(str(place) for place in self._order.tried(written))
+            raise DataError(
+                f"{self.star}: names {written}, which is missing; tried {tried}; {way_out}"
+            )
+        unlike = [place for place in places[1:] if not _are_alike(places[0].path, place.path)]
+        if unlike and places[0].base != self.star.parent:
+            raise DataError(
+                f"{self.star}: names {written}, which stands for two files that differ: "
+                f"{places[0].path} and {unlike[0].path}; run the command in another folder, or "
+                f"write the whole path of the one that belongs to the set; {way_out}"
+            )
+        self._choices.extend((places[0], other) for other in (unlike or places[1:])[:1])
+        return places[0].path
+
+    def say_choices(self) -> None:
+        """Say in the log which of several files were taken."""
+        if self._choices:
+            taken, other = self._choices[0]
+            logger.warning(
+                "%s: %d of the files that it names %s in more than one place; %s is taken, %s is "
+                "passed over", self.star, len(self._choices),
+                "are" if self._choices[1:] else "is", taken.path, other.path,
+            )  # fmt: skip
+
+    def leads_to(self, written: str, target: Path) -> bool:
+        """Whether a path leads to a file, and to no other."""
+        return [place.path.resolve() for place in self._order.find(written)] == [target]
+
+    @cached_property
+    def _order(self) -> SearchOrder:
+        return SearchOrder(star=self.star, looks_above=True)
+
+
 def find_file(written: str, beside: Path, way_out: str) -> Path:
     """A file that ``beside`` names.
-
-    It is looked for relative to the folder of ``beside``, to the working folder, and to each
-    folder above (RELION's project folder), then by its name alone beside it.
 
     Args:
         written: the path as written.
@@ -89,14 +147,12 @@ def find_file(written: str, beside: Path, way_out: str) -> Path:
         way_out: what the user can do, for the error.
 
     Raises:
-        DataError: it is nowhere.
+        DataError: it is nowhere, or may be either of two.
     """
-    places = list(dict.fromkeys(_places(Path(written), beside)))
-    for place in places:
-        if is_file(place):
-            return place
-    tried = ", ".join(str(place) for place in places)
-    raise DataError(f"{beside}: names {written}, which is missing; tried {tried}; {way_out}")
+    finder = FileFinder(beside)
+    path = finder.find(written, way_out)
+    finder.say_choices()
+    return path
 
 
 def named_value(star: StarFile, name: str) -> str | None:
@@ -130,7 +186,7 @@ def tomograms_table(star: StarFile) -> StarBlock:
 
 
 def frames_of_tomogram(
-    star: StarFile, tomogram: str, series_file: str | None
+    star: StarFile, tomogram: str, series_file: str | None, finder: FileFinder
 ) -> tuple[StarFile, StarBlock]:
     """The table of the tilt images of a tomogram, and the file that it stands in.
 
@@ -138,13 +194,14 @@ def frames_of_tomogram(
         star: the tomograms file.
         tomogram: its name.
         series_file: path of its own file as the table of tomograms gives it, if any.
+        finder: finds the files that the tomograms file names.
 
     Raises:
         DataError: there is no such table.
     """
     if series_file is not None and series_file not in _ABSENT:
         way_out = "copy the files of the tilt series beside the tomograms file"
-        series = read_star(find_file(series_file, star.path, way_out))
+        series = read_star(finder.find(series_file, way_out))
         named = [block for block in series.tables if block.name == tomogram]
         if not series.tables:
             raise DataError(f"{series.path}: holds no table of tilt images; export it again")
@@ -171,9 +228,9 @@ def _named_file(star: StarFile, name: str) -> str | None:
     return None if value in _ABSENT else value
 
 
-def _places(written: Path, beside: Path) -> Iterator[Path]:
-    yield beside.parent / written
-    yield written
-    for folder in beside.absolute().parents[1:]:
-        yield folder / written
-    yield beside.parent / written.name
+def _are_alike(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes."""
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False

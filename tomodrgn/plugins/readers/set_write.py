@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.files.star_columns import with_values
 from tomodrgn.core.files.star_selection import (
@@ -28,7 +29,7 @@ from tomodrgn.core.interfaces import SourceRows
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.frame_stacks import find_stacks
 from tomodrgn.plugins.readers.set_files import (
-    find_file,
+    FileFinder,
     named_value,
     particles_table,
     read_set,
@@ -231,13 +232,10 @@ def _moved(written: str, star: Path, out: Path) -> str | None:
     """A path that leads from the new file to the same place; None if the one written does."""
     if written in ("", "None"):
         return None
-    try:
-        target = find_file(written, star, "").resolve()
-    except DataError:
+    found = SearchOrder(star=star, looks_above=True).find(written)
+    if not found:
         return None
-    try:
-        if find_file(written, out, "").resolve() == target:
-            return None
-    except DataError:
-        pass
+    target = found[0].path.resolve()
+    if FileFinder(out).leads_to(written, target):
+        return None
     return os.path.relpath(target, out.resolve().parent)

@@ -13,7 +13,7 @@ from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.specs.faults import suggest
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.image_numbers import refuse_rows
-from tomodrgn.plugins.readers.set_files import frames_of_tomogram, tomograms_table
+from tomodrgn.plugins.readers.set_files import FileFinder, frames_of_tomogram, tomograms_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
 from tomodrgn.plugins.readers.tilt_frames import TiltFrames, join_frames, parse_frames
 
@@ -73,7 +73,9 @@ def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
     table = star.read(block)
     table = table.iloc[_find_rows(table, names, star)].reset_index(drop=True)
     files = table.get(columns.TILT_SERIES_FILE, [None] * len(names))
-    read = [_read_frames(star, name, file) for name, file in zip(names, files, strict=True)]
+    finder = FileFinder(star.path)
+    read = [_read_frames(star, name, file, finder) for name, file in zip(names, files, strict=True)]
+    finder.say_choices()
     owners, parts = zip(*read, strict=True)
     frames = join_frames(parts)
 
@@ -120,9 +122,11 @@ def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDA
     return np.array([row_of[name] for name in names], dtype=np.int64)
 
 
-def _read_frames(star: StarFile, name: str, series_file: str | None) -> tuple[Path, TiltFrames]:
+def _read_frames(
+    star: StarFile, name: str, series_file: str | None, finder: FileFinder
+) -> tuple[Path, TiltFrames]:
     """The tilt images of one tomogram, and the file they stand in."""
-    owner, block = frames_of_tomogram(star, name, series_file)
+    owner, block = frames_of_tomogram(star, name, series_file, finder)
     try:
         return owner.path, parse_frames(owner.read(block, columns.FRAME_COLUMNS), owner.path)
     except DataError as error:
