@@ -22,6 +22,7 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.foreign_files import refuse_folder, refuse_foreign_file
 from tomodrgn.core.files.opening import open_to_read
 from tomodrgn.core.files.star_rows import RaggedRowsError, is_row, parse_rows, quoted, split_row
 
@@ -138,8 +139,10 @@ def read_star(path: Path, *, max_bytes: int | None = None) -> StarFile:
         max_bytes: look only at the complete lines among the first bytes.
 
     Raises:
-        DataError: the file cannot be read, is not text, or names a column twice.
+        DataError: the file cannot be read, is one of another program, is not text, or names a
+            column twice.
     """
+    refuse_folder(path)
     content = _read_text(path, max_bytes)
     try:
         starts = _block_starts(content)
@@ -211,6 +214,8 @@ def _read_text(path: Path, max_bytes: int | None) -> bytes:
     with open_to_read(path) as file:
         n_bytes = _HEAD_BYTES if max_bytes is None else max_bytes
         content = file.read(n_bytes)
+        if not (content.startswith(_BLOCK_START) or b"\n" + _BLOCK_START in content):
+            refuse_foreign_file(path, content)
         _refuse_binary(path, content)
         if max_bytes is None and len(content) == n_bytes:
             file.seek(0)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import read_star
 from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.foreign_tables import refuse_foreign_tables
 from tomodrgn.plugins.readers.m_volumeseries import COORDINATES as M_COORDINATES
 from tomodrgn.plugins.readers.m_volumeseries import first_sample
 
@@ -41,9 +41,10 @@ def _nearest_kind(star: StarFile) -> str:
     """Kind of the image series that a file without all that its reader needs comes closest to.
 
     Raises:
-        DataError: it is no image series; the columns that are missing are named.
+        DataError: it is no image series; what it is instead is told, or the columns that are
+            missing are named.
     """
-    _refuse_relatives(star)
+    refuse_foreign_tables(star)
     is_of_nextpyp = _has_table(star, (columns.PARTICLE_OF_NEXTPYP, optics_groups.GROUP))
     particle = columns.PARTICLE_OF_NEXTPYP if is_of_nextpyp else columns.PARTICLE
     columns.image_series_table(star, particle)
@@ -100,27 +101,3 @@ def _repeats_particles(star: StarFile, table: StarBlock) -> bool:
     names = [name for name in (columns.TOMOGRAM, columns.PARTICLE) if name in table.columns]
     rows = star.read(table, names)
     return columns.PARTICLE in names and bool(rows.duplicated().any())
-
-
-def _refuse_relatives(star: StarFile) -> None:
-    """Say what to give instead of files that belong to particles but do not list them.
-
-    Raises:
-        DataError: the file is one of them.
-    """
-    if any(name.startswith("cisTEM") for block in star.tables for name in block.columns):
-        raise DataError(
-            f"{star.path}: a particle file of cisTEM says neither the tilt of an image nor which "
-            "stack it lies in; export the particles from nextPYP or RELION as a STAR file with "
-            f"{', '.join(columns.needed_columns(columns.PARTICLE_OF_NEXTPYP))}"
-        )
-    if _has_table(star, ("rlnMicrographPreExposure",)) and not _has_table(star, ("rlnTomoName",)):
-        raise DataError(
-            f"{star.path}: lists the tilt images of a tomogram and no particles; give the "
-            "optimisation set, or the particles file that belongs to it"
-        )
-    if _has_table(star, ("rlnTomoName",)):
-        raise DataError(
-            f"{star.path}: lists tomograms and no particles; give the optimisation set, or the "
-            "particles file that belongs to it"
-        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.foreign_files import EXPORT_IMAGES
 from tomodrgn.core.files.star import list_names
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ KNOWN: Final = (IMAGE, TOMOGRAM, HALF_SET, *NUMBERS)
 """Every column that a reader looks at beside the name of the particle; others stay unread."""
 
 _BARE_IMAGES: Final = (".mrcs", ".mrc", ".st", ".txt", ".cs")
+_OF_CRYOSPARC: Final = (
+    f" (cryoSPARC processes single-particle images without tilts: {EXPORT_IMAGES})"
+)
 
 
 def refuse_bare_images(path: Path) -> None:
@@ -62,9 +66,10 @@ def refuse_bare_images(path: Path) -> None:
         DataError: its ending says so.
     """
     if path.suffix.lower() in _BARE_IMAGES:
+        of_cryosparc = _OF_CRYOSPARC if path.suffix.lower() == ".cs" else ""
         raise DataError(
             f"{path}: a {path.suffix} file holds no tilt metadata; give a STAR file with one row "
-            f"per tilt image and the columns {', '.join(needed_columns())}"
+            f"per tilt image and the columns {', '.join(needed_columns())}{of_cryosparc}"
         )
 
 
