@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,10 @@ class DatasetFacts:
     min_tilts: int
     particles_sha256: str = ""
     """Digest of the names of the particles in their order; empty where it was not recorded."""
+    particle_set_sha256: str = ""
+    """The same in any order."""
+    some_poses: dict[str, list[float]] = field(default_factory=dict)
+    """Poses of a few particles, see :func:`~.identity.some_poses`."""
 
 
 def find_run_directory(config: Path | None, weights: Path) -> Path:

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.particles.identity import image_keys, match_particles
+from tomodrgn.core.particles.identity import (
+    image_keys,
+    match_particles,
+    particles_digest,
+    some_poses,
+    unordered_digest,
+)
 from tomodrgn.core.particles.selection import take_particles
 
 if TYPE_CHECKING:
@@ -49,3 +55,13 @@ def test_every_image_has_its_own_key(
     keys = image_keys(particles)
     assert len(set(keys.tolist())) == particles.n_images
     assert sorted(image_keys(shuffled_particles)) == sorted(keys)
+
+
+def test_digests_and_poses_of_the_same_particles_agree_in_any_order(
+    particles: ParticleSet, shuffled_particles: ParticleSet
+) -> None:
+    assert particles_digest(particles) != particles_digest(shuffled_particles)
+    assert unordered_digest(particles) == unordered_digest(shuffled_particles)
+    assert some_poses(particles, 2) == some_poses(shuffled_particles, 2)
+    renamed = replace(particles, name=np.array(["p0", "p1", "p2"], dtype=object))
+    assert unordered_digest(renamed) != unordered_digest(particles)

@@ -46,6 +46,30 @@ def particles_digest(particles: NamedParticles) -> str:
     return digest.hexdigest()
 
 
+def unordered_digest(particles: NamedParticles) -> str:
+    """Hash of the names of all particles: equal for the same particles in any order."""
+    keys = np.sort(particle_keys(particles.tomogram, particles.name))
+    return hashlib.sha256(keys.astype("<u8").tobytes()).hexdigest()
+
+
+def some_poses(particles: ParticleSet, n: int = 32) -> dict[str, list[float]]:
+    """Pose of the first image of a few particles, nine numbers by the key of each.
+
+    The same particles are chosen in any order of the input, so that two inputs can be compared.
+
+    Args:
+        particles: with at least one image each.
+        n: how many.
+    """
+    keys = particle_keys(particles.tomogram, particles.name)
+    rows = np.argsort(keys)[:n]
+    poses = particles.images.rotation[particles.starts[rows]].reshape(-1, 9).astype(float)
+    return {
+        f"{key:016x}": np.round(pose, 4).tolist()
+        for key, pose in zip(keys[rows].tolist(), poses, strict=True)
+    }
+
+
 def match_particles(have: NamedParticles, want: NamedParticles) -> NDArray[np.int64]:
     """Where the wanted particles are among those at hand, one to one.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tomodrgn.core.errors import RunError
-from tomodrgn.core.particles.identity import particles_digest
+from tomodrgn.core.particles.identity import particles_digest, some_poses, unordered_digest
 from tomodrgn.core.provenance import write_manifest
 from tomodrgn.core.run_directory import (
     CONFIG,
@@ -86,6 +86,8 @@ def dataset_facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> Da
         n_images=particles.n_images,
         min_tilts=fewest,
         particles_sha256=particles_digest(particles),
+        particle_set_sha256=unordered_digest(particles),
+        some_poses=some_poses(particles),
     )
 
 

@@ -43,6 +43,7 @@ from tomodrgn.core.pipeline.start import (
     choose_seed,
     find_start,
     remove_results,
+    require_same_particles,
 )
 from tomodrgn.core.pipeline.training_log import TrainingLog
 from tomodrgn.core.pipeline.warm import WarmStart, is_warm
@@ -97,6 +98,8 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         with devices.agreement():
             start = find_start(run, outdir)
             training = _Training(run, registry, outdir, devices, is_new=start is None)
+            if start is not None:
+                require_same_particles(start, training.facts, training.particles.source)
         devices.on_main(lambda: make_folder(outdir))
         devices.on_main(begin_log)
         stopped_by = training.run(start)
