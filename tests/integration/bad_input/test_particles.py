@@ -58,7 +58,7 @@ def test_angle_that_is_no_number(data: DataSet, refuse_training: Refuse, value: 
 @pytest.mark.parametrize(
     ("column", "value", "fault"),
     [
-        ("rlnVoltage", "0", "0 is not positive"),
+        ("rlnVoltage", "0", "0 is outside of 50 to 1500 kV"),
         ("rlnCtfScalefactor", "-0.5", "-0.5 is no cosine of a tilt angle (0 to 1)"),
         ("rlnCtfBfactor", "12", "12 is positive; it is -4 times the dose"),
     ],

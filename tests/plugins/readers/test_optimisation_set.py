@@ -561,7 +561,7 @@ FAULTS: dict[str, tuple[Callable[[HandmadeSet], None], str]] = {
     "three numbers": (_change_tilts("rlnTomoProjX", "[1,0,0]"), "row 2: .* are not 4 numbers"),
     "words for numbers": (_change_tilts("rlnTomoProjX", "[1,a,0,0]"), "could not convert"),
     "cosine": (_change_tilts("rlnCtfScalefactor", "15"), "row 2: 15 is neither the cosine of a"),
-    "dose": (_change_tilts("rlnMicrographPreExposure", "-3"), "row 2: -3 is negative"),
+    "dose": (_change_tilts("rlnMicrographPreExposure", "-3"), "row 2: -3 is outside of 0 to"),
     "half a defocus": (_drop_tilts("rlnDefocusV"), "rlnDefocusV missing beside rlnDefocusU"),
     "defocus of some": (
         _drop_tilts("rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle"),

@@ -248,7 +248,10 @@ FAULTS = {
     "twice": (_change("rlnImageName", 4, "3@./stacks/1.mrcs"), "row 6 repeats the image .* row 5"),
     "positive": (_change("rlnCtfBfactor", 0, "1.5"), "rlnCtfBfactor, row 1: 1.5 is positive"),
     "cosine": (_change("rlnCtfScalefactor", 0, "1.02"), "row 1: 1.02 is no cosine of a tilt"),
-    "two sizes": (_change("rlnDetectorPixelSize", 0, "5"), "pixel sizes are 4 to 5 A/px; one"),
+    "two sizes": (
+        _change("rlnDetectorPixelSize", 0, "5"),
+        r"4 to 5 A/px \(4: TS_1.* --Apix",
+    ),
     "half a shift": (lambda t: t.assign(rlnOriginX="1"), "rlnOriginY missing beside rlnOriginX"),
 }
 

@@ -16,10 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column, quote_value
+from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
+from tomodrgn.core.physics.spans import SPANS
 from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.bounds import (
+    bounded_column,
+    refuse_conflict,
+    refuse_misread,
+    refuse_rows,
+    the_one_pixel_size_a,
+)
+from tomodrgn.plugins.readers.fitted_ctf import FittedCtf, check_fitted_ctf, check_phase_shifts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +41,12 @@ logger = logging.getLogger(__name__)
 _ROWS_AT_ONCE: Final = 1 << 16
 _ASSUMED_VOLTAGE_KV: Final = 300.0
 _LARGEST_COSINE: Final = 1.01  # some programs round up
-_SAME_PIXEL_SIZE: Final = 1e-4  # relative; files state five digits
-_PIXEL_SIZES_A: Final = (1e-3, 1e4)  # beyond any microscope
+_QUANTITIES: Final = {
+    "defocus_u_a": "defocus_a",
+    "defocus_v_a": "defocus_a",
+    "defocus_angle_deg": "angle_deg",
+}
+"""Spans of the fields of ``CtfTable`` that are not named as they are."""
 
 
 def image_table(
@@ -50,7 +63,8 @@ def image_table(
     Raises:
         DataError: a value cannot be.
     """
-    euler_deg = np.stack([numeric_column(table, c, path) for c in columns.EULER_ANGLES], axis=-1)
+    angles = [bounded_column(table, name, path, "angle_deg") for name in columns.EULER_ANGLES]
+    euler_deg = np.stack(angles, axis=-1)
     ctf = _ctf_table(table, path)
     voltage_kv = np.full(len(table), _ASSUMED_VOLTAGE_KV, np.float32)
     return ImageTable(
@@ -62,6 +76,38 @@ def image_table(
         optics=optics,
         ctf=ctf,
     )
+
+
+def check_images(
+    images: ImageTable[NDArray[Any]],
+    path: Path,
+    tomogram: NDArray[np.object_],
+    is_used: NDArray[np.bool_],
+) -> None:
+    """Judge what only whole tomograms or files can tell of the contrast transfer.
+
+    Args:
+        images: every row, in the order of the file.
+        path: the file, for errors.
+        tomogram: (rows,) their tomograms.
+        is_used: (rows,) whether they are no dark frames.
+
+    Raises:
+        DataError: the numbers of a tomogram, or most of the file, cannot be meant.
+    """
+    if images.ctf is None:
+        return
+    rows = np.flatnonzero(is_used)
+    check_fitted_ctf(
+        FittedCtf(
+            path=path,
+            defocus_u_a=images.ctf.defocus_u_a[rows],
+            defocus_v_a=images.ctf.defocus_v_a[rows],
+            tomogram=tomogram[rows],
+            row=rows + 1,
+        )
+    )
+    check_phase_shifts(images.ctf.phase_shift_deg, path)
 
 
 def _rotations(euler_deg: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -79,15 +125,18 @@ def image_pixel_size_a(table: pd.DataFrame, path: Path) -> float:
     Raises:
         DataError: no column states it, or rows differ.
     """
-    if columns.DETECTOR_PIXEL_SIZE in table:
-        sizes_a = detector_pixel_sizes_a(table, path)
-    else:
-        stated = [name for name in columns.PIXEL_SIZES if name in table]
+    owners = table[columns.TOMOGRAM].tolist() if columns.TOMOGRAM in table else None
+    stated = [name for name in columns.PIXEL_SIZES if name in table]
+    if columns.DETECTOR_PIXEL_SIZE not in table:
         if not stated:
             allowed = ", ".join((columns.DETECTOR_PIXEL_SIZE, *columns.PIXEL_SIZES))
             raise DataError(f"{path}: states no pixel size ({allowed}); give it with --Apix")
-        sizes_a = numeric_column(table, stated[0], path)
-    return the_one_pixel_size_a(sizes_a, path)
+        return the_one_pixel_size_a(numeric_column(table, stated[0], path), path, owners)
+    sizes_a = detector_pixel_sizes_a(table, path)
+    if columns.PIXEL_SIZES[0] in table:
+        names = (columns.DETECTOR_PIXEL_SIZE, columns.PIXEL_SIZES[0])
+        refuse_conflict(sizes_a, numeric_column(table, names[1], path), names, path)
+    return the_one_pixel_size_a(sizes_a, path, owners)
 
 
 def detector_pixel_sizes_a(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
@@ -101,34 +150,6 @@ def detector_pixel_sizes_a(table: pd.DataFrame, path: Path) -> NDArray[np.float6
         return 1e4 * sizes_a / magnification
 
 
-def the_one_pixel_size_a(sizes_a: NDArray[np.float64], path: Path) -> float:
-    """The pixel size on which all rows agree.
-
-    Raises:
-        DataError: they do not, or it cannot be.
-    """
-    smallest, largest = _PIXEL_SIZES_A
-    is_size = smallest < sizes_a.min() <= sizes_a.max() < largest
-    if not is_size or np.ptp(sizes_a) > _SAME_PIXEL_SIZE * sizes_a.max():
-        raise DataError(
-            f"{path}: pixel sizes are {sizes_a.min():g} to {sizes_a.max():g} A/px; one positive "
-            f"size is needed, split the file or give it with --Apix"
-        )
-    return float(sizes_a[0])
-
-
-def refuse_rows(
-    table: pd.DataFrame, column: str, path: Path, is_bad: NDArray[np.bool_], fault: str
-) -> None:
-    """Raise for the first bad row."""
-    if is_bad.any():
-        row = int(np.argmax(is_bad))
-        value = quote_value(table[column].iloc[row]).strip("'")
-        raise DataError(
-            f"{path}: column {column}, row {row + 1}: {value} is {fault} ({is_bad.sum()} such rows)"
-        )
-
-
 def _ctf_table(table: pd.DataFrame, path: Path) -> CtfTable[NDArray[Any]] | None:
     """The contrast transfer parameters, or None and a warning where the file has none."""
     if columns.CTF["defocus_u_a"] not in table:
@@ -138,14 +159,11 @@ def _ctf_table(table: pd.DataFrame, path: Path) -> CtfTable[NDArray[Any]] | None
             path, ", ".join(columns.CTF.values()), _ASSUMED_VOLTAGE_KV,
         )  # fmt: skip
         return None
-    voltage_kv = numeric_column(table, columns.CTF["voltage_kv"], path)
-    refuse_rows(table, columns.CTF["voltage_kv"], path, voltage_kv <= 0, "not positive")
-    return CtfTable(
-        **{
-            field: numeric_column(table, column, path).astype(np.float32)
-            for field, column in columns.CTF.items()
-        }
-    )
+    fields = {
+        field: bounded_column(table, column, path, _QUANTITIES.get(field, field)).astype(np.float32)
+        for field, column in columns.CTF.items()
+    }
+    return CtfTable(**fields)
 
 
 def _shift_px(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float32]:
@@ -153,6 +171,7 @@ def _shift_px(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[n
     for names, unit_a in ((columns.SHIFTS_PX, 1.0), (columns.SHIFTS_A, pixel_size_a)):
         if names[0] in table:
             shift = np.stack([numeric_column(table, name, path) for name in names], axis=-1)
+            refuse_misread(shift, " and ".join(names), path)
             return (shift / unit_a).astype(np.float32)
     return np.zeros((len(table), 2), dtype=np.float32)
 
@@ -166,7 +185,10 @@ def _dose_e_per_a2(table: pd.DataFrame, path: Path) -> NDArray[np.float32]:
         return np.zeros(len(table), dtype=np.float32)
     b_factor = numeric_column(table, columns.DOSE, path)
     refuse_rows(table, columns.DOSE, path, b_factor > 0, "positive; it is -4 times the dose")
-    return np.abs(b_factor / -4).astype(np.float32)
+    dose = np.abs(b_factor / -4)
+    fault = f"-4 times a dose {SPANS['dose_e_per_a2'].fault(float(dose.max()))}"
+    refuse_rows(table, columns.DOSE, path, SPANS["dose_e_per_a2"].excludes(dose), fault)
+    return dose.astype(np.float32)
 
 
 def _tilt_deg(table: pd.DataFrame, path: Path) -> NDArray[np.float32]:

@@ -18,8 +18,13 @@ from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.bounds import check_shifts
 from tomodrgn.plugins.readers.half_sets import filament_keys, half_sets
-from tomodrgn.plugins.readers.image_numbers import image_pixel_size_a, image_table
+from tomodrgn.plugins.readers.image_numbers import (
+    check_images,
+    image_pixel_size_a,
+    image_table,
+)
 from tomodrgn.plugins.readers.image_stacks import (
     ImageStacks,
     describe_file,
@@ -83,6 +88,8 @@ class ImageSeries:
         is_dark = numeric_column(table, columns.TILT_COSINE, path) == 0
         table = table.drop(columns=list(columns.NUMBERS), errors="ignore")  # to free their memory
         tomogram, particle = self._name_pairs(table)
+        check_images(images, path, tomogram, ~is_dark)
+        check_shifts(images.shift_px, optics_of_set[0].box_size_px, path, names)
         rank = rank_of_pairs(tomogram, particle)
         rows = _pack(rank, images, names, ~is_dark)
         source_particle, first, counts = np.unique(

@@ -19,6 +19,7 @@ from tomodrgn.core.files.star import list_names, read_star
 from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series import (
     VolumeSeries,
+    angles,
     numbers,
     row_half_sets,
     unique_names,
@@ -50,25 +51,25 @@ class MVolumeseries(VolumeSeries):
         """
         path = self._spec.path
         star = read_star(path)
-        place, angles = first_sample(star, COORDINATES), first_sample(star, ANGLES)
+        place, turned = first_sample(star, COORDINATES), first_sample(star, ANGLES)
         if place is None:
             raise DataError(
                 f"{path}: {', '.join(COORDINATES)} are missing, with or without a number behind; "
                 f"found {list_names([name for block in star.tables for name in block.columns])}"
             )
-        known = [*place, *(angles or ()), TOMOGRAM, TOMOGRAM_HASH, HALF_SET]
+        known = [*place, *(turned or ()), TOMOGRAM, TOMOGRAM_HASH, HALF_SET]
         table = star.read(star.table_with(place[0]), known)
         if table.empty:
             raise DataError(f"{path}: has no rows, so there are no particles; export it again")
         pixel_size_a = self._spec.pixel_size_a or 1.0
         tomogram = _tomograms(table)
-        choices = [place, (*place, *(angles or ()))]
+        choices = [place, (*place, *(turned or ()))]
         return volume_particles(
             path,
             tomogram,
             unique_names(table, tomogram, choices, path),
             numbers(table, place, path) * pixel_size_a,
-            euler_deg=numbers(table, angles, path) if angles else None,
+            euler_deg=angles(table, turned, path) if turned else None,
             half_set=row_half_sets(table, HALF_SET, path),
             pixel_size_a=pixel_size_a,
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from tomodrgn.core.particles.tables import ImageState, OpticsGroup, ParticleSet
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.bounds import check_shifts
 from tomodrgn.plugins.readers.half_sets import filament_keys
 from tomodrgn.plugins.readers.set_geometry import height_signs, image_geometry
 from tomodrgn.plugins.readers.set_images import ctf_table, image_table, pack_frames
@@ -55,6 +56,12 @@ def set_with_images(
     if factor is not None and tomograms.frames.has_defocus:
         added_a = factor[particles.tomogram_of[packed.particle]] * geometry.height_a
     ctf = ctf_table(packed, particles, tomograms, added_a)
+    check_shifts(
+        particles.origin_a / particles.pixel_size_a,
+        particles.optics.box_size_px if box_size_px is None else box_size_px,
+        particles.path,
+        particle_names(particles.table),
+    )
     kept, counts = np.unique(packed.particle, return_counts=True)
     everyone = set_without_images(particles)
     fields = everyone.take_rows(kept, np.empty(0, dtype=np.int64))

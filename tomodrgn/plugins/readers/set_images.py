@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.bounds import bounded_column
+from tomodrgn.plugins.readers.fitted_ctf import FittedCtf, check_fitted_ctf, check_phase_shifts
 from tomodrgn.plugins.readers.visible_frames import parse_frame_lists
 
 if TYPE_CHECKING:
@@ -157,14 +158,32 @@ def ctf_table(
             f"{path}: {', '.join(missing)} missing from the optics groups and from the tomograms; "
             f"add them to data_optics"
         )
+    phase_shift_deg = _phase_shift_deg(packed, particles, tomograms)
+    _check_fits(packed, tomograms)
+    check_phase_shifts(phase_shift_deg, path)
     added = 0.0 if height_defocus_a is None else height_defocus_a
     u, v, angle = defocus[packed.tilt].T
     return CtfTable(
         defocus_u_a=(u + added).astype(np.float32),
         defocus_v_a=(v + added).astype(np.float32),
         defocus_angle_deg=angle.astype(np.float32),
-        phase_shift_deg=_phase_shift_deg(packed, particles, tomograms).astype(np.float32),
+        phase_shift_deg=phase_shift_deg.astype(np.float32),
         **microscope,
+    )
+
+
+def _check_fits(packed: PackedFrames, tomograms: Tomograms) -> None:
+    """Judge the fits of the tilt images that are used, before heights add to their defocus."""
+    used = np.unique(packed.tilt)
+    of_frame = np.searchsorted(tomograms.starts, used, side="right") - 1
+    check_fitted_ctf(
+        FittedCtf(
+            path=tomograms.paths[0],
+            defocus_u_a=tomograms.frames.defocus[used, 0],
+            defocus_v_a=tomograms.frames.defocus[used, 1],
+            tomogram=np.array(tomograms.names, dtype=object)[of_frame],
+            row=used - tomograms.starts[of_frame] + 1,
+        )
     )
 
 
@@ -188,18 +207,11 @@ def _microscope(
         (tomograms.microscope, particles.tomogram_of[particle]),
         (optics.microscope, optics.group[particle]),  # these win
     )
-    stated = {
+    return {
         field: column.astype(np.float32)[rows]
         for table, rows in rows_of_tables
         for field, column in table.items()
     }
-    voltage_kv = stated.get("voltage_kv", np.ones(1))
-    if (voltage_kv <= 0).any():
-        raise DataError(
-            f"{particles.path}: {columns.MICROSCOPE['voltage_kv']} {voltage_kv.min():g} kV is not "
-            f"positive; correct it in data_optics"
-        )
-    return stated
 
 
 def _phase_shift_deg(
@@ -208,7 +220,8 @@ def _phase_shift_deg(
     """(M,) phase shifts of particles where the file has them, else those of tilt images."""
     if columns.PHASE_SHIFT not in particles.table:
         return tomograms.frames.phase_shift_deg[packed.tilt]
-    stated = numeric_column(particles.table, columns.PHASE_SHIFT, particles.path)
+    table, path = particles.table, particles.path
+    stated = bounded_column(table, columns.PHASE_SHIFT, path, "phase_shift_deg")
     return stated[packed.particle]
 
 

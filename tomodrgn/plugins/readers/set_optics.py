@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.plugins.readers import set_columns as columns
-from tomodrgn.plugins.readers.image_numbers import the_one_pixel_size_a
+from tomodrgn.plugins.readers.bounds import the_one_pixel_size_a
 from tomodrgn.plugins.readers.optics_groups import join_optics, optics_table, refuse_mixed_groups
 from tomodrgn.plugins.readers.set_files import named_value, particles_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
@@ -64,10 +64,10 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
     """
     table, group = _used_groups(star, particles)
 
-    def column(name: str) -> NDArray[np.float64]:
-        return optional_column(table, name, star.path)
+    def column(name: str, quantity: str | None = None) -> NDArray[np.float64]:
+        return optional_column(table, name, star.path, quantity=quantity)
 
-    series_a = column(columns.SERIES_PIXEL_SIZE)
+    series_a = column(columns.SERIES_PIXEL_SIZE, "pixel_size_a")
     pixel_size_a = column(columns.IMAGE_PIXEL_SIZE)
     if columns.IMAGE_PIXEL_SIZE not in table:
         pixel_size_a = series_a * column(columns.BINNING)
@@ -83,7 +83,9 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
         is_premultiplied=_is_premultiplied(column(columns.IS_PREMULTIPLIED), star.path),
         are_volumes=_are_volumes(star, column(columns.DIMENSIONS), particles),
         microscope={
-            field: column(name) for field, name in columns.MICROSCOPE.items() if name in table
+            field: column(name, field)
+            for field, name in columns.MICROSCOPE.items()
+            if name in table
         },
     )
 

@@ -115,7 +115,7 @@ def describe_particles(
             f"give it with --Apix"
         )
     origin_a = _origins_a(table, path, image_a)
-    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path)
+    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
     return SetParticles(
         source=files.path,
         path=path,
@@ -139,10 +139,12 @@ def describe_particles(
 
 def _orientations(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """(B, 3, 3) reference to tomogram coordinates; angles that are missing are 0."""
-    euler_deg = triples(table, columns.EULER_ANGLES, path)
+    euler_deg = triples(table, columns.EULER_ANGLES, path, quantity="angle_deg")
     if euler_deg is None:
         euler_deg = np.zeros((len(table), 3))
-    return particle_orientations(euler_deg, triples(table, columns.SUBTOMOGRAM_ANGLES, path))
+    return particle_orientations(
+        euler_deg, triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
+    )
 
 
 def _origins_a(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float64]:
@@ -156,7 +158,7 @@ def _origins_a(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[
         if origin_px is None:
             return np.zeros((len(table), 3))
         origin = origin_px * pixel_size_a
-    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path)
+    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
     if priors_deg is None:
         return origin
     turned: NDArray[np.float64] = np.einsum("bij,bj->bi", matrices_from_euler(priors_deg), origin)

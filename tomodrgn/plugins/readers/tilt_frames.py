@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.geometry.projections import (
     is_rotation,
     nearest_rotations,
@@ -24,7 +23,7 @@ from tomodrgn.core.geometry.projections import (
     stage_angles_from_rotations,
 )
 from tomodrgn.plugins.readers import set_columns as columns
-from tomodrgn.plugins.readers.image_numbers import refuse_rows
+from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
 from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
@@ -118,7 +117,9 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
         dose_e_per_a2=_dose_e_per_a2(table, path),
         tilt_deg=tilt_deg,
         defocus=_defocus(table, path),
-        phase_shift_deg=optional_column(table, columns.PHASE_SHIFT, path, 0.0),
+        phase_shift_deg=optional_column(
+            table, columns.PHASE_SHIFT, path, 0.0, quantity="phase_shift_deg"
+        ),
         translation_px=translation_px,
     )
 
@@ -131,7 +132,7 @@ def _projections(
         rows = np.stack([_matrix_rows(table, name, path) for name in columns.MATRIX_ROWS], axis=1)
         return rows[..., :3], rows[..., 3]
     if set(columns.STAGE_ANGLES) <= set(table):
-        angles = (numeric_column(table, name, path) for name in columns.STAGE_ANGLES)
+        angles = (bounded_column(table, name, path, "angle_deg") for name in columns.STAGE_ANGLES)
         return rotations_from_stage_angles(*angles), np.full((len(table), 3), np.nan)
     raise DataError(
         f"{path}: tilt images have neither {', '.join(columns.MATRIX_ROWS)} nor "
@@ -176,15 +177,13 @@ def _tilt_deg(
     stated = next((name for name in (columns.NOMINAL_TILT, columns.STAGE_ANGLES[1])
                    if name in table), None)  # fmt: skip
     if stated is not None:
-        stage_deg = numeric_column(table, stated, path)
+        stage_deg = bounded_column(table, stated, path, "tilt_deg")
     signed = np.copysign(np.rad2deg(np.arccos(cosine)), stage_deg)
     return np.where(cosine > 0, signed, stage_deg)
 
 
 def _dose_e_per_a2(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    dose = optional_column(table, columns.DOSE, path)
-    refuse_rows(table, columns.DOSE, path, dose < 0, "negative; a dose is 0 or more")
-    return dose
+    return optional_column(table, columns.DOSE, path, quantity="dose_e_per_a2")
 
 
 def _defocus(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
@@ -198,5 +197,9 @@ def _defocus(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
             f"{', '.join(name for name in columns.DEFOCUS.values() if name in table)}; "
             f"give all of them or none"
         )
-    values = [numeric_column(table, name, path) for name in columns.DEFOCUS.values()]
+    quantities = ("defocus_a", "defocus_a", "angle_deg")
+    values = [
+        bounded_column(table, name, path, quantity)
+        for name, quantity in zip(columns.DEFOCUS.values(), quantities, strict=True)
+    ]
     return np.stack(values, axis=1)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.specs.faults import suggest
 from tomodrgn.plugins.readers import set_columns as columns
-from tomodrgn.plugins.readers.image_numbers import refuse_rows
+from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
 from tomodrgn.plugins.readers.set_files import FileFinder, frames_of_tomogram, tomograms_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
 from tomodrgn.plugins.readers.tilt_frames import TiltFrames, join_frames, parse_frames
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 _WARP_ENDING: Final = ".tomostar"
 _WARP_TILT_SERIES: Final = "dummy_tiltseries.mrc"
-_PIXEL_SIZES_A: Final = (1e-3, 1e4)  # beyond any microscope
 _LARGEST_SLOPE: Final = 10.0
 
 
@@ -90,7 +88,7 @@ def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
         hand=_hand(table, star.path),
         defocus_slope=_defocus_slope(table, star.path),
         microscope={
-            field: numeric_column(table, name, star.path)
+            field: bounded_column(table, name, star.path, field)
             for field, name in columns.MICROSCOPE.items()
             if name in table
         },
@@ -164,10 +162,7 @@ def _is_warptools(table: pd.DataFrame, frames: TiltFrames) -> bool:
 
 
 def _pixel_sizes_a(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    sizes_a = optional_column(table, columns.SERIES_PIXEL_SIZE, path)
-    is_bad = (sizes_a < _PIXEL_SIZES_A[0]) | (sizes_a > _PIXEL_SIZES_A[1])
-    refuse_rows(table, columns.SERIES_PIXEL_SIZE, path, is_bad, "no pixel size in A")
-    return sizes_a
+    return optional_column(table, columns.SERIES_PIXEL_SIZE, path, quantity="pixel_size_a")
 
 
 def _defocus_slope(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:

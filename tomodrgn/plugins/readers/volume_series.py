@@ -16,6 +16,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
+from tomodrgn.plugins.readers.bounds import bounded_column
 from tomodrgn.plugins.readers.half_sets import half_sets
 from tomodrgn.plugins.readers.image_stacks import describe_file
 
@@ -121,6 +122,12 @@ def volume_particles(
 def numbers(table: pd.DataFrame, names: Sequence[str], path: Path) -> NDArray[np.float64]:
     """(rows, n) columns of numbers side by side."""
     return np.stack([numeric_column(table, name, path) for name in names], axis=-1)
+
+
+def angles(table: pd.DataFrame, names: Sequence[str], path: Path) -> NDArray[np.float64]:
+    """(rows, n) columns of angles in degrees side by side."""
+    columns = [bounded_column(table, name, path, "angle_deg") for name in names]
+    return np.stack(columns, axis=-1)
 
 
 def row_half_sets(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.uint8] | None:

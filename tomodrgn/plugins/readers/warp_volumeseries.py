@@ -14,14 +14,12 @@ import numpy as np
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import list_names, numeric_column, read_star
 from tomodrgn.plugins.readers import warp_columns as columns
-from tomodrgn.plugins.readers.image_numbers import (
-    detector_pixel_sizes_a,
-    image_pixel_size_a,
-    the_one_pixel_size_a,
-)
+from tomodrgn.plugins.readers.bounds import the_one_pixel_size_a
+from tomodrgn.plugins.readers.image_numbers import detector_pixel_sizes_a, image_pixel_size_a
 from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series import (
     VolumeSeries,
+    angles,
     numbers,
     row_half_sets,
     unique_names,
@@ -74,7 +72,7 @@ class WarpVolumeseries(VolumeSeries):
             unique_names(table, tomogram, choices, path),
             numbers(table, columns.COORDINATES, path) * pixel_size_a
             - _origins_a(table, path, pixel_size_a),
-            euler_deg=numbers(table, columns.EULER_ANGLES, path) if has_angles else None,
+            euler_deg=angles(table, columns.EULER_ANGLES, path) if has_angles else None,
             half_set=row_half_sets(table, columns.HALF_SET, path),
             pixel_size_a=pixel_size_a,
         )

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tomodrgn.core.physics.spans import SPANS
+
+RECORDED = {
+    "voltage_kv": (80, 100, 120, 200, 300, 1000, 1250),
+    "cs_mm": (0, 0.001, 0.01, 1.4, 2.0, 2.26, 2.7, 6.3),
+    "amplitude_contrast": (0, 0.07, 0.1, 0.2, 0.5),
+    "defocus_a": (-3000, 0, 150, 5000, 60_000, 150_000),
+    "phase_shift_deg": (-10, 0, 0.5, 90, 175, 200),
+    "angle_deg": (-180, 0, 179.9, 360, 540),
+    "tilt_deg": (-72, 0, 66, 90),
+    "dose_e_per_a2": (0, 3, 120, 250),
+    "pixel_size_a": (0.33, 0.675, 1.35, 13.1, 53.4),
+}
+"""Values that files of real experiments hold."""
+
+
+def test_recorded_values_are_allowed() -> None:
+    assert RECORDED.keys() == SPANS.keys()
+    for quantity, values in RECORDED.items():
+        assert not SPANS[quantity].excludes(np.array(values, dtype=np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "remedy"),
+    [
+        ("voltage_kv", 300_000, "if it is in V, divide by 1000"),
+        ("voltage_kv", 0.3, "if it is in MV, multiply by 1000"),
+        ("voltage_kv", -300, "correct the column"),
+        ("cs_mm", 2700, "if it is in micrometers, divide by 1000"),
+        ("cs_mm", 2.7e7, "if it is in A, divide by 1e+07"),
+        ("amplitude_contrast", 7, "if it is in percent, divide by 100"),
+        ("amplitude_contrast", 1, "correct the column"),
+        ("amplitude_contrast", -0.1, "correct the column"),
+        ("dose_e_per_a2", 12_000, r"if it is in e/nm\^2, divide by 100"),
+        ("pixel_size_a", 1.2e-9, r"if it is in m, multiply by 1e\+10"),
+        ("pixel_size_a", 0, "correct the column"),
+        ("defocus_a", 3e6, "if it is in pm, divide by 100"),
+    ],
+)
+def test_values_outside_are_refused_with_their_likely_unit(
+    quantity: str, value: float, remedy: str
+) -> None:
+    span = SPANS[quantity]
+    assert span.excludes(np.array([value])).all()
+    assert span.fault(value).endswith(remedy.replace("\\", ""))
+    assert span.fault(value).startswith(f"outside of {span.low:g} to {span.high:g}")
