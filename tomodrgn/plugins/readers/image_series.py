@@ -31,6 +31,7 @@ from tomodrgn.plugins.readers.image_stacks import (
     locate_images,
     refuse_repeated_names,
 )
+from tomodrgn.plugins.readers.row_names import name_rows
 from tomodrgn.plugins.readers.set_columns import FILAMENT
 from tomodrgn.plugins.readers.star_write import (
     SelectableTable,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import ReaderContext, SourceRows
     from tomodrgn.core.particles.tables import ImageTable
     from tomodrgn.plugins.readers import NextpypSpec, WarpParticleseriesSpec
+    from tomodrgn.plugins.readers.row_names import RowNames
 
 DARK_FRAME: Final = f"dark frame: {columns.TILT_COSINE} is 0"
 
@@ -86,8 +88,9 @@ class ImageSeries:
         )  # fmt: skip
         images = image_table(table, path, pixel_size_a, optics)
         is_dark = numeric_column(table, columns.TILT_COSINE, path) == 0
+        named = self._name_rows(table)
+        tomogram, particle = named.tomogram, named.particle
         table = table.drop(columns=list(columns.NUMBERS), errors="ignore")  # to free their memory
-        tomogram, particle = self._name_pairs(table)
         check_images(images, path, tomogram, ~is_dark)
         check_shifts(images.shift_px, optics_of_set[0].box_size_px, path, names)
         rank = rank_of_pairs(tomogram, particle)
@@ -144,8 +147,9 @@ class ImageSeries:
     def _selectable(self) -> SelectableTable:
         star = read_star(self._spec.path)
         block = columns.image_series_table(star, self.particle_column)
-        names = star.read(block, [columns.TOMOGRAM, self.particle_column])
-        return selectable_table(star, block, *self._name_pairs(names))
+        known = (columns.IMAGE, columns.TOMOGRAM, self.particle_column, *columns.EXPOSURE)
+        named = self._name_rows(star.read(block, known, numbers=columns.EXPOSURE))
+        return selectable_table(star, block, named.tomogram, named.particle)
 
     def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """The known columns of all rows, as text, and the optics groups."""
@@ -172,12 +176,9 @@ class ImageSeries:
             raise DataError(f"{path}: has no rows, so there are no particles; export it again")
         return star, block, table
 
-    def _name_pairs(self, table: pd.DataFrame) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    def _name_rows(self, table: pd.DataFrame) -> RowNames:
         """Tomogram and particle name of each row."""
-        particle = table[self.particle_column].to_numpy(dtype=object)
-        if columns.TOMOGRAM in table:
-            return table[columns.TOMOGRAM].to_numpy(dtype=object), particle
-        return np.full(len(table), "", dtype=object), particle
+        return name_rows(table, self.particle_column, self._spec.path)
 
     def _half_sets(
         self, table: pd.DataFrame, rows: NDArray[np.int64], first: NDArray[np.int64]

@@ -25,6 +25,12 @@ TOMOGRAM: Final = "rlnMicrographName"
 EULER_ANGLES: Final = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 TILT_COSINE: Final = "rlnCtfScalefactor"
 DOSE: Final = "rlnCtfBfactor"
+PRE_EXPOSURE: Final = "rlnMicrographPreExposure"
+STAGE_TILTS: Final = ("rlnTomoNominalStageTiltAngle", "rlnTomoYTilt")
+DOSES: Final = (DOSE, PRE_EXPOSURE)
+EXPOSURE: Final = (*DOSES, TILT_COSINE, *STAGE_TILTS)
+"""Columns that tell the exposures of a particle apart."""
+
 HALF_SET: Final = "rlnRandomSubset"
 COORDINATES: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
 MAGNIFICATION: Final = "rlnMagnification"
@@ -44,7 +50,7 @@ CTF: Final = {
 """Columns of the contrast transfer function by the field of ``CtfTable`` that they fill."""
 
 NUMBERS: Final = (
-    *(*EULER_ANGLES, TILT_COSINE, DOSE, MAGNIFICATION, DETECTOR_PIXEL_SIZE),
+    *(*EULER_ANGLES, *EXPOSURE, MAGNIFICATION, DETECTOR_PIXEL_SIZE),
     *(*PIXEL_SIZES, *SHIFTS_PX, *SHIFTS_A),
     *CTF.values(),
 )

@@ -1,0 +1,154 @@
+"""What the micrograph column names, and which particle each row belongs to."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.plugins.readers import WarpParticleseriesSpec
+from tomodrgn.plugins.readers.row_names import name_rows
+from tomodrgn.plugins.readers.warp_particleseries import WarpParticleseries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Write = Callable[[pd.DataFrame], Path]
+
+PATH = Path("p.star")
+
+
+def _rows(
+    tomograms: dict[str, list[str]], n_tilts: int, tilt: str = "{tomogram}_{tilt}.mrc"
+) -> pd.DataFrame:
+    """Rows of particles of tomograms, one per tilt image, in the columns that are looked at."""
+    names = [(t, p, k) for t, group in tomograms.items() for p in group for k in range(n_tilts)]
+    return pd.DataFrame(
+        {
+            "rlnMicrographName": [tilt.format(tomogram=t, tilt=20 + k) for t, _, k in names],
+            "rlnGroupName": [p for _, p, _ in names],
+            "rlnImageName": [f"{row + 1}@{t}.mrcs" for row, (t, _, _) in enumerate(names)],
+            "rlnCtfBfactor": [f"{-13.0 * (k + 1):.2f}" for _, _, k in names],
+            "rlnCtfScalefactor": [f"{np.cos(0.05 * ((k + 1) // 2)):.4f}" for _, _, k in names],
+        },
+        dtype=object,
+    )
+
+
+def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
+    named = name_rows(table, "rlnGroupName", PATH)
+    return list(dict.fromkeys(zip(named.tomogram, named.particle, strict=True)))
+
+
+def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)
+
+
+TS = {"ts1": ["ts1_000", "ts1_001"], "ts2": ["ts2_000"]}
+EXPECTED = [("ts1", "ts1_000"), ("ts1", "ts1_001"), ("ts2", "ts2_000")]
+
+
+def test_a_micrograph_for_each_tilt_image_splits_no_particle(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        assert _pairs(_rows(TS, 39)) == EXPECTED
+    assert (
+        "p.star: rlnMicrographName names tilt images: 3 particles of 39 tilt images; tomogram of "
+        "ts1_000 is taken to be ts1" in caplog.text
+    )
+
+
+def test_a_micrograph_of_many_tilts_is_the_tomogram(caplog: pytest.LogCaptureFixture) -> None:
+    shared = {"a.tomostar": ["1", "2"], "b.tomostar": ["1", "3"]}
+    with caplog.at_level(logging.INFO):
+        pairs = _pairs(_rows(shared, 5, "{tomogram}"))
+    assert pairs == [(t, p) for t, group in shared.items() for p in group]
+    assert "names tomograms: 3 names of particles stand for 4 particles in 2" in caplog.text
+
+
+def test_a_micrograph_of_one_particle_name_each_stays_as_it_is() -> None:
+    table = _rows(TS, 4, "{tomogram}.tomostar")
+    assert _pairs(table) == [(f"{t}.tomostar", p) for t, group in TS.items() for p in group]
+
+
+def test_names_that_repeat_in_tomograms_of_tilt_images_are_split() -> None:
+    table = _rows({"TS_01": ["1", "2"], "TS_02": ["1", "2"]}, 7, "f/{tomogram}_{tilt}_0.0.mrc")
+    assert _pairs(table) == [(t, p) for t in ("TS_01", "TS_02") for p in ("1", "2")]
+
+
+def test_order_of_rows_changes_no_name() -> None:
+    table = _rows(TS, 9)
+    shuffled = table.sample(frac=1, random_state=1)
+    assert sorted(_pairs(shuffled)) == sorted(EXPECTED)
+
+
+def test_particles_that_lack_tilts_count_with_the_others() -> None:
+    table = _rows(TS, 9)
+    keeps = np.random.default_rng(2).uniform(size=len(table)) < 0.5
+    assert _pairs(table[keeps]) == EXPECTED
+
+
+def test_a_copied_row_does_not_make_its_tilt_image_a_tomogram() -> None:
+    table = _rows(TS, 9)
+    copied = _joined(table, table[:3], table[4:5].assign(rlnCtfBfactor="-1"))
+    assert _pairs(copied) == EXPECTED
+
+
+def test_two_sessions_of_equal_names_leave_tilt_images_what_they_are() -> None:
+    table = _rows(TS, 9)
+    elsewhere = table["rlnImageName"].str.replace("@", "@b/")
+    other = table.assign(rlnImageName=elsewhere, rlnCtfBfactor="-7.5")
+    assert _pairs(_joined(table, other)) == EXPECTED
+
+
+def test_kinds_of_micrographs_in_one_file_are_told_apart_by_name_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tomograms = {"a.tomostar": ["1", "2"], "b.tomostar": ["1"]}
+    mixed = _joined(_rows(TS, 9), _rows(tomograms, 9, "{tomogram}"))
+    with caplog.at_level(logging.WARNING):
+        pairs = _pairs(mixed)
+    assert pairs == [*EXPECTED, ("a.tomostar", "1"), ("a.tomostar", "2"), ("b.tomostar", "1")]
+    assert "names tilt images for 3 names of particles and tomograms for 2, such as 1 of a" in (
+        caplog.text
+    )
+
+
+def test_doses_that_tell_nothing_split_no_particle() -> None:
+    table = _rows(TS, 9).assign(rlnCtfBfactor="0")
+    assert _pairs(table) == EXPECTED
+    assert _pairs(table.assign(rlnCtfScalefactor="1")) == EXPECTED
+
+
+def test_tilt_names_without_letters_leave_the_name_of_the_particle_to_tell() -> None:
+    assert _pairs(_rows(TS, 9, "{tilt}")) == EXPECTED
+
+
+@pytest.fixture
+def per_tilt(series: pd.DataFrame) -> pd.DataFrame:
+    """The shared series as Warp 1 exports it: a micrograph for each tilt image."""
+    tilts = ["ts1_22.mrc", "ts1_20.mrc", "ts1_21.mrc", "ts1_20.mrc", "ts1_21.mrc", "ts2_20.mrc"]
+    return series.assign(rlnMicrographName=tilts)
+
+
+def test_reading_filtering_and_writing_agree_on_the_particle(
+    per_tilt: pd.DataFrame, write_series: Write, tmp_path: Path
+) -> None:
+    path = write_series(per_tilt)
+    reader = WarpParticleseries(WarpParticleseriesSpec(path=path), ReaderContext())
+    particles, source = reader.read(), reader.source_rows()
+    assert particles.counts.tolist() == [3, 2, 1]
+    assert particles.tomogram.tolist()[:2] == ["ts1", "ts1"]
+    assert source.particle.tolist() == [0, 0, 0, 1, 1, 2]
+    assert source.tomogram.tolist() == particles.tomogram.tolist()
+    rows = np.flatnonzero(source.particle == 0)
+    reader.write_selection(rows, tmp_path / "first.star")
+    spec = WarpParticleseriesSpec(path=tmp_path / "first.star")
+    again = WarpParticleseries(spec, ReaderContext()).read()
+    assert (again.counts.tolist(), again.tomogram.tolist()) == ([3], ["ts1"])

@@ -1,0 +1,262 @@
+"""The particle and the tomogram of each row of an image series.
+
+The particle is what the column for it says. ``rlnMicrographName`` beside it names the tilt image in
+files of Warp 1, M and converters, and the tomogram in others; the two are told apart by exposures,
+each of which has a dose and a tilt. A tilt image is one exposure, so that a particle is in it at
+most once; a particle has several exposures in its tomogram. Only a tomogram splits equal names of
+particles.
+
+Source:
+    sta_testing_bin8.star of cryoDRGN's tests: 6 particles, 219 rows, 39 tilt images.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.tilt_names import (
+    group_by,
+    name_before_number,
+    tomogram_names,
+    without_numbers,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_MOST_NUMBERS: Final = 6  # in the name of a tilt image
+_LARGEST_CODE: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class RowNames:
+    """(rows,) names of the tomogram and the particle of each row; the pair is the particle."""
+
+    tomogram: NDArray[np.object_]
+    particle: NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Codes of what rows name, with the names; a pair is a micrograph and a particle in it."""
+
+    micrograph: NDArray[np.int64]
+    micrographs: NDArray[np.object_]
+    particle: NDArray[np.int64]
+    particles: NDArray[np.object_]
+    pair: NDArray[np.int64]
+    first_of_pair: NDArray[np.int64]
+
+    @property
+    def micrograph_of_pair(self) -> NDArray[np.int64]:
+        return self.micrograph[self.first_of_pair]
+
+    @property
+    def particle_of_pair(self) -> NDArray[np.int64]:
+        return self.particle[self.first_of_pair]
+
+
+def name_rows(table: pd.DataFrame, particle_column: str, path: Path) -> RowNames:
+    """Names of every row; what the micrograph is taken to name is logged where it matters.
+
+    Args:
+        table: the columns of the particle, the micrograph, the image and exposures, as text or as
+            numbers; only the first is needed.
+        particle_column: the column that names the particle.
+        path: the file, for the log.
+    """
+    particle = table[particle_column].to_numpy(dtype=object)
+    if columns.TOMOGRAM not in table:
+        return RowNames(np.full(len(table), "", dtype=object), particle)
+    micrograph = table[columns.TOMOGRAM].to_numpy(dtype=object)
+    rows = _encode(micrograph, particle)
+    if len(rows.first_of_pair) == len(rows.particles):  # nothing to split
+        return RowNames(micrograph, particle)
+    exposure = _codes(*(_numbers(table, name) for name in columns.EXPOSURE if name in table))
+    is_tilt_image = _names_tilt_image(rows, exposure, table)
+    chosen = is_tilt_image[rows.particle]
+    if not chosen.any():
+        _say_tomograms(rows, path)
+        return RowNames(micrograph, particle)
+    doses = [_numbers(table, name) for name in columns.DOSES if name in table]
+    has_doses = any(dose.min() < dose.max() for dose in doses)
+    part = _parts(rows, exposure, chosen) if has_doses else rows.particle
+    tomogram = micrograph.copy()
+    tomogram[chosen] = _tomograms(rows, part, chosen)
+    _say_tilt_images(rows, part, tomogram, is_tilt_image, path)
+    return RowNames(tomogram, particle)
+
+
+def _encode(micrograph: NDArray[np.object_], particle: NDArray[np.object_]) -> _Rows:
+    of_micrograph, micrographs = pd.factorize(micrograph)
+    of_particle, particles = pd.factorize(particle)
+    pair, pairs = pd.factorize(of_micrograph.astype(np.int64) * len(particles) + of_particle)
+    first = np.empty(len(pairs), dtype=np.int64)
+    first[pair[::-1]] = np.arange(len(pair) - 1, -1, -1)
+    return _Rows(
+        of_micrograph.astype(np.int64), np.asarray(micrographs, dtype=object),
+        of_particle.astype(np.int64), np.asarray(particles, dtype=object),
+        pair.astype(np.int64), first,
+    )  # fmt: skip
+
+
+def _names_tilt_image(
+    rows: _Rows, exposure: NDArray[np.int64], table: pd.DataFrame
+) -> NDArray[np.bool_]:
+    """(particles,) whether the micrographs in which a name stands are tilt images."""
+    n_pairs = len(rows.first_of_pair)
+    if exposure.max() == 0:  # exposures tell nothing
+        exposure = np.arange(len(exposure))
+    has_several = np.zeros(n_pairs, dtype=bool)
+    if len(rows.pair) > n_pairs:
+        unit = _units(rows, table)
+        n_exposures = int(exposure.max()) + 1
+        distinct = pd.unique(unit * n_exposures + exposure) // n_exposures
+        several = np.bincount(distinct) > 1
+        has_several[rows.pair[several[unit]]] = True
+    n_micrographs = len(rows.micrographs)
+    of_micrograph, of_particle = rows.micrograph_of_pair, rows.particle_of_pair
+    tells = np.bincount(rows.particle)[of_particle] > 1  # a lone row of a particle does not
+    n_several = np.bincount(of_micrograph, has_several, n_micrographs)
+    is_tomogram = 2 * n_several >= np.bincount(of_micrograph, tells, n_micrographs)
+    is_tomogram &= n_several > 0
+    if not is_tomogram.any():
+        return np.ones(len(rows.particles), dtype=bool)
+    n_tomograms = np.bincount(of_particle, is_tomogram[of_micrograph], len(rows.particles))
+    return 2 * n_tomograms < np.bincount(of_particle)
+
+
+def _units(rows: _Rows, table: pd.DataFrame) -> NDArray[np.int64]:
+    """(rows,) code of what must hold one exposure of a tilt image: a pair in one stack.
+
+    Sessions of equal names lie in other stacks. Stacks of one image each tell nothing.
+    """
+    names = table[columns.IMAGE].to_numpy(dtype=object)
+    stack, _ = pd.factorize(np.array([name.partition("@")[2] for name in names], dtype=object))
+    of_stack = _codes(stack, rows.particle)
+    is_single = of_stack.max() + 1 == len(of_stack)
+    return rows.pair if is_single else _codes(stack, rows.pair)
+
+
+def _parts(
+    rows: _Rows, exposure: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """(rows,) code of the particle; names that stand in several tomograms are split.
+
+    They show by exposures that repeat in other tilt images. The coarsest part of the tilt names
+    that tells them apart is taken.
+    """
+    pair, particle, exposure = rows.pair[chosen], rows.particle[chosen], exposure[chosen]
+    n_places = _n_pairs(pair, exposure)
+    if _n_pairs(particle, exposure) == n_places:
+        return rows.particle
+    for n_numbers in range(_MOST_NUMBERS, 0, -1):
+        keys = [without_numbers(name, n_numbers) for name in rows.micrographs.tolist()]
+        key, found = pd.factorize(np.array(keys, dtype=object))
+        part = _codes(rows.particle, key[rows.micrograph])
+        is_fine = 2 * len(pd.unique(part[chosen])) > len(pd.unique(pair))
+        if len(found) > 1 and not is_fine and _n_pairs(part[chosen], exposure) == n_places:
+            return part
+    return rows.particle
+
+
+def _tomograms(
+    rows: _Rows, part: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> NDArray[np.object_]:
+    """Names for the chosen rows: particles that share a tilt image share a tomogram."""
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]  # slow
+    from scipy.sparse.csgraph import (  # type: ignore[import-untyped]
+        connected_components,
+    )
+
+    pairs = np.flatnonzero(chosen[rows.first_of_pair])
+    at = rows.first_of_pair[pairs]
+    n_micrographs, n_nodes = len(rows.micrographs), len(rows.micrographs) + int(part.max()) + 1
+    edges = (np.ones(len(at), dtype=np.int8), (rows.micrograph[at], n_micrographs + part[at]))
+    _, of_node = connected_components(coo_array(edges, shape=(n_nodes, n_nodes)), directed=False)
+    used = pd.unique(rows.micrograph[at])
+    label, components = pd.factorize(of_node[used])
+    is_first = ~pd.Series(part[at]).duplicated().to_numpy()
+    of_part, first = part[at][is_first], np.flatnonzero(is_first)
+    label_of_part = pd.Index(components).get_indexer(of_node[n_micrographs + of_part])
+    particle_names = rows.particles[rows.particle[at[first]]]
+    names = tomogram_names(
+        group_by(label.tolist(), rows.micrographs[used].tolist(), len(components)),
+        group_by(label_of_part.tolist(), particle_names.tolist(), len(components)),
+    )
+    name_of_part = np.empty(int(part.max()) + 1, dtype=object)
+    name_of_part[of_part] = [
+        names[label] or name_before_number(particle)
+        for label, particle in zip(label_of_part.tolist(), particle_names.tolist(), strict=True)
+    ]
+    return np.asarray(name_of_part[part[chosen]], dtype=object)
+
+
+def _codes(*values: NDArray[Any]) -> NDArray[np.int64]:
+    """(rows,) code from 0, by first appearance, of each combination of values."""
+    codes, n_codes = np.zeros(len(values[0]), dtype=np.int64), 1
+    for column in values:
+        own, distinct = pd.factorize(column, use_na_sentinel=False)
+        if n_codes * len(distinct) > _LARGEST_CODE:
+            codes, kept = pd.factorize(codes)
+            n_codes = len(kept)
+        codes = codes * len(distinct) + own
+        n_codes *= len(distinct)
+    return pd.factorize(codes)[0].astype(np.int64) if len(values) > 1 else codes
+
+
+def _n_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
+    """Distinct pairs of codes."""
+    return len(pd.unique(left * (int(right.max()) + 1) + right))
+
+
+def _numbers(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column as numbers; readers refuse those that are none."""
+    return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+
+
+def _say_tomograms(rows: _Rows, path: Path) -> None:
+    logger.info(
+        "%s: %s names tomograms: %d names of particles stand for %d particles in %d of them",
+        path, columns.TOMOGRAM, len(rows.particles), len(rows.first_of_pair),
+        len(rows.micrographs),
+    )  # fmt: skip
+
+
+def _say_tilt_images(
+    rows: _Rows,
+    part: NDArray[np.int64],
+    tomogram: NDArray[np.object_],
+    is_tilt_image: NDArray[np.bool_],
+    path: Path,
+) -> None:
+    chosen = is_tilt_image[rows.particle]
+    counts = np.bincount(part[chosen])
+    counts = counts[counts > 0]
+    lowest, highest = int(counts.min()), int(counts.max())
+    images = f"{highest}" if lowest == highest else f"{lowest} to {highest}"
+    row = int(np.argmax(chosen))
+    logger.info(
+        "%s: %s names tilt images: %d particle%s of %s tilt image%s; tomogram of %s is taken to "
+        "be %s",
+        path, columns.TOMOGRAM, len(counts), "s" * (len(counts) > 1), images, "s" * (highest > 1),
+        rows.particles[rows.particle[row]], tomogram[row] or "unknown",
+    )  # fmt: skip
+    if not is_tilt_image.all():
+        other = int(np.argmin(is_tilt_image[rows.particle]))
+        logger.warning(
+            "%s: %s names tilt images for %d names of particles and tomograms for %d, such as %s "
+            "of %s; check that the file was joined rightly",
+            path, columns.TOMOGRAM, int(is_tilt_image.sum()), int((~is_tilt_image).sum()),
+            rows.particles[rows.particle[other]], rows.micrographs[rows.micrograph[other]],
+        )  # fmt: skip
