@@ -7,7 +7,7 @@ particles this is the plugin API. Shape letters as in :mod:`tomodrgn.core.conven
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -240,6 +240,14 @@ class EncoderContext:
     latent_dim: int
     min_tilts: int
     """Smallest number of tilt images that a particle brings to the encoder."""
+
+
+@runtime_checkable
+class TiltDependentSpec(Protocol):
+    """A spec that is completed once the numbers of tilt images are known."""
+
+    def for_tilt_counts(self, fewest: int, most: int) -> Self:
+        """The spec for particles that bring ``fewest`` to ``most`` tilt images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ class DatasetFacts:
     n_particles: int
     n_images: int
     min_tilts: int
+    max_tilts: int = 0
     particles_sha256: str = ""
     """Digest of the names of the particles in their order; empty where it was not recorded."""
     particle_set_sha256: str = ""

@@ -11,6 +11,7 @@ import pytest
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.particles.selection import override_dose, select, take_images, take_particles
+from tomodrgn.core.particles.tilt_counts import describe_fewest
 from tomodrgn.core.specs.dataset import DatasetSpec
 
 if TYPE_CHECKING:
@@ -45,15 +46,18 @@ def test_no_selection_keeps_everything(particles: ParticleSet) -> None:
     ("options", "images"),
     [
         ({"use_first_ntilts": 2}, [0, 1, 4, 5, 6, 7]),
-        ({"use_first_ntilts": 3}, [0, 1, 2, 6, 7, 8]),
+        ({"use_first_ntilts": 3}, [0, 1, 2, 4, 5, 6, 7, 8]),
+        ({"use_first_ntilts": 3, "min_tilts": 3}, [0, 1, 2, 6, 7, 8]),
+        ({"min_tilts": 3}, [0, 1, 2, 3, 6, 7, 8]),
         ({"use_first_ntilts": 2, "sort_ptcl_imgs": "unsorted"}, [2, 3, 4, 5, 7, 8]),
         ({"use_first_nptcls": 1}, [0, 1, 2, 3]),
         ({"use_first_nptcls": 9}, list(range(9))),
-        ({"use_first_ntilts": 3, "use_first_nptcls": 2}, [0, 1, 2, 6, 7, 8]),
+        ({"use_first_ntilts": 3, "use_first_nptcls": 2}, [0, 1, 2, 4, 5]),
+        ({"min_tilts": 3, "use_first_nptcls": 2}, [0, 1, 2, 3, 6, 7, 8]),
         ({"ind": [2, 0]}, [0, 1, 2, 3, 6, 7, 8]),
         ({"ind_imgs": [8, 0, 2]}, [1, 3, 6]),
         ({"ind_imgs": [0, 1, 4], "ind": [0]}, [2, 3]),
-        ({"ind_imgs": [0, 1, 4], "use_first_ntilts": 2}, [2, 3]),
+        ({"ind_imgs": [0, 1, 4], "use_first_ntilts": 2}, [5]),
         ({"dose_override": 2.0, "use_first_ntilts": 2}, [3, 2, 5, 4, 8, 7]),
     ],
 )
@@ -80,14 +84,14 @@ def test_random_tilts_follow_the_names_and_the_seed(
 
 
 def test_particles_with_too_few_tilts_are_counted(particles: ParticleSet) -> None:
-    selected = select(particles, DatasetSpec(use_first_ntilts=3), 0)
+    selected = select(particles, DatasetSpec(use_first_ntilts=3, min_tilts=3), 0)
     assert selected.name.tolist() == ["p0", "p0"]
     assert selected.tomogram.tolist() == ["a", "b"]
     assert selected.source_particle.tolist() == [0, 2]
     assert selected.rejected == {
         "dark": 1,
         "particle with fewer than 3 tilt images": 2,
-        "tilt image after the first 3": 1,
+        "exposure after the first 3": 1,
     }
 
 
@@ -146,7 +150,7 @@ def test_indices_that_do_not_fit_are_refused(
 
 def test_a_selection_without_particles_is_refused(particles: ParticleSet) -> None:
     with pytest.raises(DataError, match="no particles are left"):
-        select(particles, DatasetSpec(use_first_ntilts=5), 0)
+        select(particles, DatasetSpec(min_tilts=5), 0)
 
 
 def test_particles_without_images_can_be_taken(particles: ParticleSet) -> None:
@@ -161,3 +165,12 @@ def test_particles_without_images_can_be_taken(particles: ParticleSet) -> None:
     assert kept.n_particles == 2
     assert kept.name.tolist() == [particles.name[0], particles.name[2]]
     assert kept.rejected["not wanted"] == 1
+
+
+def test_particles_with_few_tilts_are_named_the_fewest_first(particles: ParticleSet) -> None:
+    assert describe_fewest(particles, particles.counts) == (
+        "1 of 3 particles has fewer than 3 tilt images: p1 of a (2)"
+    )
+    assert describe_fewest(particles, particles.counts, 4) == (
+        "2 of 3 particles have fewer than 4 tilt images: p1 of a (2), p0 of b (3)"
+    )

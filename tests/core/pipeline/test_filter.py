@@ -86,6 +86,15 @@ def test_indices_count_particles_images_or_tilts(
     assert found == np.flatnonzero(mask if action == "keep" else ~mask).tolist()
 
 
+def test_particles_with_few_tilts_are_left_out(
+    series: Path, installed_components: Registry
+) -> None:
+    assert kept(series, installed_components, min_tilts=4) == [*range(3, 12)]
+    path = indices(series.parent, 0, 4)
+    options = {"ind": path, "ind_type": "tilt", "action": "drop", "min_tilts": 3}
+    assert kept(series, installed_components, **options) == [4, 5, 6, 9, 10, 11]
+
+
 def test_labels_choose_particles(series: Path, installed_components: Registry) -> None:
     np.save(series.parent / "labels.npy", np.array([5, 7, 5]))
     options = {"labels": series.parent / "labels.npy", "labels_sel": [5]}

@@ -222,7 +222,7 @@ def test_damaged_index_file(
 def test_selection_that_leaves_nothing(data: DataSet, refuse_training: Refuse) -> None:
     assert (
         "no particles are left of 12 rows (12 rows: particle with fewer than 9 tilt images)"
-        in refuse_training("--use-first-ntilts", 9)
+        in refuse_training("--min-tilts", 9)
     )
 
 

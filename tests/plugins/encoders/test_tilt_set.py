@@ -83,3 +83,9 @@ def test_a_mask_without_coefficients_is_refused() -> None:
 def test_heads_must_divide_the_features() -> None:
     with pytest.raises(ValidationError, match="num_heads 3 must divide dim_b 16"):
         small(pooling="set_encoder", num_heads=3)
+
+
+def test_pooling_follows_the_numbers_of_tilts_unless_it_is_given() -> None:
+    assert TiltSetSpec().for_tilt_counts(9, 9).pooling == "concatenate"
+    assert TiltSetSpec().for_tilt_counts(1, 9).pooling == "mean"
+    assert TiltSetSpec(pooling="max").for_tilt_counts(1, 9).pooling == "max"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def filter_star(layers: tuple[Layer, ...]) -> None:
     """Keep some particles or images of a STAR file.
 
-    Give --ind, --labels with --labels-sel, or --tomogram. Rows that stay are not changed in any
-    byte; of an optimisation set, all its files are written together.
+    Give --ind, --labels with --labels-sel, --min-tilts, or --tomogram. Rows that stay are not
+    changed in any byte; of an optimisation set, all its files are written together.
     """
     spec = validate(FilterSpec, merge(*layers))
     from tomodrgn.core.pipeline.filter import filter_star as filter_particles

@@ -9,6 +9,7 @@ import numpy as np
 
 from tomodrgn.core.inspection.fault_names import FAULT_NAMES
 from tomodrgn.core.particles.half_sets import half_set_faults
+from tomodrgn.core.particles.tilt_counts import describe_fewest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,7 @@ def metadata_findings(particles: ParticleSet, contract: Contract) -> Iterator[Fi
     for fault in half_set_faults(particles):
         yield Finding("warning", "half_sets", *fault)
     if contract.n_images:
+        yield from _few_tilts(particles)
         yield from _tilts(particles)
         yield from _doses(particles, contract)
         yield from _shifts(particles)
@@ -191,6 +193,18 @@ def _tilts(particles: ParticleSet) -> Iterator[Finding]:
             "tilt_scale",
             f"tilt angles and poses differ by {disagreement:.0f} degrees in half of the images",
             "check that rlnCtfScalefactor is the cosine of the tilt, and belongs to its row",
+        )
+
+
+def _few_tilts(particles: ParticleSet) -> Iterator[Finding]:
+    """Particles with less than half of the tilt images that others have."""
+    needed = int(particles.counts.max()) // 2
+    if particles.counts.min() < needed:
+        yield Finding(
+            "warning",
+            "few_tilts",
+            describe_fewest(particles, particles.counts, needed),
+            f"little can be learned of these; --min-tilts {needed} leaves them out",
         )
 
 

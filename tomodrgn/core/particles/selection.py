@@ -13,6 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.pickles import read_index_file
+from tomodrgn.core.particles.exposures import exposure_numbers
 from tomodrgn.core.particles.identity import image_keys
 from tomodrgn.core.particles.keyed_random import keyed_uniform
 
@@ -41,6 +42,7 @@ def select(particles: ParticleSet, spec: DatasetSpec, seed: int) -> ParticleSet:
         DataError: an index file does not fit the set, or nothing is left.
     """
     n_source_particles = particles.n_source_particles
+    exposure = _exposures(particles, spec)
     if spec.dose_override is not None:
         particles = override_dose(particles, spec.dose_override)
     if spec.ind_imgs is not None:
@@ -53,7 +55,11 @@ def select(particles: ParticleSet, spec: DatasetSpec, seed: int) -> ParticleSet:
         particles = take_particles(particles, mask, f"particle not in {spec.ind}")
     particles = _take_gentle(particles, spec)
     if spec.use_first_ntilts is not None:
-        particles = _take_first_tilts(particles, spec.use_first_ntilts, spec.sort_ptcl_imgs, seed)
+        particles = _take_first_tilts(particles, spec, exposure, seed)
+    if spec.min_tilts is not None and particles.n_images:
+        mask = particles.counts >= spec.min_tilts
+        reason = f"particle with fewer than {spec.min_tilts} tilt images"
+        particles = take_particles(particles, mask, reason)
     if spec.use_first_nptcls is not None:
         mask = np.arange(particles.n_particles) < spec.use_first_nptcls
         particles = take_particles(
@@ -173,15 +179,38 @@ def _take_gentle(particles: ParticleSet, spec: DatasetSpec) -> ParticleSet:
     return particles
 
 
-def _take_first_tilts(particles: ParticleSet, n: int, order: str, seed: int) -> ParticleSet:
-    """The first n images of each particle in an order; particles with fewer are left out."""
-    particles = take_particles(
-        particles, particles.counts >= n, f"particle with fewer than {n} tilt images"
-    )
+def _exposures(particles: ParticleSet, spec: DatasetSpec) -> NDArray[np.int64] | None:
+    """(rows of the input,) exposure of each image, before any is left out; None for no matter."""
+    is_by_dose = spec.sort_ptcl_imgs == "dose_ascending" and spec.dose_override is None
+    if spec.use_first_ntilts is None or not is_by_dose:
+        return None
+    numbers = exposure_numbers(particles)
+    if numbers is None:
+        return None
+    of_row = np.zeros(int(particles.source_image.max()) + 1, dtype=np.int64)
+    of_row[particles.source_image] = numbers
+    return of_row
+
+
+def _take_first_tilts(
+    particles: ParticleSet, spec: DatasetSpec, exposure: NDArray[np.int64] | None, seed: int
+) -> ParticleSet:
+    """The images of the first exposures of each tilt series, or the first ones in another order.
+
+    Args:
+        particles: a set of M images.
+        spec: says how many, and the order.
+        exposure: of each row of the input; None to count the images that a particle has.
+        seed: of a random order.
+    """
+    n = spec.use_first_ntilts or 0
+    if exposure is not None:
+        is_first = exposure[particles.source_image] < n
+        return take_images(particles, is_first, f"exposure after the first {n}")
     values: dict[str, NDArray[Any]] = {
         "dose_ascending": np.arange(particles.n_images),
         "unsorted": particles.source_image,
         "random": keyed_uniform(seed, "tilt order", 0, image_keys(particles), 1)[:, 0],
     }
-    rank = rank_within_particle(particles, values[order])
+    rank = rank_within_particle(particles, values[spec.sort_ptcl_imgs])
     return take_images(particles, rank < n, f"tilt image after the first {n}")

@@ -132,6 +132,8 @@ class ParticleSet:
             neither, see :mod:`~.half_sets`; None where the input names none.
         filament: (B,) uint64, key of the filament that each particle was picked on; None where the
             input names none.
+        exposure_doses: doses of all exposures of a tilt series, by tomogram, where the input names
+            more of them than its images show; see :mod:`~.exposures`.
         height_defocus_a: (M,) float32, part of both defoci that the reader added for the height of
             the particle in its tomogram; None where it added nothing.
     """
@@ -153,6 +155,7 @@ class ParticleSet:
     extraction: NDArray[np.float64] | None = None
     half_set: NDArray[np.uint8] | None = None
     filament: NDArray[np.uint64] | None = None
+    exposure_doses: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     height_defocus_a: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:

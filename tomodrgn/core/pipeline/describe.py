@@ -9,6 +9,7 @@ import numpy as np
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.particles.identity import particles_digest, some_poses, unordered_digest
+from tomodrgn.core.particles.tilt_counts import describe_fewest
 from tomodrgn.core.provenance import write_manifest
 from tomodrgn.core.run_directory import (
     CONFIG,
@@ -71,20 +72,22 @@ def dataset_facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> Da
         RunError: some particle has too few images to hold any out.
     """
     counts = np.add.reduceat(train_images.astype(np.int64), particles.starts[:-1])
-    fewest = int(counts.min())
-    if not train_images.all():
-        fewest = min(fewest, int((particles.counts - counts).min()))
-    if fewest < 1:
+    held_out = particles.counts - counts
+    used = counts if train_images.all() else np.concatenate([counts, held_out])
+    if used.min() < 1:
+        n_needed = 1 + int(particles.counts[held_out < 1].max())
         raise RunError(
-            "dataset.fraction_train: some particles have too few tilt images to hold one out; "
-            "raise it to 1 or leave these particles out"
+            "dataset.fraction_train: some particles have too few tilt images to hold one out: "
+            f"{describe_fewest(particles, particles.counts, n_needed)}; raise it to 1, or leave "
+            f"them out with --min-tilts {n_needed}"
         )
     return DatasetFacts(
         box_size_px=particles.box_size_px,
         pixel_size_a=particles.pixel_size_a,
         n_particles=particles.n_particles,
         n_images=particles.n_images,
-        min_tilts=fewest,
+        min_tilts=int(used.min()),
+        max_tilts=int(used.max()),
         particles_sha256=particles_digest(particles),
         particle_set_sha256=unordered_digest(particles),
         some_poses=some_poses(particles),

@@ -11,6 +11,7 @@ from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import SelectionWriter
+from tomodrgn.core.particles.tilt_counts import describe_fewest
 from tomodrgn.core.pipeline.decoding import load_model
 from tomodrgn.core.pipeline.memory import embedding_work
 from tomodrgn.core.pipeline.parts import build_weightings, run_disc
@@ -143,8 +144,9 @@ def _require_suitable(
     needed: int | None = getattr(model.encoder, "n_tilts", None)
     if needed is not None and particles.counts.min() < needed:
         raise DataError(
-            f"{particles.source}: a particle has {particles.counts.min()} tilt images, the encoder "
-            f"takes {needed} of each; leave out those with fewer by --use-first-ntilts {needed}"
+            f"{particles.source}: the encoder takes {needed} tilt images of each particle, and "
+            f"{describe_fewest(particles, particles.counts, needed)}; leave out those with fewer "
+            f"by --min-tilts {needed}"
         )
     return needed
 

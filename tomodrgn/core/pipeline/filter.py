@@ -55,6 +55,8 @@ def filter_star(spec: FilterSpec, registry: Registry) -> list[Path]:
     reader = _open(spec, registry)
     source = _with_columns(spec, reader.source_rows())
     keeps = _chosen(spec, reader, source)
+    if spec.min_tilts is not None:
+        keeps &= _have_tilts(spec, reader, source, keeps)
     if spec.tomogram not in (None, ALL_TOMOGRAMS):
         keeps &= _in_tomogram(spec, source)
     if not keeps.any():
@@ -150,6 +152,22 @@ def _chosen(spec: FilterSpec, reader: SelectionWriter, source: SourceRows) -> ND
             )
         is_named = _has_index(spec, spec.ind, source)
     return is_named if spec.action == "keep" else ~is_named
+
+
+def _have_tilts(
+    spec: FilterSpec, reader: SelectionWriter, source: SourceRows, keeps: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(rows,) True for those of particles of which enough tilt images are kept."""
+    particles = reader.read()  # type: ignore[attr-defined]  # each of them is a Reader, too
+    if not particles.n_images:
+        raise DataError(
+            f"{spec.particles}: has one row per particle and no tilt images, so --min-tilts does "
+            "not apply; leave it out"
+        )
+    is_image = np.zeros(len(keeps), dtype=bool)
+    is_image[particles.source_image] = True  # dark frames and such that are not visible are none
+    counts = np.bincount(source.particle[keeps & is_image], minlength=len(source.tomogram))
+    return (counts >= (spec.min_tilts or 0))[source.particle]
 
 
 def _labels_of_file(spec: FilterSpec, path: Path, n_particles: int) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,14 +14,19 @@ from tomodrgn.core.interfaces import (
     EncoderContext,
     EncodingContext,
     LossWeighting,
+    TiltDependentSpec,
     WeightingContext,
 )
 from tomodrgn.core.model.volume_model import VolumeModel
+from tomodrgn.core.particles.tilt_counts import describe_fewest
 
 if TYPE_CHECKING:
+    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.run_directory import DatasetFacts
     from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
 
 
 def run_disc(run: RunSpecBase, box_size_px: int) -> HalfPlaneDisc:
@@ -54,6 +60,40 @@ def build_model(run: RunSpecBase, registry: Registry, facts: DatasetFacts) -> Vo
                 ),
             )
     return VolumeModel(decoder, encoder)
+
+
+def settle_encoder(run: RunSpecBase, facts: DatasetFacts) -> RunSpecBase:
+    """The run with an encoder for the numbers of tilt images that particles bring to it."""
+    sections: Any = run
+    if not isinstance(sections.encoder, TiltDependentSpec):
+        return run
+    counts = facts.min_tilts, facts.max_tilts
+    drawn = run.training.sample_ntilts
+    if drawn is not None:
+        counts = min(counts[0], drawn), min(counts[1], drawn)
+    return run.model_copy(update={"encoder": sections.encoder.for_tilt_counts(*counts)})
+
+
+def say_tilt_counts(particles: ParticleSet, n_tilts: int | None) -> None:
+    """Log how the numbers of tilt images differ, and who has few.
+
+    Args:
+        particles: of the run.
+        n_tilts: images that the encoder takes of each particle; None for any number.
+    """
+    counts = particles.counts
+    if counts.min() == counts.max():
+        return
+    said = f"particles have {counts.min()} to {counts.max()} tilt images"
+    few = describe_fewest(particles, counts, int(counts.max()))
+    if n_tilts is None:
+        logger.info("%s; %s", said, few)
+        return
+    logger.warning(
+        "%s; the encoder takes %d of each, which are drawn anew in each epoch; %s; leave these "
+        "out with --min-tilts, or choose a pooling that takes any number (--pooling-function mean)",
+        said, n_tilts, few,
+    )  # fmt: skip
 
 
 def tilts_per_particle(run: RunSpecBase, model: VolumeModel, facts: DatasetFacts) -> int | None:

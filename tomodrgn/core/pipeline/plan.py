@@ -11,7 +11,7 @@ from tomodrgn.core.cache.residency import Residency
 from tomodrgn.core.cache.residency import plan as place
 from tomodrgn.core.pipeline.describe import dataset_facts
 from tomodrgn.core.pipeline.memory import images_of, memory_plan, training_work
-from tomodrgn.core.pipeline.parts import build_model
+from tomodrgn.core.pipeline.parts import build_model, settle_encoder
 from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.train import EMBEDDING_BATCH
 from tomodrgn.core.planning.footprint import MemoryPlan, gigabytes
@@ -51,6 +51,7 @@ def plan_run(run: RunSpecBase, registry: Registry) -> RunPlan:
     _, particles = read_particles(run, registry)
     devices = Devices(run.devices)
     facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+    run = settle_encoder(run, facts)
     model = build_model(run, registry, facts)
     work = training_work(run, model, particles, devices, embedding_batch=EMBEDDING_BATCH)
     cache_bytes = images_of(run, particles).cache_bytes

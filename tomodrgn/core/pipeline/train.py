@@ -27,6 +27,8 @@ from tomodrgn.core.pipeline.parts import (
     build_model,
     build_weightings,
     run_disc,
+    say_tilt_counts,
+    settle_encoder,
     tilts_per_particle,
 )
 from tomodrgn.core.pipeline.pictures import (
@@ -125,7 +127,6 @@ class _Training:
     def __init__(
         self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices, *, is_new: bool
     ) -> None:
-        self.run_spec = run
         self.outdir = outdir
         self.devices = devices
         logger.info("%s", shlex.join(sys.argv))
@@ -135,6 +136,7 @@ class _Training:
         particles = self.particles
         train_images = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         self.facts = dataset_facts(particles, train_images)
+        self.run_spec = run = settle_encoder(run, self.facts)
         self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
         begins_warm = is_new and is_warm(run)
@@ -149,6 +151,7 @@ class _Training:
             device=devices.device,
         )
         n_tilts = tilts_per_particle(run, self.model, self.facts)
+        say_tilt_counts(particles, getattr(self.model.encoder, "n_tilts", None))
 
         def sampler(usable: NDArray[np.bool_]) -> Sampler:
             return Sampler(

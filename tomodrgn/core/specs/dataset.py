@@ -26,7 +26,11 @@ class DatasetSpec(Spec):
     sort_ptcl_imgs: Literal["dose_ascending", "unsorted", "random"] = "dose_ascending"
     """Order in which the first tilt images of a particle are counted."""
     use_first_ntilts: PositiveInt | None = None
-    """Keep this many tilt images of every particle; particles with fewer are left out."""
+    """Keep tilt images of the first exposures of each tilt series, this many of them; a particle
+    that lacks one of these has fewer images. In another order than by dose, keep this many images
+    of each particle."""
+    min_tilts: PositiveInt | None = None
+    """Leave out particles with fewer tilt images."""
     use_first_nptcls: PositiveInt | None = None
     """Keep this many particles."""
     dose_override: PositiveFloat | None = None

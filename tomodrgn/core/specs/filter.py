@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
 
@@ -33,6 +33,8 @@ class FilterSpec(Spec):
     """Labels of the particles that are meant, numbers or names."""
     action: Literal["keep", "drop"] = "keep"
     """Keep or leave out what the indices or labels name."""
+    min_tilts: PositiveInt | None = None
+    """Leave out particles with fewer tilt images."""
     tomogram: str | None = None
     """Keep only this tomogram, named exactly, with or without .tomostar or .mrc; all writes a file
     for each tomogram too."""
@@ -52,8 +54,10 @@ class FilterSpec(Spec):
         if (self.labels is None and self.labels_column is None) != (not self.labels_sel):
             raise ValueError("labels (or labels_column) and labels_sel belong together; give both")
         chooses = any(way is not None for way in ways)
-        if not chooses and self.tomogram is None:
-            raise ValueError("nothing to filter by; give ind, labels with labels_sel, or tomogram")
+        if not chooses and self.tomogram is None and self.min_tilts is None:
+            raise ValueError(
+                "nothing to filter by; give ind, labels with labels_sel, min_tilts, or tomogram"
+            )
         if not chooses and self.action == "drop":
             raise ValueError(
                 "action drop belongs to ind or labels; a tomogram is always kept, so drop the "

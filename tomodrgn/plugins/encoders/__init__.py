@@ -13,7 +13,7 @@ from tomodrgn.core.specs.base import Spec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Pooling = Literal["concatenate", "max", "mean", "median", "set_encoder"]
+Pooling = Literal["auto", "concatenate", "max", "mean", "median", "set_encoder"]
 
 
 class TiltSetSpec(Spec):
@@ -26,8 +26,9 @@ class TiltSetSpec(Spec):
     """Features per hidden layer of encoder A."""
     out_dim_a: PositiveInt = 128
     """Features that encoder A finds in each tilt image."""
-    pooling: Pooling = "concatenate"
-    """How the features of the tilt images of a particle become one vector."""
+    pooling: Pooling = "auto"
+    """How the features of the tilt images of a particle become one vector; auto concatenates them
+    where all particles bring as many, and takes their mean where numbers differ."""
     layers_b: PositiveInt = 1
     """Hidden layers of the network applied to the pooled features (encoder B)."""
     dim_b: PositiveInt = 256
@@ -47,6 +48,13 @@ class TiltSetSpec(Spec):
         if self.pooling == "set_encoder" and self.dim_b % self.num_heads:
             raise ValueError(f"num_heads {self.num_heads} must divide dim_b {self.dim_b}")
         return self
+
+    def for_tilt_counts(self, fewest: int, most: int) -> Self:
+        """The spec with a pooling that suits particles of ``fewest`` to ``most`` tilt images."""
+        if self.pooling != "auto":
+            return self
+        pooling: Pooling = "concatenate" if fewest == most else "mean"
+        return self.model_copy(update={"pooling": pooling})
 
 
 @hookimpl

@@ -46,8 +46,8 @@ class TiltSetEncoder(nn.Module):
                 f"encoder.mask_radius_px: {radius} leaves nothing to see; use 1 or more"
             )
         self.n_seen = seen
-        self.pooling = spec.pooling
-        self.n_tilts = context.min_tilts if spec.pooling == "concatenate" else None
+        self.pooling = "concatenate" if spec.pooling == "auto" else spec.pooling
+        self.n_tilts = context.min_tilts if self.pooling == "concatenate" else None
         self.slope = 0.0 if spec.activation == "relu" else LEAKY_SLOPE
         self.encoder1 = ResidualMlp(
             2 * seen, spec.layers_a, spec.dim_a, spec.out_dim_a, spec.activation

@@ -51,7 +51,7 @@ def why_no_encoder(spec: Mapping[str, Any]) -> str | None:
     encoder = spec["encoder"]
     if encoder is None or encoder["kind"] != "tilt_set":
         return f"cryoDRGN has no encoder {encoder and encoder['kind']}"
-    if encoder["pooling"] != "concatenate":
+    if encoder["pooling"] not in ("auto", "concatenate"):
         return f"cryoDRGN concatenates tilt images and has no pooling {encoder['pooling']}"
     if encoder["activation"] != spec["decoder"].get("activation"):
         return "cryoDRGN has one activation for encoder and decoder, the run has two"

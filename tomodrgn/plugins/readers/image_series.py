@@ -111,6 +111,7 @@ class ImageSeries:
             rows_read=len(table),
             particles_read=int(rank.max()) + 1,
             rejected={DARK_FRAME: int(is_dark.sum())} if is_dark.any() else {},
+            exposure_doses=_doses_by_tomogram(tomogram[is_dark], images.dose_e_per_a2[is_dark]),
             half_set=self._half_sets(table, rows, first),
             filament=filament_keys(
                 table, rows[first], tomogram[rows[first]], particle[rows[first]]
@@ -206,6 +207,17 @@ class ImageSeries:
             return self._stacks
         _, _, table = self._read_columns([columns.IMAGE])
         return self._locate(table[columns.IMAGE].to_numpy(dtype=object))
+
+
+def _doses_by_tomogram(
+    tomogram: NDArray[np.object_], dose_e_per_a2: NDArray[np.float32]
+) -> dict[str, NDArray[np.float64]]:
+    """Distinct doses (n,) of some rows, by the tomogram (n,) of each."""
+    rows = pd.DataFrame({"tomogram": tomogram, "dose": dose_e_per_a2}).drop_duplicates()
+    return {
+        str(name): part.to_numpy(dtype=np.float64)
+        for name, part in rows.groupby("tomogram")["dose"]
+    }
 
 
 def _pack(

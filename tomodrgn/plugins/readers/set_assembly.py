@@ -77,6 +77,7 @@ def set_with_images(
         optics=_optics_groups(particles, box_size_px, tomograms),
         rows_read=len(frames.visible),
         rejected=packed.rejected,
+        exposure_doses=_exposure_doses(tomograms),
         **fields,
     )
 
@@ -104,6 +105,16 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         half_set=row_half_sets(particles.table, columns.HALF_SET, particles.path),
         filament=filament_keys(particles.table, slice(None), tomogram, name),
     )
+
+
+def _exposure_doses(tomograms: Tomograms) -> dict[str, NDArray[np.float64]]:
+    """Doses of all exposures of each tilt series that states them, visible or not."""
+    doses = np.split(tomograms.frames.dose_e_per_a2, tomograms.starts[1:-1])
+    return {
+        name: of_series
+        for name, of_series in zip(tomograms.names, doses, strict=True)
+        if not np.isnan(of_series).any()
+    }
 
 
 def _height_factors(

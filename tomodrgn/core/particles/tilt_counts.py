@@ -1,0 +1,36 @@
+"""How many tilt images particles have, in words: those with few of them by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.particles.tables import ParticleSet
+
+_MOST_NAMED: Final = 3
+
+
+def describe_fewest(
+    particles: ParticleSet, counts: NDArray[np.int64], n_needed: int | None = None
+) -> str:
+    """Which particles have the fewest tilt images, such as ``2 of 16 particles have fewer than 5``.
+
+    Args:
+        particles: B particles.
+        counts: (B,) their tilt images, as they matter here.
+        n_needed: particles with fewer are meant; by default those with fewer than most have.
+    """
+    limit = int(np.median(counts)) if n_needed is None else n_needed
+    is_few = counts < limit
+    few = np.flatnonzero(is_few)[np.argsort(counts[is_few], kind="stable")]
+    named = [
+        f"{particles.name[row]} of {particles.tomogram[row] or 'the set'} ({counts[row]})"
+        for row in few[:_MOST_NAMED]
+    ]
+    shown = ", ".join(named) + (", ..." if len(few) > _MOST_NAMED else "")
+    verb = "has" if len(few) == 1 else "have"
+    return f"{len(few)} of {len(counts)} particles {verb} fewer than {limit} tilt images: {shown}"
