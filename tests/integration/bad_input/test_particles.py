@@ -167,7 +167,7 @@ def test_no_rows(data: DataSet, refuse_training: Refuse) -> None:
 
 def test_identical_rows(data: DataSet, refuse_training: Refuse) -> None:
     data.star.write_text(data.star.read_text() + data.rows()[0] + "\n")
-    assert "row 13 repeats the image 000001@stacks/sim_001.mrcs of row 1" in refuse_training()
+    assert "row 13 is a copy of row 1, equal in all columns (1 such row)" in refuse_training()
 
 
 def test_row_with_too_few_values(data: DataSet, refuse_training: Refuse) -> None:

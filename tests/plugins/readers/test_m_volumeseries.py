@@ -87,7 +87,7 @@ def test_particles_are_named_by_their_place(tmp_path: Path) -> None:
     names = _read(tmp_path, table).name
     assert names.tolist() == ["100.5 20.0 30.0", "110.0 21.0 31.0", "100.5 20.0 30.0"]
     assert _read(tmp_path, table[::-1]).name.tolist() == names[::-1].tolist()
-    with pytest.raises(DataError, match="row 4 repeats the particle of row 1"):
+    with pytest.raises(DataError, match="row 4 is a copy of row 1, equal in all columns"):
         _read(tmp_path, table.iloc[[0, 1, 2, 0]])
 
 

@@ -109,7 +109,7 @@ def test_particles_are_named_by_what_is_unique_and_never_by_their_row(tmp_path: 
 
 def test_particles_that_are_twice_there_are_refused(tmp_path: Path) -> None:
     table = volumes().iloc[[0, 1, 2, 0]]
-    match = r"row 4 repeats the particle of row 1, .* 'TS_1.tomostar' \(1 such rows\); remove"
+    match = r"row 4 is a copy of row 1, equal in all columns \(1 such row\); remove"
     with pytest.raises(DataError, match=match):
         _read(tmp_path, table)
 

@@ -29,8 +29,8 @@ from tomodrgn.plugins.readers.image_stacks import (
     ImageStacks,
     describe_file,
     locate_images,
-    refuse_repeated_names,
 )
+from tomodrgn.plugins.readers.repeats import find_repeats, repeat_error
 from tomodrgn.plugins.readers.row_names import name_rows
 from tomodrgn.plugins.readers.set_columns import FILAMENT
 from tomodrgn.plugins.readers.star_write import (
@@ -192,9 +192,19 @@ class ImageSeries:
     def _box_size_px(self, names: NDArray[np.object_]) -> int:
         """Box edge of the stacks of all rows, 0 where images are not needed."""
         if self._needs_images:
-            return self._locate(names).box_size_px
-        refuse_repeated_names(names, self._spec.path)
+            stacks = self._locate(names)
+            self._refuse_repeats(stacks.place)
+            return stacks.box_size_px
+        self._refuse_repeats(names)
         return 0
+
+    def _refuse_repeats(self, keys: NDArray[np.object_] | NDArray[np.int64]) -> None:
+        """Refuse two rows of one image, by what tells images apart."""
+        repeats = find_repeats(keys)
+        if len(repeats.later):
+            star = read_star(self._spec.path)
+            block = columns.image_series_table(star, self.particle_column)
+            raise repeat_error(star, block, repeats, thing="image", same=())
 
     def _locate(self, names: NDArray[np.object_]) -> ImageStacks:
         """Find the stacks of all rows and remember them."""

@@ -52,6 +52,13 @@ class ImageStacks:
         """Box edge shared by all stacks."""
         return self.headers[0].shape[-1]
 
+    @property
+    def place(self) -> NDArray[np.int64]:
+        """(rows,) which image of all stacks, counted one after another, each row names."""
+        n_images = [header.shape[0] for header in self.headers]
+        before = np.cumsum([0, *n_images[:-1]], dtype=np.int64)
+        return before[self.stack] + self.position
+
     def load(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, D, D) pixels of rows, read in file order and returned in the order asked for."""
         images = np.empty((len(rows), self.box_size_px, self.box_size_px), dtype=np.float32)
@@ -75,7 +82,7 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
         datadir: folder of the stacks, where the user names one.
 
     Raises:
-        DataError: a name is malformed or twice there; a stack is missing, damaged, not square or
+        DataError: a name is malformed; a stack is missing, damaged, not square or
             unlike the others, or may be either of two; an image lies beyond its stack.
     """
     numbers, written, paths = _split_names(names)
@@ -121,15 +128,6 @@ def _split_names(
     return numbers, stack, list(known)
 
 
-def refuse_repeated_names(names: NDArray[np.object_], star: Path) -> None:
-    """Refuse images that two rows share, by their names alone.
-
-    Raises:
-        DataError: a name is twice there.
-    """
-    _refuse_repeats(names, names, star)
-
-
 def describe_file(path: Path) -> dict[str, Any]:
     """Path, size, time and hash of the first bytes of a file, as JSON values."""
     with open_to_read(path) as file:
@@ -171,7 +169,7 @@ def _check_boxes(stacks: ImageStacks) -> None:
 
 
 def _check_positions(stacks: ImageStacks, names: NDArray[np.object_], star: Path) -> None:
-    """Refuse images beyond the end of their stack, and images that two rows share."""
+    """Refuse images beyond the end of their stack."""
     n_images = np.array([header.shape[0] for header in stacks.headers])
     beyond = np.flatnonzero(stacks.position >= n_images[stacks.stack])
     if len(beyond):
@@ -179,16 +177,4 @@ def _check_positions(stacks: ImageStacks, names: NDArray[np.object_], star: Path
         raise DataError(
             f"{star}: row {beyond[0] + 1}: image {names[beyond[0]]} lies beyond the stack {path}, "
             f"which holds {n_images[stacks.stack[beyond[0]]]} images"
-        )
-    place = np.concatenate([[0], np.cumsum(n_images)])[stacks.stack] + stacks.position
-    _refuse_repeats(place, names, star)
-
-
-def _refuse_repeats(keys: NDArray[Any], names: NDArray[np.object_], star: Path) -> None:
-    repeats = np.flatnonzero(pd.Series(keys).duplicated())
-    if len(repeats):
-        first = int(np.argmax(keys == keys[repeats[0]]))
-        raise DataError(
-            f"{star}: row {repeats[0] + 1} repeats the image {names[repeats[0]]} of row "
-            f"{first + 1}; each image may appear once"
         )

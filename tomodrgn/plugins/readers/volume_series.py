@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column
+from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
 from tomodrgn.plugins.readers.bounds import bounded_column
 from tomodrgn.plugins.readers.half_sets import half_sets
 from tomodrgn.plugins.readers.image_stacks import describe_file
+from tomodrgn.plugins.readers.repeats import find_repeats, repeat_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +150,8 @@ def unique_names(
     Args:
         table: rows as text.
         tomogram: (rows,) tomogram of each row.
-        choices: columns whose text, joined, may be the name; the best ones first.
+        choices: columns whose text, joined, may be the name; the best ones first, the last one
+            beginning with the three coordinates.
         path: the file, for the error.
 
     Raises:
@@ -164,13 +166,9 @@ def unique_names(
         pairs = pd.MultiIndex.from_arrays([tomogram, name])
         if pairs.is_unique:
             return name
-    repeat = int(np.argmax(pairs.duplicated()))
-    original = int(np.argmax(pairs == pairs[repeat]))
-    raise DataError(
-        f"{path}: row {repeat + 1} repeats the particle of row {original + 1}, at "
-        f"{pairs[repeat][1]} of tomogram {pairs[repeat][0]!r} ({pairs.duplicated().sum()} such "
-        "rows); remove the copies"
-    )
+    star, place = read_star(path), choices[-1]
+    repeats = find_repeats(pairs.to_flat_index().to_numpy())
+    raise repeat_error(star, star.table_with(place[0]), repeats, thing="particle", same=place[:3])
 
 
 def no_images() -> ImageTable[NDArray[Any]]:
