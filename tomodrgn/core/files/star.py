@@ -3,7 +3,8 @@
 Every value stays the text that the file holds, because names like ``01`` or ``1e5`` are not
 numbers; :func:`numeric_column` converts where a number is meant. Rows are copied as bytes in
 :mod:`~tomodrgn.core.files.star_selection`. Column names are given without their leading underscore.
-What a column means is left to the readers.
+Names with a value each, without ``loop_``, are a table of one row. What a column means is left to
+the readers.
 
 Source:
     Hall 1991, doi:10.1021/ci00002a020 (STAR), in the subset that RELION, Warp and M write.
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_START: Final = b"data_"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_MARKS_OF_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES: Final = 1 << 16
 _PART_BYTES: Final = 1 << 20
 _MOST_BLOCKS: Final = 100_000
@@ -52,15 +55,17 @@ class StarBlock:
 
     Attributes:
         name: what follows ``data_``.
-        columns: names of the columns of a table, or of the values of a plain block.
-        values: the values of a plain block; None for a table.
-        start: offset of the first byte after the header.
+        columns: names of the columns.
+        values: the one row of a simple block, which has no ``loop_``; None for a loop.
+        head: offset of its first byte.
+        start: offset of the first byte after the header, in simple blocks after the values.
         stop: offset of the byte after the last one.
     """
 
     name: str
     columns: tuple[str, ...]
     values: tuple[str, ...] | None
+    head: int
     start: int
     stop: int
 
@@ -75,8 +80,25 @@ class StarFile:
 
     @property
     def tables(self) -> tuple[StarBlock, ...]:
-        """The blocks with rows and columns."""
-        return tuple(block for block in self.blocks if block.values is None)
+        """The blocks with rows and columns; simple ones have one row."""
+        return tuple(block for block in self.blocks if block.values is None or block.columns)
+
+    def value_of(self, name: str) -> str | None:
+        """The value of a name, in the first block that has it; None where none does.
+
+        Raises:
+            DataError: the block is a table, and has not one row.
+        """
+        block = next((block for block in self.blocks if name in block.columns), None)
+        if block is None:
+            return None
+        values = self.read(block, [name])[name].tolist()
+        if len(values) != 1:
+            raise DataError(
+                f"{self.path}: data_{block.name} has {len(values)} rows with {name}; one is "
+                f"needed, give each its own file"
+            )
+        return str(values[0])
 
     def table_with(self, column: str) -> StarBlock:
         """The first table that has ``column``.
@@ -119,6 +141,8 @@ class StarFile:
         Raises:
             DataError: a row has too few or too many values, or is not UTF-8.
         """
+        if block.values is not None:
+            return _one_row(block, columns)
         try:
             return parse_rows(
                 self.content, block.columns, columns,
@@ -129,6 +153,14 @@ class StarFile:
             raise DataError(f"{where}: {error}; correct or remove the row") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path}: holds text that is not UTF-8: {error}") from error
+
+
+def _one_row(block: StarBlock, wanted: Collection[str] | None) -> pd.DataFrame:
+    """The values of a simple block as a table."""
+    row = dict(zip(block.columns, block.values or (), strict=True))
+    chosen = [name for name in block.columns if wanted is None or name in wanted]
+    cells = {name: np.array([row[name]], dtype=object) for name in chosen}
+    return pd.DataFrame(cells, index=pd.RangeIndex(1), dtype=object)
 
 
 def read_star(path: Path, *, max_bytes: int | None = None) -> StarFile:
@@ -226,6 +258,8 @@ def _read_text(path: Path, max_bytes: int | None) -> bytes:
 
 
 def _refuse_binary(path: Path, content: bytes) -> None:
+    if content.startswith(_MARKS_OF_UTF16):
+        raise DataError(f"{path}: is text of 16 bits per letter (UTF-16); save it as UTF-8")
     for start in range(0, len(content), _PART_BYTES):
         part = content[start : start + _PART_BYTES]
         if len(part.translate(None, _NOT_TEXT)) < len(part):
@@ -235,7 +269,9 @@ def _refuse_binary(path: Path, content: bytes) -> None:
 def _block_starts(content: bytes) -> list[int]:
     """Offsets of the lines that begin a block; the beginning of the file where none does."""
     starts = []
-    found = 0 if content.startswith(_BLOCK_START) else _next_line_with(content, _BLOCK_START, 0)
+    first = len(_BYTE_ORDER_MARK) if content.startswith(_BYTE_ORDER_MARK) else 0
+    begins = content.startswith(_BLOCK_START, first)
+    found = first if begins else _next_line_with(content, _BLOCK_START, first)
     while found is not None:
         line = content[found : _line_end(content, found)]
         if len(line.partition(b"#")[0].split()) == 1:  # a row may begin with these letters too
@@ -243,12 +279,12 @@ def _block_starts(content: bytes) -> list[int]:
         if len(starts) > _MOST_BLOCKS:
             raise HeaderError(f"has more than {_MOST_BLOCKS} blocks, so it is no STAR file")
         found = _next_line_with(content, _BLOCK_START, found)
-    return starts or [0]
+    return starts or [first]
 
 
 def _scan_block(content: bytes, start: int, stop: int) -> StarBlock:
-    """Read the header of a table, or the whole of a plain block."""
-    name, is_table = "", False
+    """Read the header of a loop, or the whole of a simple block."""
+    name, is_table, head = "", False, start
     entries: list[tuple[str, str]] = []
     while start < stop and len(entries) <= _MOST_COLUMNS:
         end = _line_end(content, start)
@@ -266,8 +302,9 @@ def _scan_block(content: bytes, start: int, stop: int) -> StarBlock:
         start = end
     columns, values = zip(*entries, strict=True) if entries else ((), ())
     block = StarBlock(
-        name=name, columns=columns, values=None if is_table else values, start=start, stop=stop
-    )
+        name=name, columns=columns, values=None if is_table else values,
+        head=head, start=start, stop=stop,
+    )  # fmt: skip
     _check_block(block, content)
     return block
 

@@ -1,8 +1,9 @@
 """Rows of a STAR table as text: fast where lines are plain, exact where they are not.
 
 A row is a line with values between spaces or tabs; a value with a space in it is in single or
-double quotes. Blank lines and lines that begin with ``#`` are no rows. Every step takes time in
-proportion to the bytes, whatever they are.
+double quotes. A value that would begin with ``#`` is a comment, with all that follows it. Blank
+lines and lines that begin with ``#`` are no rows. Every step takes time in proportion to the bytes,
+whatever they are.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _CLOSING_QUOTE: Final = {
 """A quote inside a value, as in ``5'-end``, neither opens nor closes one."""
 _NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
 _BARE: Final = re.compile(rb"\S+")
+_COMMENT: Final = re.compile(rb"(?<!\S)#[^\r\n]*")
+_COMMENT_LINE: Final = re.compile(rb"^[ \t]*#[^\r\n]*", re.MULTILINE)
 
 
 class RaggedRowsError(DataError):
@@ -44,14 +47,16 @@ def is_row(line: bytes) -> bool:
 
 
 def split_row(line: bytes) -> list[bytes]:
-    """Values of a line, without their quotes."""
-    return list(_quoted_values(line)) if _has_quoted_values(line) else line.split()
+    """Values of a line, without their quotes and without a comment."""
+    if _has_quoted_values(line):
+        return list(_quoted_values(line))
+    return (_COMMENT.sub(b"", line) if b"#" in line else line).split()
 
 
 def value_spans(line: bytes) -> list[tuple[int, int]]:
     """Where each value of a line begins and ends, with its quotes."""
     spans, place, unclosed = [], 0, set[bytes]()
-    while bare := _BARE.search(line, place):
+    while (bare := _BARE.search(line, place)) and not bare.group().startswith(b"#"):
         closing = _closing_quote(line, bare, unclosed)
         place = closing.end() if closing else bare.end()
         spans.append((bare.start(), place))
@@ -124,7 +129,7 @@ def _has_quoted_values(text: bytes) -> bool:
 def _quoted_values(line: bytes) -> Iterator[bytes]:
     """Values of a line of which some begin with a quote; one that is never closed is no quote."""
     place, unclosed = 0, set[bytes]()
-    while bare := _BARE.search(line, place):
+    while (bare := _BARE.search(line, place)) and not bare.group().startswith(b"#"):
         closing = _closing_quote(line, bare, unclosed)
         yield line[bare.start() + 1 : closing.start()] if closing else bare.group()
         place = closing.end() if closing else bare.end()
@@ -164,7 +169,9 @@ def _parse_part(
 ) -> pd.DataFrame:
     """Some rows of a table, with ``n_before`` rows before them."""
     if b"#" in rows:
-        rows = b"".join(line for line in rows.splitlines(keepends=True) if is_row(line))
+        rows = _COMMENT_LINE.sub(b"", rows)
+    if b"#" in rows and not _has_quoted_values(rows):
+        rows = _COMMENT.sub(b"", rows)
     rows = rows.lstrip()
     is_long = len(rows) > _FEW_BYTES
     table = _parse_plain_rows(rows, columns, numeric) if is_long else None
@@ -222,9 +229,23 @@ def _parse_any_rows(
         if len(values) != len(columns):
             raise RaggedRowsError(
                 f"row {n_before + len(text) + 1} has {len(values)} values for "
-                f"{len(columns)} columns"
+                f"{len(columns)} columns{_why_ragged(line, columns)}"
             )
         text.append([values[place].decode() for place in places])
     cells = np.empty((len(text), len(chosen)), dtype=object)
     cells[:] = text if text else cells
     return _table(dict(zip(chosen, cells.T, strict=True)), len(text))
+
+
+def _why_ragged(line: bytes, columns: Sequence[str]) -> str:
+    """What a row with too few or too many values may suffer from, where that shows."""
+    body = line.rstrip(b"\r\n")
+    between_tabs = body.split(b"\t")
+    empty = [name for name, text in zip(columns, between_tabs, strict=False) if not text.strip()]
+    if len(between_tabs) == len(columns) and empty:
+        return f"; column {empty[0]} is empty"
+    if len(body.split(b",")) == len(columns):
+        return "; they are separated by commas, which spaces or tabs must do"
+    if re.search(rb"\[[^\]\s]*\s", body) and not _has_quoted_values(body):
+        return "; a list in brackets has spaces in it, and needs quotes around it"
+    return ""

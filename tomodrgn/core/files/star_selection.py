@@ -17,6 +17,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.atomic import atomic_path
+from tomodrgn.core.files.star_columns import with_entries
 from tomodrgn.core.files.star_rows import is_row, quoted, value_spans
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ class RowSelection:
     appended: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
 
     def header(self, start: int) -> bytes:
-        """What the file holds from ``start`` to the first row, with the new columns."""
+        """What the file holds from ``start`` to the first row, with the new columns.
+
+        That is all of a simple block.
+        """
         star, block = self.table.star, self.table.block
         taken = sorted(set(self.appended) & set(block.columns))
         if taken:
@@ -73,24 +77,23 @@ class RowSelection:
                 f"{star.path}: has a column {taken[0]} already; choose another name for the new one"
             )
         text = star.content[start : block.start]
+        if block.values is not None:
+            return self._entries(text)
         if not self.appended:
             return text
-        lines = text.splitlines(keepends=True)
-        last = max(i for i, line in enumerate(lines) if line.lstrip().startswith(b"_"))
-        end = _LINE_END.search(lines[last])
-        ending = (end[0] if end else b"") or b"\n"
-        has_numbers = b"#" in lines[last]
+        last = text[text.rfind(b"_" + block.columns[-1].encode()) :].splitlines()[0]
         first = len(block.columns) + 1
         added = [
-            f"_{name} #{number}" if has_numbers else f"_{name}"
+            f"_{name} #{number}" if b"#" in last else f"_{name}"
             for number, name in enumerate(self.appended, start=first)
         ]
-        head = b"".join(lines[: last + 1]).rstrip(b"\r\n") + ending
-        return head + b"".join(n.encode() + ending for n in added) + b"".join(lines[last + 1 :])
+        return _below_names(text, added)
 
     def rows(self) -> Iterable[bytes]:
         """The lines that stay; comments and blank lines all do."""
         lines, of_rows = self.table.lines, self.table.of_rows
+        if self.table.block.values is not None:
+            return lines
         if len(of_rows) != len(self.keeps):
             raise ValueError(f"the table has {len(of_rows)} rows, the mask {len(self.keeps)}")
         stays = np.ones(len(lines), dtype=bool)
@@ -98,6 +101,17 @@ class RowSelection:
         if any(self.replaced.values()) or self.appended:
             lines = self._changed(list(lines))
         return compress(lines, stays.tolist())
+
+    def _entries(self, text: bytes) -> bytes:
+        """A simple block with its values changed and new ones; nothing where its row goes."""
+        if not self.keeps.all():
+            return _before_block(text)
+        texts = {name: rows[0] for name, rows in self.replaced.items() if 0 in rows}
+        text = with_entries(text, texts)
+        if not self.appended:
+            return text
+        added = [f"_{name}\t{quoted(str(new[0]))}" for name, new in self.appended.items()]
+        return _below_names(text, added)
 
     def _changed(self, lines: list[bytes]) -> list[bytes]:
         """Lines with values replaced, then columns appended."""
@@ -112,8 +126,9 @@ class RowSelection:
             kept = of_rows[self.keeps].tolist()
             for number, values in zip(kept, zip(*self.appended.values(), strict=True), strict=True):
                 added = "".join(f"\t{quoted(value)}" for value in values).encode()
-                body = lines[number].rstrip(b"\r\n")
-                lines[number] = body + added + (lines[number][len(body) :] or b"\n")
+                line = lines[number]
+                end = value_spans(line)[-1][1] if b"#" in line else len(line.rstrip(b"\r\n"))
+                lines[number] = line[:end] + added + (line[end:] or b"\n")
         return lines
 
 
@@ -162,6 +177,16 @@ def write_together(files: Mapping[Path, Iterable[bytes]], inputs: Collection[Pat
             with stack.enter_context(atomic_path(path)).open("wb") as file:
                 file.writelines(parts)
     return list(files)
+
+
+def _below_names(text: bytes, added: Sequence[str]) -> bytes:
+    """A header with lines added below the last one that names a column."""
+    lines = text.splitlines(keepends=True)
+    last = max(i for i, line in enumerate(lines) if line.lstrip().startswith(b"_"))
+    end = _LINE_END.search(lines[last])
+    ending = (end[0] if end else b"") or b"\n"
+    head = b"".join(lines[: last + 1]).rstrip(b"\r\n") + ending
+    return head + b"".join(line.encode() + ending for line in added) + b"".join(lines[last + 1 :])
 
 
 def _before_block(text: bytes) -> bytes:

@@ -50,7 +50,7 @@ _SAME_PLACE_A: Final = 0.01  # angstrom; coordinates are written with nine digit
 
 def is_set(star: StarFile) -> bool:
     """Whether a file names the files of a set."""
-    return any(_PARTICLES in block.columns for block in star.blocks if block.values is not None)
+    return any(_PARTICLES in block.columns for block in star.tables)
 
 
 def downsample_set(source: ParticlesSource, set_star: StarFile) -> list[Path]:
@@ -189,13 +189,14 @@ def _quietly() -> Iterator[None]:
 
 
 def _values(star: StarFile) -> dict[str, str]:
-    """Values of the plain blocks of a file."""
-    return {
-        name: value
-        for block in star.blocks
-        if block.values is not None
-        for name, value in zip(block.columns, block.values, strict=True)
-    }
+    """Values of the block that names the files of a set, and of other simple blocks."""
+    names = [
+        name
+        for block in star.tables
+        if block.values is not None or _PARTICLES in block.columns
+        for name in block.columns
+    ]
+    return {name: star.value_of(name) or "" for name in names}
 
 
 def _names_a_file(value: str | None) -> bool:

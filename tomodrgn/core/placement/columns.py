@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,10 +10,13 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import as_numbers
+from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.specs.faults import suggest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarBlock, StarFile
@@ -105,15 +107,8 @@ def _rows(particles: ParticleSet, n_rows: int) -> NDArray[np.int64] | None:
 
 def with_particles(star: StarFile) -> StarFile:
     """The particles file that an optimisation set names, or the file itself."""
-    plain = {
-        name: value
-        for block in star.blocks
-        if block.values is not None
-        for name, value in zip(block.columns, block.values, strict=True)
-    }
-    if _PARTICLES_FILE not in plain:
+    written = star.value_of(_PARTICLES_FILE)
+    if written is None:
         return star
-    named = Path(plain[_PARTICLES_FILE])
-    candidates = [star.path.parent / named, named, star.path.parent / named.name]
-    found = next((path for path in candidates if path.is_file()), candidates[0])
-    return read_star(found)
+    places = SearchOrder(star=star.path, looks_above=True).find(written)
+    return read_star(places[0].path if places else star.path.parent / written)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.star import read_star
+from tomodrgn.core.files.star_tables import the_one_table
 from tomodrgn.plugins.readers import set_columns as columns
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ABSENT = ("", "None")
+_TOMOGRAMS = "global"
+"""The table of tomograms as programs call it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ def read_set(path: Path, tomograms: Path | None = None) -> SetFiles:
         DataError: a file that is named is missing or no STAR file, or none has particles.
     """
     given = read_star(path)
-    is_set = named_value(given, columns.PARTICLES_FILE) is not None
+    is_set = given.value_of(columns.PARTICLES_FILE) is not None
     tomograms_path = tomograms
     if tomograms_path is None:
         written = _named_file(given, columns.TOMOGRAMS_FILE)
@@ -155,24 +158,20 @@ def find_file(written: str, beside: Path, way_out: str) -> Path:
     return path
 
 
-def named_value(star: StarFile, name: str) -> str | None:
-    """The value of a name in the plain blocks of a file, or None."""
-    for block in star.blocks:
-        if block.values is not None and name in block.columns:
-            return block.values[block.columns.index(name)]
-    return None
-
-
 def particles_table(star: StarFile) -> StarBlock:
     """The table of particles.
 
     Raises:
-        DataError: no table names tomograms beside coordinates or images.
+        DataError: no table names tomograms beside coordinates or images, or two do and differ.
     """
     one_of = {columns.STACK, columns.COORDINATES_PX[0], columns.CENTRED_A[0]}
-    for block in star.tables:
-        if columns.TOMOGRAM in block.columns and one_of & set(block.columns):
-            return block
+    fitting = [
+        block
+        for block in star.tables
+        if columns.TOMOGRAM in block.columns and one_of & set(block.columns)
+    ]
+    if fitting:
+        return the_one_table(star, fitting, "particles")
     found = "; ".join(f"data_{block.name}: {', '.join(block.columns)}" for block in star.tables)
     raise DataError(
         f"{star.path}: holds no table of particles ({columns.TOMOGRAM} with one of "
@@ -181,8 +180,16 @@ def particles_table(star: StarFile) -> StarBlock:
 
 
 def tomograms_table(star: StarFile) -> StarBlock:
-    """The table of tomograms, one row each."""
-    return star.table_with(columns.TOMOGRAM)
+    """The table of tomograms, one row each.
+
+    Raises:
+        DataError: there is none, or there are two that differ.
+    """
+    fitting = [block for block in star.tables if columns.TOMOGRAM in block.columns]
+    named = [block for block in fitting if block.name == _TOMOGRAMS]
+    if not fitting:
+        return star.table_with(columns.TOMOGRAM)
+    return the_one_table(star, named or fitting, "tomograms")
 
 
 def frames_of_tomogram(
@@ -205,14 +212,19 @@ def frames_of_tomogram(
         named = [block for block in series.tables if block.name == tomogram]
         if not series.tables:
             raise DataError(f"{series.path}: holds no table of tilt images; export it again")
-        return series, (named or list(series.tables))[0]
-    for block in star.tables:
-        if block.name == tomogram:
-            return star, block
+        fitting = named or [block for block in series.tables if _describes_tilts(block)]
+        return series, the_one_table(series, fitting or series.tables, "tilt images")
+    named = [block for block in star.tables if block.name == tomogram]
+    if named:
+        return star, the_one_table(star, named, f"tilt images of {tomogram}")
     raise DataError(
         f"{star.path}: has no table data_{tomogram} of the tilt images of tomogram {tomogram}; "
         f"export the tomograms again"
     )
+
+
+def _describes_tilts(block: StarBlock) -> bool:
+    return not set(columns.FRAME_COLUMNS).isdisjoint(block.columns)
 
 
 def _read_particles_file(given: StarFile) -> StarFile:
@@ -224,7 +236,7 @@ def _read_particles_file(given: StarFile) -> StarFile:
 
 def _named_file(star: StarFile, name: str) -> str | None:
     """A path that a set names; RELION writes an empty text or None for no file."""
-    value = named_value(star, name)
+    value = star.value_of(name)
     return None if value in _ABSENT else value
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.bounds import the_one_pixel_size_a
 from tomodrgn.plugins.readers.optics_groups import join_optics, optics_table, refuse_mixed_groups
-from tomodrgn.plugins.readers.set_files import named_value, particles_table
+from tomodrgn.plugins.readers.set_files import particles_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _used_groups(star: StarFile, particles: pd.DataFrame) -> tuple[pd.DataFrame,
 
 def _are_volumes(star: StarFile, dimensions: NDArray[np.float64], particles: pd.DataFrame) -> bool:
     """Whether anything says that the particles are volumes."""
-    are_stacks = named_value(star, columns.ARE_2D_STACKS)
+    are_stacks = star.value_of(columns.ARE_2D_STACKS)
     if are_stacks is None and np.isnan(dimensions).all():
         return columns.CTF_VOLUME in particles
     return are_stacks not in (None, "1") or bool((dimensions == _VOLUME).any())

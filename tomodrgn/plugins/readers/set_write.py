@@ -30,7 +30,6 @@ from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.frame_stacks import find_stacks
 from tomodrgn.plugins.readers.set_files import (
     FileFinder,
-    named_value,
     particles_table,
     read_set,
     tomograms_table,
@@ -209,12 +208,14 @@ class SelectableSet:
         names = self._table.get(columns.PARTICLE)
         gone = set() if names is None else set(names[~keeps]) - set(names[keeps])
         kept = replace(star, content=b"".join(selected(star, [], gone)))
-        n_kept = sum(block.name not in gone for block in star.tables)
+        n_kept = sum(
+            block.name not in gone for block in star.tables if columns.ORIGIN_A[0] in block.columns
+        )
         yield with_values(kept, {_TRAJECTORY_COUNT: str(n_kept)})
 
     def _moved_manifolds(self, star: StarFile, out: Path) -> dict[str, str]:
         """The path of a file that is not filtered, if it has another one from the new folder."""
-        written = named_value(star, _MANIFOLDS_FILE)
+        written = star.value_of(_MANIFOLDS_FILE)
         moved = None if written is None else _moved(written, star.path, out)
         return {} if moved is None else {_MANIFOLDS_FILE: moved}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column, read_star
-from tomodrgn.core.files.star_rows import is_row, parse_rows
+from tomodrgn.core.files.star_rows import is_row, parse_rows, quoted
 from tomodrgn.plugins.readers.set_columns import ORIGIN_A
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.files.star import StarBlock
+    from tomodrgn.core.files.star import StarBlock, StarFile
     from tomodrgn.plugins.readers.visible_frames import FrameLists
 
 _RELION_JOB: Final = re.compile(r"(?:^|/)job(\d+)/")
@@ -53,7 +53,7 @@ def read_trajectories(path: Path, names: Sequence[str], frames: FrameLists) -> N
         )
     blocks = [table_of[name] for name in names]
     _refuse_other_columns(blocks, path)
-    texts = [star.content[block.start : block.stop] for block in blocks]
+    texts = [_rows(star, block) for block in blocks]
     n_rows = np.array([sum(map(is_row, text.splitlines())) for text in texts])
     wrong = np.flatnonzero(n_rows != frames.n_frames)
     if len(wrong):
@@ -81,6 +81,13 @@ def extracted_along(trajectories: str, stacks: Sequence[str]) -> NDArray[np.bool
         return np.zeros(len(stacks), dtype=np.bool_)
     jobs = (_job_number(stack) for stack in stacks)
     return np.array([job is not None and job >= found_in for job in jobs], dtype=np.bool_)
+
+
+def _rows(star: StarFile, block: StarBlock) -> bytes:
+    """The lines of a table that hold rows."""
+    if block.values is None:
+        return star.content[block.start : block.stop]
+    return "\t".join(map(quoted, block.values)).encode()
 
 
 def _job_number(path: str) -> int | None:
