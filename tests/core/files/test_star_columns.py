@@ -77,3 +77,13 @@ def test_plain_values_are_replaced(tmp_path: Path) -> None:
     path.write_bytes(with_values(read_star(path), {"rlnKind": r"a \1 b"}))
     general = read_star(path).blocks[0]
     assert (general.columns, general.values) == (("rlnKind", "rlnOther"), (r"a \1 b", "2"))
+
+
+def test_values_are_replaced_without_a_loop_and_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "in.star"
+    path.write_text("data_a\n\n_rlnKind   'an old one'   # why\n\ndata_b\nloop_\n_rlnX #1\n1\n")
+    star = read_star(path)
+    changed = with_values(star, {"rlnKind": "new", "rlnX": "2"})
+    assert changed.startswith(b"data_a\n\n_rlnKind   new   # why\n\ndata_b\nloop_\n_rlnX #1\n2\n")
+    columns = {"a": {"rlnKind": np.array(["two words"], dtype=object)}}
+    assert with_columns(star, columns) == star.content.replace(b"'an old one'", b'"two words"')

@@ -121,6 +121,50 @@ def test_a_column_that_is_there_is_not_appended(tmp_path: Path) -> None:
         content(star, selection(star, [0], appended={"rlnValue": values}))
 
 
+SIMPLE = """data_optics
+_rlnOpticsGroup  1
+
+# version 50001
+
+data_particles
+
+_rlnName   a  # the only one
+_rlnValue  '1 50'
+
+# the end
+"""
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_simple_block_is_a_row_that_keeps_its_bytes(tmp_path: Path, ending: str) -> None:
+    star = star_of(tmp_path, SIMPLE.replace("\n", ending))
+    table = TableLines(star, star.table_with("rlnName"))
+    stays, goes = np.array([True]), np.array([False])
+    assert content(star, RowSelection(table=table, keeps=stays)) == star.content
+    gone = content(star, RowSelection(table=table, keeps=goes)).decode()
+    assert gone == SIMPLE[: SIMPLE.index("data_particles")].replace("\n", ending)
+    changes = {
+        "replaced": {"rlnValue": {0: "2"}},
+        "appended": {"rlnNew": np.array(["3"], dtype=object)},
+    }
+    text = content(star, RowSelection(table=table, keeps=stays, **changes)).decode()
+    expected = SIMPLE.replace("_rlnValue  '1 50'\n", "_rlnValue  2\n_rlnNew\t3\n")
+    assert text == expected.replace("\n", ending)
+
+
+def test_columns_are_appended_before_a_comment(tmp_path: Path) -> None:
+    star = star_of(tmp_path, PLAIN.replace("b\t2.0   ", "b\t2.0  # note"))
+    new = np.array(["x", "y"], dtype=object)
+    text = content(star, selection(star, [0, 1], appended={"rlnNew": new})).decode()
+    assert "a   1.50\tx\n" in text
+    assert "b\t2.0\ty  # note\n" in text
+
+
+def test_a_byte_order_mark_stays(tmp_path: Path) -> None:
+    star = star_of(tmp_path, "\ufeff" + PLAIN.lstrip())
+    assert content(star, selection(star, [0, 1, 2, 3])) == star.content
+
+
 def test_blocks_go_with_their_header(tmp_path: Path) -> None:
     star = star_of(tmp_path)
     found = content(star, without=("particles",))

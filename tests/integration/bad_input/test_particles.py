@@ -52,7 +52,7 @@ def test_angle_that_is_no_number(data: DataSet, refuse_training: Refuse, value: 
     data.set_value("rlnAngleTilt", value, row=4)
     message = refuse_training()
     assert f"{data.star}: column rlnAngleTilt, row 5: {value!r} is not a finite number" in message
-    assert message.endswith("correct or remove them")
+    assert message.endswith("put in numbers, or export the file again")
 
 
 @pytest.mark.parametrize(

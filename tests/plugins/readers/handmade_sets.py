@@ -85,6 +85,19 @@ def values_text(values: dict[str, str], block: str) -> str:
     return "\n".join(["", f"data_{block}", "", *lines, "", ""])
 
 
+def without_loops(text: str) -> str:
+    """A STAR file with its tables of one row as names with values."""
+    blocks = text.split("\ndata_")
+    for number, block in enumerate(blocks):
+        lines = [line for line in block.splitlines() if line]
+        names = [line.split()[0] for line in lines if line.startswith("_")]
+        rows = [line for line in lines[1:] if line != "loop_" and not line.startswith("_")]
+        if "loop_" in lines and len(rows) == 1:
+            entries = map("\t".join, zip(names, rows[0].split("\t"), strict=True))
+            blocks[number] = "\n".join([lines[0], "", *entries, ""])
+    return "\ndata_".join(blocks)
+
+
 def tables_text(tables: dict[str, pd.DataFrame], folder: Path) -> str:
     scratch = folder / "table.star"
     text = ""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.plugins.readers.handmade_sets import without_loops
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.interfaces import ReaderContext
@@ -213,8 +214,25 @@ def test_a_group_that_is_not_listed_is_refused(series: pd.DataFrame, write_group
     rows.loc[3, "rlnOpticsGroup"] = "7"
     with pytest.raises(DataError, match=r"row 4 is of the optics group '7', which is not among"):
         _read(write_groups(rows))
-    with pytest.raises(DataError, match="has the optics group 1 twice"):
+    with pytest.raises(DataError, match="has the optics group 1 twice, with the same"):
         _read(write_groups(_of_nextpyp(series), OPTICS, OPTICS))
+
+
+def test_one_group_may_be_written_without_a_loop(
+    series: pd.DataFrame, write_groups: Write, tmp_path: Path
+) -> None:
+    group = _group("1", rlnCtfDataAreCtfPremultiplied="1")
+    path = write_groups(_of_nextpyp(series), group)
+    looped, text = _read(path), path.read_text()
+    path.write_text(without_loops(text))
+    assert "_rlnOpticsGroup\t1\n" in path.read_text()
+    found = _read(path)
+    assert found.optics == looped.optics
+    assert found.optics[0].state.ctf_premultiplied
+    reader = Nextpyp(NextpypSpec(path=path), ReaderContext(needs_images=False))
+    reader.write_selection(np.array([0, 1]), tmp_path / "some.star")
+    head = path.read_text().partition("data_particles")[0]
+    assert (tmp_path / "some.star").read_text().startswith(head)
 
 
 def test_missing_columns_are_named(series: pd.DataFrame, write_groups: Write) -> None:

@@ -135,7 +135,8 @@ def test_trajectories_come_along(tmp_path: Path) -> None:
     reader = reader_of(path)
     written = reader.write_selection(rows_of(reader, 2, 3), tmp_path / "sub.star")
     assert "_rlnParticleNumber 2\n" in written[3].read_text()
-    assert [block.name for block in read_star(written[3]).tables] == ["TS_1/3", "TS_10/4"]
+    tables = [block.name for block in read_star(written[3]).tables if block.values is None]
+    assert tables == ["TS_1/3", "TS_10/4"]
     everyone, found = reader.read(), reader_of(written[0]).read()
     chosen = np.isin(everyone.source_particle, [2, 3])[everyone.particle_of_image]
     assert_same_particles(found, take_images(everyone, chosen, "not chosen"))
@@ -148,7 +149,7 @@ def test_trajectories_of_particles_without_names_all_stay(tmp_path: Path) -> Non
     made.particles = made.particles.drop(columns="rlnTomoParticleName")
     reader = reader_of(made.write(tmp_path))
     written = reader.write_selection(rows_of(reader, 2), tmp_path / "sub.star")
-    assert len(read_star(written[3]).tables) == 5
+    assert sum(block.values is None for block in read_star(written[3]).blocks) == 5
 
 
 def test_particles_given_without_their_set_are_one_file(tmp_path: Path) -> None:

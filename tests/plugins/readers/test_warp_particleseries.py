@@ -223,6 +223,20 @@ def test_stacks_are_those_beside_the_star_file(
     assert chosen.load_images(np.array([4, 0]))[:, 0, 0].tolist() == [77, 0]
 
 
+def test_a_stack_of_one_image_needs_no_number(
+    series: pd.DataFrame, write_series: Write, tmp_path: Path
+) -> None:
+    names = [f"single/{row}.mrc" for row in range(len(series))]
+    for row, name in enumerate(names):
+        write_stack(tmp_path / name, np.full((1, 8, 8), float(row)), 1.0)
+    series["rlnImageName"] = [*names[:5], f"1.0@{names[5]}"]
+    reader = _reader(write_series(series))
+    assert reader.load_images(np.array([4, 0, 5]))[:, 0, 0].tolist() == [4, 0, 5]
+    write_stack(tmp_path / names[2], np.zeros((2, 8, 8)), 1.0)
+    with pytest.raises(DataError, match=r"row 3: .*2.mrc' has no number, and its stack holds 2"):
+        _reader(tmp_path / "particles.star").read()
+
+
 def _change(column: str, row: int, value: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def change(table: pd.DataFrame) -> pd.DataFrame:
         table.loc[row, column] = value
@@ -242,7 +256,10 @@ FAULTS = {
     "some ctf": (_drop("rlnVoltage"), "rlnVoltage missing beside rlnDefocusU, .* or none"),
     "no rows": (lambda table: table[:0], "has no rows"),
     "angle": (_change("rlnAngleTilt", 3, "north"), "column rlnAngleTilt, row 4: 'north' is not a"),
-    "image name": (_change("rlnImageName", 1, "a.mrcs"), "row 2: image name 'a.mrcs' is not N@"),
+    "image name": (
+        _change("rlnImageName", 1, "x@a.mrcs"),
+        "row 2: image name 'x@a.mrcs' is not N@",
+    ),
     "image zero": (_change("rlnImageName", 1, "0@stacks/0.mrcs"), "row 2: image name '0@stacks"),
     "beyond": (_change("rlnImageName", 4, "4@stacks/1.mrcs"), "row 5: image 4@.* holds 3 images"),
     "twice": (

@@ -163,6 +163,11 @@ def is_file(path: Path) -> bool:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def stack_of_image(name: str) -> str:
+    """The stack of an image that a STAR file names ``N@stack``, or by its stack alone."""
+    return name.partition("@")[2] or name
+
+
 def stack_folder(written: str, star: Path, datadir: Path | str | None) -> Path:
     """The folder to give as ``--datadir`` for the stacks of a STAR file.
 

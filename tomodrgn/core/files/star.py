@@ -150,9 +150,22 @@ class StarFile:
             )  # fmt: skip
         except RaggedRowsError as error:
             where = f"{self.path}: table data_{block.name}"
-            raise DataError(f"{where}: {error}; correct or remove the row") from error
+            raise DataError(f"{where}: {error}; correct the row") from error
         except UnicodeDecodeError as error:
-            raise DataError(f"{self.path}: holds text that is not UTF-8: {error}") from error
+            raise DataError(
+                f"{self.path}: line {_foreign_line(self.content)} is not UTF-8 text; save the file "
+                f"as UTF-8"
+            ) from error
+
+
+def _foreign_line(content: bytes) -> int:
+    """Number, from 1, of the first line that is not UTF-8."""
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return number
+    return 0
 
 
 def _one_row(block: StarBlock, wanted: Collection[str] | None) -> pd.DataFrame:
@@ -219,7 +232,7 @@ def numeric_column(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.flo
         value = quote_value(table[name].iloc[bad_rows[0]])
         raise DataError(
             f"{path}: column {name}, row {bad_rows[0] + 1}: {value} is not a finite number "
-            f"({len(bad_rows)} such rows); correct or remove them"
+            f"({len(bad_rows)} such rows); put in numbers, or export the file again"
         )
     return numbers
 
@@ -315,7 +328,7 @@ def _check_block(block: StarBlock, content: bytes) -> None:
         raise HeaderError(f"data_{block.name} names more than {_MOST_COLUMNS} columns")
     twins = [name for name, count in Counter(block.columns).items() if count > 1]
     if twins:
-        raise HeaderError(f"data_{block.name} names {twins[0]} twice; remove one")
+        raise HeaderError(f"data_{block.name} names {twins[0]} twice; remove one with its values")
     if content.startswith(b"loop_", block.start) or (
         content.find(b"\nloop_", block.start, block.stop) >= 0
     ):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.frame_lists import frame_flags
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.files.star_columns import with_columns, with_values
@@ -143,13 +144,12 @@ def _visible_rows(lists: pd.Series) -> list[NDArray[np.int64]]:
 
     A particle without any keeps all of its frames, as a stack cannot be empty.
     """
-    rows, start = [], 0
-    for text in lists:
-        letters = np.frombuffer(text.encode(), dtype=np.uint8)
-        frames = letters[(letters == ord("0")) | (letters == ord("1"))]
-        visible = np.flatnonzero(frames == ord("1"))
+    flags, lengths = frame_flags(lists.tolist())
+    ends = np.cumsum(lengths)
+    rows = []
+    for frames, start in zip(np.split(flags, ends[:-1]), ends - lengths, strict=True):
+        visible = np.flatnonzero(frames)
         rows.append(start + (visible if len(visible) else np.arange(len(frames))))
-        start += len(frames)
     return rows
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.labels import as_numbers, read_labels
-from tomodrgn.core.files.named_files import stack_folder
+from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.interfaces import Reader, ReaderContext, SelectionWriter, SourceRows
 from tomodrgn.core.particles.selection import read_indices
@@ -123,15 +123,17 @@ def _column(path: Path, name: str, source: SourceRows) -> NDArray[np.object_]:
     """(rows,) text of a column of the table of particles."""
     star = with_particles(read_star(path))
     name = name.removeprefix("_")
-    values = star.read(star.table_with(name), [name])[name].to_numpy(dtype=object)
+    having = [block for block in star.tables if name in block.columns] or [star.table_with(name)]
     n_rows, n_particles = len(source.particle), len(source.tomogram)
-    if len(values) == n_rows:
-        return values
-    if len(values) == n_particles:  # of a set, whose rows are the images of its particles
-        return values[source.particle]
+    columns = [star.read(block, [name])[name].to_numpy(dtype=object) for block in having]
+    for values in columns:
+        if len(values) == n_rows:
+            return values
+        if len(values) == n_particles:  # of a set, whose rows are the images of its particles
+            return values[source.particle]
     raise DataError(
-        f"{star.path}: column {name} has {len(values)} values for {n_particles} particles; name a "
-        "column of the table of particles"
+        f"{star.path}: column {name} has {len(columns[0])} values for {n_particles} particles; "
+        "name a column of the table of particles"
     )
 
 
@@ -303,7 +305,7 @@ def _say_where_images_are(spec: FilterSpec, written: list[Path]) -> None:
         table = next((block for block in star.tables if _IMAGE in block.columns), None)
         if table is None:
             continue
-        first = star.read(table, [_IMAGE])[_IMAGE].iloc[0].rpartition("@")[2]
+        first = stack_of_image(star.read(table, [_IMAGE])[_IMAGE].iloc[0])
         folder = stack_folder(first, spec.particles, spec.datadir)
         if stack_folder(first, path, None).resolve() != folder.resolve():
             logger.info(

@@ -42,12 +42,15 @@ def read_column(path: Path, column: str, particles: ParticleSet) -> NDArray[Any]
     """
     star = with_particles(read_star(path))
     name = column.removeprefix("_")
-    known = {known: block for block in reversed(star.tables) for known in block.columns}
+    known = [known for block in star.tables for known in block.columns]
     if name not in known:
         raise DataError(
             f"{star.path}: has no column {name}.{suggest(name, known)} Found: {', '.join(known)}"
         )
-    values = star.read(known[name], [name])[name].to_numpy(dtype=object)
+    having = [block for block in star.tables if name in block.columns]
+    columns = [star.read(block, [name])[name].to_numpy(dtype=object) for block in having]
+    fitting = [values for values in columns if _rows(particles, len(values)) is not None]
+    values = (fitting or columns)[0]
     rows = _rows(particles, len(values))
     if rows is None:
         raise DataError(

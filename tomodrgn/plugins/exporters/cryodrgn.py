@@ -20,7 +20,7 @@ import yaml
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
-from tomodrgn.core.files.named_files import stack_folder
+from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.run_directory import RUN_SPEC
@@ -153,7 +153,7 @@ def _config(
 ) -> dict[str, Any]:
     """``config.yaml``, in plain values."""
     spec, particles = results.spec, results.particles
-    first = str(particles.image_name[0]).partition("@")[2]
+    first = stack_of_image(str(particles.image_name[0]))
     datadir = stack_folder(first, particles.source, spec["reader"].get("datadir"))
     return {
         "dataset_args": {

@@ -13,7 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
-from tomodrgn.core.files.named_files import stack_folder
+from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.interfaces import SelectionWriter
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class StarExporter:
 def _stack_folder(results: RunResults) -> Path:
     """The folder to give as ``--datadir`` for the images of a run."""
     particles = results.particles
-    first = str(particles.image_name[0]).partition("@")[2]
+    first = stack_of_image(str(particles.image_name[0]))
     return stack_folder(first, particles.source, results.spec["reader"].get("datadir"))
 
 

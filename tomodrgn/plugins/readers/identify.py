@@ -71,7 +71,7 @@ def _kind(star: StarFile) -> str | None:
 
 def _is_optimisation_set(star: StarFile) -> bool:
     """Whether a set is named, or the particles of one are listed."""
-    named = {name for block in star.blocks if block.values is not None for name in block.columns}
+    named = {name for block in star.tables for name in block.columns}
     places = ("rlnImageName", "rlnCoordinateX", "rlnCenteredCoordinateXAngst")
     return "rlnTomoParticlesFile" in named or any(
         _has_table(star, ("rlnTomoName", place)) for place in places
@@ -90,7 +90,8 @@ def _has_table(star: StarFile, names: Iterable[str]) -> bool:
 
 def _has_one_row_per_particle(head: StarFile, table: StarBlock) -> bool:
     """Whether no particle has two rows, in the head of a file and then in all of it."""
-    if table.start == table.stop or _repeats_particles(head, table):
+    has_rows = table.values is not None or table.start < table.stop
+    if not has_rows or _repeats_particles(head, table):
         return False
     whole = read_star(head.path)
     return not _repeats_particles(whole, whole.table_with(columns.COORDINATES[-1]))

@@ -1,6 +1,7 @@
 """Tilt images named ``N@stack``: where their stacks lie, whether they are whole, and their pixels.
 
-Rows are counted from 0 here and from 1 in errors, as a user counts them.
+A stack of one image may be named without a number. Rows are counted from 0 here and from 1 in
+errors, as a user counts them.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
     :class:`~tomodrgn.core.files.named_files.SearchOrder`.
 
     Args:
-        names: (rows,) image names ``N@stack`` with N from 1.
+        names: (rows,) image names ``N@stack`` with N from 1, or the name of a stack of one image.
         star: the file that they stand in.
         datadir: folder of the stacks, where the user names one.
 
@@ -85,7 +86,7 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
         DataError: a name is malformed; a stack is missing, damaged, not square or
             unlike the others, or may be either of two; an image lies beyond its stack.
     """
-    numbers, written, paths = _split_names(names)
+    numbers, written, paths, is_bare = _split_names(names)
     well_formed = (numbers >= 1) & (numbers == np.floor(numbers))
     if not well_formed.all():
         row = int(np.argmin(well_formed))
@@ -106,26 +107,32 @@ def locate_images(names: NDArray[np.object_], star: Path, datadir: Path | None) 
     )
     _check_boxes(stacks)
     _check_positions(stacks, names, star)
+    _check_single_images(stacks, is_bare, names, star)
     return stacks
 
 
 def _split_names(
     names: NDArray[np.object_],
-) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:
-    """Number and stack of each name ``N@stack``, and the stacks as written.
+) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str], NDArray[np.bool_]]:
+    """Number and stack of each name, the stacks as written, and which names are those of stacks.
 
-    The number is NaN where it is none, or where no stack is named.
+    The number is NaN where it is none, 1 where a stack is named without it.
     """
     numbers = np.empty(len(names), dtype=np.float64)
     stack = np.empty(len(names), dtype=np.int64)
+    is_bare = np.zeros(len(names), dtype=np.bool_)
     known: dict[str, int] = {}
     for start in range(0, len(names), _NAMES_AT_ONCE):
         rows = slice(start, start + _NAMES_AT_ONCE)
         parts = pd.Series(names[rows], dtype=object).str.partition("@")
+        is_bare[rows] = (parts[1] == "") & (parts[0] != "")
+        if is_bare[rows].any():
+            parts.loc[is_bare[rows], 2] = parts[0]
+            parts.loc[is_bare[rows], 0] = "1"
         own, paths = pd.factorize(parts[2])
         stack[rows] = np.array([known.setdefault(str(path), len(known)) for path in paths])[own]
         numbers[rows] = pd.to_numeric(parts[0].where(parts[2] != ""), errors="coerce")
-    return numbers, stack, list(known)
+    return numbers, stack, list(known), is_bare
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -177,4 +184,19 @@ def _check_positions(stacks: ImageStacks, names: NDArray[np.object_], star: Path
         raise DataError(
             f"{star}: row {beyond[0] + 1}: image {names[beyond[0]]} lies beyond the stack {path}, "
             f"which holds {n_images[stacks.stack[beyond[0]]]} images"
+        )
+
+
+def _check_single_images(
+    stacks: ImageStacks, is_bare: NDArray[np.bool_], names: NDArray[np.object_], star: Path
+) -> None:
+    """Refuse a stack of several images that is named without the number of one."""
+    n_images = np.array([header.shape[0] for header in stacks.headers])
+    unclear = np.flatnonzero(is_bare & (n_images[stacks.stack] != 1))
+    if len(unclear):
+        row = unclear[0]
+        raise DataError(
+            f"{star}: row {row + 1}: image name {quote_value(names[row])} has no number, and its "
+            f"stack holds {n_images[stacks.stack[row]]} images ({len(unclear)} such rows); name "
+            f"images N@stack with N from 1"
         )

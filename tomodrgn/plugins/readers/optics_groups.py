@@ -13,6 +13,7 @@ import pandas as pd
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column, quote_value
+from tomodrgn.core.files.star_tables import the_one_table
 from tomodrgn.core.particles.tables import ImageState, OpticsGroup
 
 if TYPE_CHECKING:
@@ -28,7 +29,26 @@ PREMULTIPLIED: Final = "rlnCtfDataAreCtfPremultiplied"
 SHARED: Final = ("rlnImagePixelSize", "rlnImageSize")
 """Columns in which all groups must agree."""
 
+_OPTICS: Final = "optics"
+_IMAGE: Final = "rlnImageName"
 _SAME_SIZE: Final = 1e-4  # relative; files state five digits
+
+
+def optics_block(star: StarFile, images: StarBlock) -> StarBlock | None:
+    """The table of optics groups; None where the images name no group.
+
+    Raises:
+        DataError: two tables of groups differ.
+    """
+    tables = [
+        block
+        for block in star.tables
+        if block != images and GROUP in block.columns and _IMAGE not in block.columns
+    ]
+    if not tables or GROUP not in images.columns:
+        return None
+    named = [block for block in tables if block.name == _OPTICS]
+    return the_one_table(star, named or tables, "optics groups")
 
 
 def optics_table(star: StarFile, images: StarBlock) -> pd.DataFrame | None:
@@ -39,17 +59,22 @@ def optics_table(star: StarFile, images: StarBlock) -> pd.DataFrame | None:
         images: the table of images.
 
     Raises:
-        DataError: a group is there twice.
+        DataError: a group is there twice, or two tables of groups differ.
     """
-    tables = [block for block in star.tables if block is not images and GROUP in block.columns]
-    if not tables or GROUP not in images.columns:
+    block = optics_block(star, images)
+    if block is None:
         return None
-    groups = star.read(tables[0])
-    twins = groups[GROUP][groups[GROUP].duplicated()]
+    groups = star.read(block)
+    twins = groups[groups[GROUP].duplicated()]
     if len(twins):
+        way_out = (
+            "with the same values; remove one"
+            if groups.duplicated().sum() == len(twins)
+            else "with different values; number the groups apart, also in the rows of images"
+        )
         raise DataError(
-            f"{star.path}: data_{tables[0].name} has the optics group {twins.iloc[0]} twice; "
-            "remove one of them"
+            f"{star.path}: data_{block.name} has the optics group {twins[GROUP].iloc[0]} twice, "
+            f"{way_out}"
         )
     return groups
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.frame_lists import with_flags
 from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.files.star_columns import with_values
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FLAG: Final = re.compile("[01]")
 _OF_SET: Final = "_optimisation_set"
 _KNOWN: Final = (columns.TOMOGRAM, columns.PARTICLE, columns.STACK, columns.VISIBLE_FRAMES)
 _MANIFOLDS_FILE: Final = "rlnTomoManifoldsFile"
@@ -140,7 +139,7 @@ class SelectableSet:
         self._require_all_frames(loses, frames)
         texts = self._table[columns.VISIBLE_FRAMES].to_numpy(dtype=object)
         return keeps, {
-            row: _with_flags(texts[row], stays_visible[frames.starts[row] : frames.starts[row + 1]])
+            row: with_flags(texts[row], stays_visible[frames.starts[row] : frames.starts[row + 1]])
             for row in loses.tolist()
         }
 
@@ -221,12 +220,6 @@ class SelectableSet:
 
 
 _PARTS: Final = ("particles", "tomograms", "trajectories")
-
-
-def _with_flags(text: str, flags: NDArray[np.bool_]) -> str:
-    """A list of frames with other flags, and otherwise as it is written."""
-    digits = iter("01"[flag] for flag in flags.tolist())
-    return _FLAG.sub(lambda _: next(digits), text)
 
 
 def _moved(written: str, star: Path, out: Path) -> str | None:

@@ -15,7 +15,7 @@ from tomodrgn.core.files.star_selection import (
     write_together,
 )
 from tomodrgn.core.interfaces import SourceRows
-from tomodrgn.plugins.readers.optics_groups import GROUP
+from tomodrgn.plugins.readers.optics_groups import GROUP, optics_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,13 +91,13 @@ def rank_of_pairs(
 
 def used_optics(star: StarFile, block: StarBlock, keeps: NDArray[np.bool_]) -> list[RowSelection]:
     """The optics groups that the kept rows of a table use, where the file has such a table."""
-    tables = [other for other in star.tables if other != block and GROUP in other.columns]
-    if not tables or GROUP not in block.columns:
+    optics = optics_block(star, block)
+    if optics is None:
         return []
     used = pd.unique(star.read(block, [GROUP])[GROUP][keeps])
-    groups = star.read(tables[0], [GROUP])[GROUP]
+    groups = star.read(optics, [GROUP])[GROUP]
     is_used = groups.isin(used).to_numpy()
-    return [RowSelection(table=TableLines(star, tables[0]), keeps=is_used)]
+    return [RowSelection(table=TableLines(star, optics), keeps=is_used)]
 
 
 def mask_of(rows: NDArray[np.int64], n_rows: int) -> NDArray[np.bool_]:

@@ -6,23 +6,21 @@ count the tilt images of a set, visible or not: that place is the ``source_image
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.frame_lists import frame_flags, is_frame_list
 from tomodrgn.plugins.readers.set_columns import VISIBLE_FRAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_LIST: Final = re.compile(r"\[\s*[01](\s*,\s*[01])*\s*\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +76,13 @@ def parse_frame_lists(texts: NDArray[np.object_], path: Path) -> FrameLists:
     """
     which, distinct = pd.factorize(texts)
     for number, text in enumerate(distinct):
-        if _LIST.fullmatch(text) is None:
+        if not is_frame_list(text):
             row = int(np.argmax(which == number)) + 1
             raise DataError(
                 f"{path}: column {VISIBLE_FRAMES}, row {row}: {text[:60]!r} is no list of 0 and 1 "
                 f"in brackets; export the particles again"
             )
-    letters = np.frombuffer("".join(distinct).encode(), dtype=np.uint8)
-    flags = letters[(letters == ord("0")) | (letters == ord("1"))] == ord("1")
-    lengths = np.array([text.count(",") + 1 for text in distinct], dtype=np.int64)
+    flags, lengths = frame_flags(distinct.tolist())
     n_frames = lengths[which]
     starts = np.concatenate([[0], np.cumsum(n_frames)]).astype(np.int64)
     flags_start = (np.cumsum(lengths) - lengths)[which]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.foreign_files import EXPORT_IMAGES
 from tomodrgn.core.files.star import list_names
+from tomodrgn.core.files.star_tables import the_one_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -106,17 +107,18 @@ def image_series_table(star: StarFile, particle: str = PARTICLE) -> StarBlock:
         particle: the column that names the particle.
 
     Raises:
-        DataError: columns are missing; it names them.
+        DataError: columns are missing; it names them. Or two tables have them, and differ.
     """
-    table = star.table_with(IMAGE)
-    missing = missing_columns(table.columns, particle)
-    if missing:
-        plural = "columns {} are" if missing[1:] else "column {} is"
-        raise DataError(
-            f"{star.path}: {plural.format(', '.join(missing))} missing; an image series needs "
-            f"{', '.join(needed_columns(particle))}; found {list_names(table.columns)}"
-        )
-    return table
+    fitting = [table for table in star.tables if not missing_columns(table.columns, particle)]
+    if fitting:
+        return the_one_table(star, fitting, "tilt images")
+    found = star.table_with(IMAGE).columns
+    missing = missing_columns(found, particle)
+    plural = "columns {} are" if missing[1:] else "column {} is"
+    raise DataError(
+        f"{star.path}: {plural.format(', '.join(missing))} missing; an image series needs "
+        f"{', '.join(needed_columns(particle))}; found {list_names(found)}"
+    )
 
 
 def check_groups_of_columns(found: Collection[str], where: object) -> None:
