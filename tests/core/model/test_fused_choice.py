@@ -14,7 +14,9 @@ from tomodrgn.core.model.sweep import MlpSweep
 if TYPE_CHECKING:
     from tomodrgn.core.interfaces import SweepGradients
 
-FEATURES, LATENT = torch.randn(40, 6), torch.randn(3, 2)
+_random = torch.Generator().manual_seed(0)
+FEATURES = torch.randn(40, 6, generator=_random)
+LATENT = torch.randn(3, 2, generator=_random)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def asked(mlp: ResidualMlp) -> object:
     [
         (MlpSweep, 1.0, True, "fused layers: "),
         (MlpSweep, -1.0, False, "layer by layer: "),
-        (WrongSweep, 1.0, False, "gradients of fused layers differ by 1"),
+        (WrongSweep, 1.0, False, "gradients of fused layers differ by "),
         (broken, 1.0, False, "fused layers failed: no such instruction"),
     ],
 )
