@@ -45,7 +45,8 @@ def _nearest_kind(star: StarFile) -> str:
             missing are named.
     """
     refuse_foreign_tables(star)
-    is_of_nextpyp = _has_table(star, (columns.PARTICLE_OF_NEXTPYP, optics_groups.GROUP))
+    named = (columns.PARTICLE_OF_NEXTPYP, optics_groups.GROUP)
+    is_of_nextpyp = _has_table(star, named) and not _has_table(star, (columns.PARTICLE,))
     particle = columns.PARTICLE_OF_NEXTPYP if is_of_nextpyp else columns.PARTICLE
     columns.image_series_table(star, particle)
     return "nextpyp" if is_of_nextpyp else "warp_particleseries"
@@ -79,9 +80,20 @@ def _is_optimisation_set(star: StarFile) -> bool:
 
 
 def _is_nextpyp(star: StarFile) -> bool:
+    """Whether a file has the tables of nextPYP, and calls particles as it does."""
     has_optics = _has_table(star, (optics_groups.GROUP, "rlnImagePixelSize"))
-    needed = columns.needed_columns(columns.PARTICLE_OF_NEXTPYP)
-    return has_optics and _has_table(star, (*needed, optics_groups.GROUP))
+    number = columns.PARTICLE_OF_NEXTPYP
+    return has_optics and any(
+        optics_groups.GROUP in table.columns
+        and not columns.missing_columns(table.columns, number)
+        and (columns.PARTICLE not in table.columns or _names_particles(star, table, number))
+        for table in star.tables
+    )
+
+
+def _names_particles(star: StarFile, table: StarBlock, column: str) -> bool:
+    """Whether a column of group numbers holds names, as of nextPYP, and not counts of groups."""
+    return not star.read(table, [column])[column].str.isdigit().all()
 
 
 def _has_table(star: StarFile, names: Iterable[str]) -> bool:

@@ -1,8 +1,7 @@
-"""Numbers of tilt images from the text of their rows: pose, shift, dose, tilt, CTF, pixel size.
+"""Numbers of tilt images from the text of their rows: pose, shift, CTF, pixel size.
 
-The Euler angles are those of each image, the dose is ``rlnCtfBfactor`` / -4, and the tilt angle is
-the arccosine of ``rlnCtfScalefactor``; the files do not have its sign. A value that cannot be is an
-error that names its row.
+The Euler angles are those of each image; :mod:`~.exposures` reads doses and tilts. A value that
+cannot be is an error that names its row.
 
 Source:
     Column meanings: Warp 1 (doi:10.1038/s41592-019-0580-y), M (doi:10.1038/s41592-020-01054-7).
@@ -19,7 +18,6 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
-from tomodrgn.core.physics.spans import SPANS
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.bounds import (
     bounded_column,
@@ -36,11 +34,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tomodrgn.plugins.readers.exposures import Exposures
+
 logger = logging.getLogger(__name__)
 
 _ROWS_AT_ONCE: Final = 1 << 16
 _ASSUMED_VOLTAGE_KV: Final = 300.0
-_LARGEST_COSINE: Final = 1.01  # some programs round up
 _QUANTITIES: Final = {
     "defocus_u_a": "defocus_a",
     "defocus_v_a": "defocus_a",
@@ -50,13 +49,19 @@ _QUANTITIES: Final = {
 
 
 def image_table(
-    table: pd.DataFrame, path: Path, pixel_size_a: float, optics: NDArray[np.int64]
+    table: pd.DataFrame,
+    path: Path,
+    *,
+    exposures: Exposures,
+    pixel_size_a: float,
+    optics: NDArray[np.int64],
 ) -> ImageTable[NDArray[Any]]:
     """Every number of every row, in the order of the file.
 
     Args:
         table: rows as text.
         path: the file, for errors.
+        exposures: doses and tilts of the rows.
         pixel_size_a: pixel size of the images, for shifts in angstrom.
         optics: (rows,) optics group of each row.
 
@@ -70,8 +75,8 @@ def image_table(
     return ImageTable(
         rotation=_rotations(euler_deg),
         shift_px=_shift_px(table, path, pixel_size_a),
-        dose_e_per_a2=_dose_e_per_a2(table, path),
-        tilt_deg=_tilt_deg(table, path),
+        dose_e_per_a2=exposures.dose_e_per_a2,
+        tilt_deg=exposures.tilt_deg,
         voltage_kv=voltage_kv if ctf is None else ctf.voltage_kv,
         optics=optics,
         ctf=ctf,
@@ -162,8 +167,10 @@ def _ctf_table(table: pd.DataFrame, path: Path) -> CtfTable[NDArray[Any]] | None
     fields = {
         field: bounded_column(table, column, path, _QUANTITIES.get(field, field)).astype(np.float32)
         for field, column in columns.CTF.items()
+        if column in table
     }
-    return CtfTable(**fields)
+    no_plate = np.zeros(len(table), dtype=np.float32)
+    return CtfTable(**{"phase_shift_deg": no_plate} | fields)
 
 
 def _shift_px(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float32]:
@@ -174,25 +181,3 @@ def _shift_px(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[n
             refuse_misread(shift, " and ".join(names), path)
             return (shift / unit_a).astype(np.float32)
     return np.zeros((len(table), 2), dtype=np.float32)
-
-
-def _dose_e_per_a2(table: pd.DataFrame, path: Path) -> NDArray[np.float32]:
-    if columns.DOSE not in table:
-        logger.warning(
-            "%s: has no column %s; every dose is taken to be 0, set it with --dose-override",
-            path, columns.DOSE,
-        )  # fmt: skip
-        return np.zeros(len(table), dtype=np.float32)
-    b_factor = numeric_column(table, columns.DOSE, path)
-    refuse_rows(table, columns.DOSE, path, b_factor > 0, "positive; it is -4 times the dose")
-    dose = np.abs(b_factor / -4)
-    fault = f"-4 times a dose {SPANS['dose_e_per_a2'].fault(float(dose.max()))}"
-    refuse_rows(table, columns.DOSE, path, SPANS["dose_e_per_a2"].excludes(dose), fault)
-    return dose.astype(np.float32)
-
-
-def _tilt_deg(table: pd.DataFrame, path: Path) -> NDArray[np.float32]:
-    cosine = numeric_column(table, columns.TILT_COSINE, path)
-    is_bad = (cosine < 0) | (cosine > _LARGEST_COSINE)
-    refuse_rows(table, columns.TILT_COSINE, path, is_bad, "no cosine of a tilt angle (0 to 1)")
-    return np.rad2deg(np.arccos(np.minimum(cosine, 1.0))).astype(np.float32)

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import numeric_column, read_star
+from tomodrgn.core.files.star import read_star
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.bounds import check_shifts
+from tomodrgn.plugins.readers.exposures import read_exposures
 from tomodrgn.plugins.readers.half_sets import filament_keys, half_sets
 from tomodrgn.plugins.readers.image_numbers import (
     check_images,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.files.star import StarBlock, StarFile
     from tomodrgn.core.interfaces import ReaderContext, SourceRows
-    from tomodrgn.core.particles.tables import ImageTable
+    from tomodrgn.core.particles.tables import ImageTable, OpticsGroup
     from tomodrgn.plugins.readers import NextpypSpec, WarpParticleseriesSpec
     from tomodrgn.plugins.readers.row_names import RowNames
 
@@ -81,13 +82,7 @@ class ImageSeries:
         path = self._spec.path
         table, groups = self._read_rows()
         names = table[columns.IMAGE].to_numpy(dtype=object)
-        pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(table, path)
-        optics, optics_of_set = optics_groups.image_optics(
-            table, groups, path, pixel_size_a=pixel_size_a,
-            box_size_px=self._box_size_px(names), inverted=self.inverted,
-        )  # fmt: skip
-        images = image_table(table, path, pixel_size_a, optics)
-        is_dark = numeric_column(table, columns.TILT_COSINE, path) == 0
+        images, is_dark, optics_of_set = self._read_numbers(table, groups, names)
         named = self._name_rows(table)
         tomogram, particle = named.tomogram, named.particle
         table = table.drop(columns=list(columns.NUMBERS), errors="ignore")  # to free their memory
@@ -151,6 +146,22 @@ class ImageSeries:
         known = (columns.IMAGE, columns.TOMOGRAM, self.particle_column, *columns.EXPOSURE)
         named = self._name_rows(star.read(block, known, numbers=columns.EXPOSURE))
         return selectable_table(star, block, named.tomogram, named.particle)
+
+    def _read_numbers(
+        self, table: pd.DataFrame, groups: pd.DataFrame | None, names: NDArray[np.object_]
+    ) -> tuple[ImageTable[NDArray[Any]], NDArray[np.bool_], tuple[OpticsGroup, ...]]:
+        """The numbers of all rows, which of them are dark frames, and the optics groups."""
+        path = self._spec.path
+        pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(table, path)
+        optics, optics_of_set = optics_groups.image_optics(
+            table, groups, path, pixel_size_a=pixel_size_a,
+            box_size_px=self._box_size_px(names), inverted=self.inverted,
+        )  # fmt: skip
+        exposures = read_exposures(table, path)
+        images = image_table(
+            table, path, exposures=exposures, pixel_size_a=pixel_size_a, optics=optics
+        )
+        return images, exposures.is_dark, optics_of_set
 
     def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """The known columns of all rows, as text, and the optics groups."""

@@ -32,6 +32,12 @@ DOSES: Final = (DOSE, PRE_EXPOSURE)
 EXPOSURE: Final = (*DOSES, TILT_COSINE, *STAGE_TILTS)
 """Columns that tell the exposures of a particle apart."""
 
+_STAND_INS: Final = {
+    DOSE: frozenset({PRE_EXPOSURE}),
+    TILT_COSINE: frozenset(STAGE_TILTS),
+}
+"""Columns that say the same in files of other programs."""
+
 HALF_SET: Final = "rlnRandomSubset"
 COORDINATES: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
 MAGNIFICATION: Final = "rlnMagnification"
@@ -90,12 +96,16 @@ def needed_columns(particle: str = PARTICLE) -> tuple[str, ...]:
 
 
 def missing_columns(found: Collection[str], particle: str = PARTICLE) -> list[str]:
-    """Needed columns that a table lacks.
+    """Needed columns that a table lacks, with what stands for them.
 
     A set without any column of the contrast transfer function, such as noise-free simulations,
     may also lack the dose.
     """
-    missing = [name for name in needed_columns(particle) if name not in found]
+    missing = [
+        name
+        for name in needed_columns(particle)
+        if name not in found and _STAND_INS.get(name, frozenset()).isdisjoint(found)
+    ]
     return [] if missing == [DOSE] and set(CTF.values()).isdisjoint(found) else missing
 
 
@@ -117,8 +127,14 @@ def image_series_table(star: StarFile, particle: str = PARTICLE) -> StarBlock:
     plural = "columns {} are" if missing[1:] else "column {} is"
     raise DataError(
         f"{star.path}: {plural.format(', '.join(missing))} missing; an image series needs "
-        f"{', '.join(needed_columns(particle))}; found {list_names(found)}"
+        f"{', '.join(map(_in_words, needed_columns(particle)))}; found {list_names(found)}"
     )
+
+
+def _in_words(column: str) -> str:
+    """A needed column with those that stand for it."""
+    others = sorted(_STAND_INS.get(column, ()))
+    return f"{column} (or {', '.join(others)})" if others else column
 
 
 def check_groups_of_columns(found: Collection[str], where: object) -> None:
@@ -128,8 +144,9 @@ def check_groups_of_columns(found: Collection[str], where: object) -> None:
         DataError: columns are missing beside others; it names them.
     """
     for group in (CTF.values(), SHIFTS_PX, SHIFTS_A):
-        absent = [name for name in group if name not in found]
-        if absent and len(absent) < len(group):
+        needed = [name for name in group if name != CTF["phase_shift_deg"]]  # 0 without a plate
+        absent = [name for name in needed if name not in found]
+        if absent and not set(group).isdisjoint(found):
             raise DataError(
                 f"{where}: {', '.join(absent)} missing beside "
                 f"{', '.join(name for name in group if name in found)}; give all of them or none"
