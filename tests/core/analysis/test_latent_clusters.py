@@ -81,3 +81,21 @@ def test_different_latents_are_counted_up_to_a_bound() -> None:
     latents = np.repeat(np.arange(30.0, dtype=np.float32), 100)[:, None]
     assert different_latents(latents, 20) == 20
     assert different_latents(latents, 40) == 30
+
+
+SHAPES = {
+    "a point": np.full((40, 2), 3.0, np.float32),
+    "a line": np.outer(np.arange(40), [1, 2]).astype(np.float32),
+    "a far line": np.outer(np.arange(40), [1e4, 2e4]).astype(np.float32) + 1e6,
+    "two points": np.repeat(np.float32([[0, 0], [1, 1]]), 20, axis=0),
+    "two particles": np.float32([[0, 0], [1, 1]]),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_latents_that_fill_no_space_are_clustered(shape: str, method: Method) -> None:
+    latents = SHAPES[shape]
+    found = method(latents, 2, seed=0)
+    assert found.labels.shape == (len(latents),)
+    for cluster, particle in enumerate(found.centre_particles):
+        assert found.labels[particle] == cluster

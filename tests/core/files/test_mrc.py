@@ -9,7 +9,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.mrc import (
     read_mrc_header,
     read_mrc_slices,
@@ -58,6 +58,14 @@ def test_volumes_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4] + np.float32(np.inf).tobytes())
     with pytest.raises(DataError, match="1 of 64 voxels are not finite numbers"):
         read_volume(path)
+
+
+def test_volumes_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
+    volume = np.zeros((4, 4, 4), dtype=np.float32)
+    volume[1, 2, 3] = np.nan
+    with pytest.raises(RunError, match="1 of 64 voxels are not finite, so the volume is not writ"):
+        write_volume(tmp_path / "volume.mrc", volume, 13.1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_cubes_are_volumes_and_stacks_are_image_stacks(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import (
     load_pickles,
     read_index_file,
@@ -107,6 +107,14 @@ def test_latents_survive_a_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read[1], log_variance.astype(np.float32))
     with (tmp_path / "z.pkl").open("rb") as file:  # the classic way to read the mean
         np.testing.assert_array_equal(pickle.load(file), read[0])  # noqa: S301  our own
+
+
+def test_latents_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
+    mean, log_variance = np.zeros((2, 5, 3))
+    log_variance[2, 1] = np.inf
+    with pytest.raises(RunError, match=r"of 1 of 5 particles .* is that of particle 2"):
+        write_latents(tmp_path / "z.pkl", mean, log_variance)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (1, 3), (5, 1), (1, 1)])

@@ -60,6 +60,11 @@ def test_distance_from_the_cloud_does_not_depend_on_the_units_of_latents() -> No
     np.testing.assert_allclose(cloud_distance(stretched), cloud_distance(LATENTS), rtol=1e-3)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_equal_particles_are_not_far_from_each_other(n: int) -> None:
+    assert not cloud_distance(np.ones((n, 3), np.float32)).any()
+
+
 def test_an_outline_selects_what_a_range_selects(analysis: NotebookAnalysis) -> None:
     corners = [(-1, -9), (1, -9), (1, 99), (-1, 99)]
     inside = inside_outline(analysis, "z0", "z1", corners)

@@ -10,7 +10,7 @@ import pytest
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.mrc import write_volume
-from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.files.pickles import write_latents, write_pickle
 from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
@@ -116,6 +116,9 @@ def test_a_damaged_covariance_is_refused(truth: Path, tmp_path: Path, registry: 
     np.save(tmp_path / "z_covariance.npy", np.zeros((8, 2, 2)))
     with pytest.raises(DataError, match=r"positive definite matrices of shape \(8, 2, 2\)"):
         score(spec, registry)
+    np.save(tmp_path / "z_covariance.npy", np.full((8, 2, 2), np.nan))
+    with pytest.raises(DataError, match=r"positive definite matrices of shape \(8, 2, 2\)"):
+        score(spec, registry)
     (tmp_path / "z_covariance.npy").write_bytes(b"no array")
     with pytest.raises(DataError, match="cannot be read as an array"):
         score(spec, registry)
@@ -124,7 +127,7 @@ def test_a_damaged_covariance_is_refused(truth: Path, tmp_path: Path, registry: 
 def test_latents_that_are_no_numbers_are_refused(
     truth: Path, tmp_path: Path, registry: Registry
 ) -> None:
-    write_latents(tmp_path / "z.pkl", np.full((8, 2), np.nan), np.zeros((8, 2)))
+    write_pickle(tmp_path / "z.pkl", np.full((8, 2), np.nan))
     with pytest.raises(DataError, match="numbers that are not finite"):
         score(ScoreSpec(run=tmp_path, truth=truth), registry)
 

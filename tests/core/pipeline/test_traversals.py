@@ -82,6 +82,6 @@ def test_a_umap_of_other_particles_is_not_used(latents: Path) -> None:
 
 def test_latents_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "z.pkl"
-    write_latents(path, np.full((4, 2), np.nan), np.zeros((4, 2)))
+    write_pickle(path, np.full((4, 2), np.nan))
     with pytest.raises(DataError, match="4 of them not finite"):
         pc_traversal(PcTraversalSpec(latents=path, outdir=tmp_path))

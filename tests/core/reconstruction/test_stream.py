@@ -94,3 +94,8 @@ def test_memory_grows_with_volumes() -> None:
     one, two, three = (bytes_needed(n, 32) for n in (1, 2, 3))
     assert two - one == three - two > 0
     assert bytes_needed(2, 200) < 8e9
+
+
+def test_images_that_are_all_empty_are_refused(particles: ParticleSet) -> None:
+    with pytest.raises(DataError, match="all images are empty; check the image stacks"):
+        summed(imaginary_reader(particles, strength=0.0), particles)

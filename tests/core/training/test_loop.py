@@ -11,6 +11,7 @@ import torch
 
 from tests.core.training.test_processes import Setting, setting
 from tests.core.training.together import together
+from tomodrgn.core.errors import RunError
 from tomodrgn.core.training import loop as loop_module
 from tomodrgn.core.training.checkpoint import Checkpoint
 from tomodrgn.core.training.devices import Devices
@@ -68,3 +69,21 @@ def test_a_checkpoint_holds_the_losses_of_every_step_asked_for(
     assert found[2] == signal.SIGTERM
     assert (checkpoint.epoch, checkpoint.batches_done) == (1, 1 + steps_ahead)
     assert EpochSums(*checkpoint.sums).n_particles == [3, 6, 7][steps_ahead]
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_a_run_that_trained_nothing_is_no_success(n_processes: int, setting: Setting) -> None:
+    setting.coefficients[:] = torch.nan
+
+    def train(devices: Devices) -> str:
+        try:
+            setting.train(devices, 2)
+        except RunError as error:
+            return str(error)
+        except SystemExit:  # the main process says why
+            return ""
+        return "trained"
+
+    said = together(n_processes, train)
+    assert "no step of epoch 1, the last one, had a finite loss (3 were skipped)" in said[0]
+    assert not any(said[1:])

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _MOST_EXACT: Final = 200_000
 """Particles up to which every one takes part in every step of the fit."""
 _FEWEST_TO_ORDER: Final = 3
+_LEAST_SHARE: Final = 1e-6
+"""Of the variance of all latents, added to that of each component of a mixture."""
+_LEAST_VARIANCE: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,16 @@ def gaussian_mixture(latents: NDArray[np.float32], n_clusters: int, *, seed: int
     drawn = np.random.default_rng(seed).permutation(len(latents))[:_MOST_EXACT]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = GaussianMixture(n_clusters, n_init=3, random_state=seed).fit(latents[drawn])
-    return _arranged(latents, found.predict(latents), found.means_)
+        mixture = GaussianMixture(
+            n_clusters, n_init=3, random_state=seed, reg_covar=_least_variance(latents)
+        )
+        found = mixture.fit(latents[drawn].astype(np.float64))
+    return _arranged(latents, found.predict(latents.astype(np.float64)), found.means_)
+
+
+def _least_variance(latents: NDArray[np.float32]) -> float:
+    """What is added to variances of a component, so that latents may lie on a line or a point."""
+    return max(_LEAST_SHARE * float(latents.var(axis=0, dtype=np.float64).sum()), _LEAST_VARIANCE)
 
 
 def different_latents(latents: NDArray[np.float32], most: int) -> int:

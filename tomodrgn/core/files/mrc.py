@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import mrcfile
 import numpy as np
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import atomic_path
 from tomodrgn.core.files.opening import open_to_read
 
@@ -138,7 +138,18 @@ def read_volume(path: Path) -> tuple[NDArray[np.float32], float]:
 
 
 def write_volume(path: Path, volume: NDArray[np.float32], pixel_size_a: float) -> None:
-    """Write a (z, y, x) volume as float32, whole or not at all."""
+    """Write a (z, y, x) volume as float32, whole or not at all.
+
+    Raises:
+        RunError: voxels are not finite.
+    """
+    n_bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
+    if n_bad:
+        raise RunError(
+            f"{path}: {n_bad} of {volume.size} voxels are not finite, so the volume is not "
+            "written; the weights or the images behind it hold numbers that are not finite or far "
+            "too large: take the weights of an earlier epoch, or run check on the input"
+        )
     with atomic_path(path) as partial, mrcfile.new(partial) as mrc:
         mrc.set_data(np.ascontiguousarray(volume, dtype=np.float32))
         mrc.set_volume()

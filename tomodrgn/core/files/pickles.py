@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -113,7 +113,18 @@ def read_latents(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32] |
 
 
 def write_latents(path: Path, mean: NDArray[Any], log_variance: NDArray[Any]) -> None:
-    """Write mean (B, Z) and log variance (B, Z) as two consecutive pickles, whole or not at all."""
+    """Write mean (B, Z) and log variance (B, Z) as two consecutive pickles, whole or not at all.
+
+    Raises:
+        RunError: latents are not finite.
+    """
+    bad = np.flatnonzero(~(np.isfinite(mean) & np.isfinite(log_variance)).all(axis=1))
+    if len(bad):
+        raise RunError(
+            f"{path}: latents of {len(bad)} of {len(mean)} particles are not finite, the first is "
+            f"that of particle {bad[0]}, so they are not written; train with a lower --lr, take "
+            "the weights of an earlier epoch, or run check on the input"
+        )
     with atomic_path(path) as partial, partial.open("wb") as file:
         for values in (mean, log_variance):
             pickle.dump(np.ascontiguousarray(values, dtype=np.float32), file, protocol=4)

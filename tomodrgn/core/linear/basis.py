@@ -24,6 +24,7 @@ from tomodrgn.core.fourier.grids import (
     volumes_to_spectra,
 )
 from tomodrgn.core.fourier.volumes import centred_fft3
+from tomodrgn.core.linear.factors import positive_factor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -167,7 +168,7 @@ def solve_basis(sums: BasisSums, prior: Tensor, mask: Tensor | None) -> Tensor:
     matrix[:, right, left] = power
     matrix += torch.diag_embed(prior[:, shells[inside]].T.to(matrix).clamp_min(floor))
     right_side = torch.stack([seen(sums.real, 1).T, seen(sums.imag, -1).T], dim=2)
-    solution = torch.cholesky_solve(right_side, torch.linalg.cholesky(matrix))
+    solution = torch.cholesky_solve(right_side, positive_factor(matrix, "frequencies"))
     spectra = solution.new_zeros((n_maps, len(shells)), dtype=torch.complex64)
     spectra[:, inside] = torch.complex(solution[..., 0], solution[..., 1]).T
     maps = spectra_to_volumes(spectra.view(grids), box)

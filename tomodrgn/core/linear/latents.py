@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from tomodrgn.core.linear.factors import positive_factor
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -112,7 +114,7 @@ def posterior(matrix: Tensor, vector: Tensor) -> Posterior:
     if not vector.shape[-1]:
         return Posterior(vector, matrix)
     identity = torch.eye(vector.shape[-1], device=vector.device, dtype=vector.dtype)
-    factor = torch.linalg.cholesky(matrix + identity)
+    factor = positive_factor(matrix + identity, "latents", least=1.0)
     mean = torch.cholesky_solve(vector[..., None], factor)[..., 0]
     return Posterior(mean, torch.cholesky_inverse(factor))
 

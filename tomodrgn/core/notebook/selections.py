@@ -129,7 +129,7 @@ def outliers(analysis: NotebookAnalysis, deviations: float = 2.0) -> Selection:
 def cloud_distance(latents: NDArray[np.float32]) -> NDArray[np.float64]:
     """(B,) Mahalanobis distance of latents (B, Z) from their mean."""
     apart = latents.astype(np.float64) - latents.mean(axis=0, dtype=np.float64)
-    precision = np.linalg.pinv(np.atleast_2d(np.cov(apart, rowvar=False)))
+    precision = np.linalg.pinv(apart.T @ apart / max(len(apart) - 1, 1), hermitian=True)
     squares = np.einsum("bi,ij,bj->b", apart, precision, apart)
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 

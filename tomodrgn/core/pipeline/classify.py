@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
@@ -175,7 +175,14 @@ def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:
             "train_vae or train_linear"
         )
     rows = match_particles(results.particles, task.particles)
-    return np.asarray(results.latents[rows], dtype=np.float32)
+    latents = np.asarray(results.latents[rows], dtype=np.float32)
+    n_bad = int((~np.isfinite(latents)).any(axis=1).sum())
+    if n_bad:
+        raise DataError(
+            f"{directory}: latents of {n_bad} particles are not finite; train again, or start "
+            "from another run"
+        )
+    return latents
 
 
 def _fit(task: _Task, images: Observations, latents: NDArray[np.float32] | None) -> ClassFit:

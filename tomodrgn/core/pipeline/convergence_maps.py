@@ -87,7 +87,7 @@ def _last_axes(
     """Mean (Z,) and principal axes (Z, Z) in columns, of the last epoch, each axis mostly > 0."""
     table = latents.astype(np.float64)
     centre = table.mean(0)
-    _, directions = np.linalg.eigh(np.atleast_2d(np.cov(table.T)))
+    _, directions = np.linalg.eigh((table - centre).T @ (table - centre))
     directions = directions[:, ::-1]
     largest = np.abs(directions).argmax(0)
     signs = np.sign(directions[largest, np.arange(len(largest))])

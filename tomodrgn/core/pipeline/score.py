@@ -130,7 +130,8 @@ def _read_covariance(path: Path, n_particles: int, latent_dim: int) -> NDArray[n
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: cannot be read as an array: {error}; train again") from error
     expected = (n_particles, latent_dim, latent_dim)
-    if found.shape != expected or not np.linalg.eigvalsh(found).min() > 0:
+    is_right = found.shape == expected and np.isfinite(found).all()
+    if not is_right or not np.linalg.eigvalsh(found).min() > 0:
         raise DataError(
             f"{path}: is to hold positive definite matrices of shape {expected}, found an array of "
             f"shape {found.shape}; remove it, and the variances in {LATENTS} are used"

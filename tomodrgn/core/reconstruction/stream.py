@@ -68,7 +68,7 @@ def sum_images(
         block_bytes: pixels read at once.
 
     Raises:
-        DataError: pixels are not finite.
+        DataError: pixels are not finite, or all of them are 0.
     """
     box = particles.box_size_px
     sums = empty_sums(n_volumes, box, like=torch.empty(0, device=device))
@@ -89,6 +89,8 @@ def sum_images(
             share(partial(insertion.insert_share, rows=rows, pixels=pixels))
             done += len(rows)
             progress(done, particles.n_images)
+    if not (sums.real.any() or sums.imag.any()):
+        raise DataError(f"{particles.source}: all images are empty; check the image stacks")
     return sums
 
 

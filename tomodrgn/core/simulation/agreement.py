@@ -56,7 +56,8 @@ def cluster_latents(mean: NDArray[np.float32], n_classes: int) -> NDArray[np.int
     """(B,) k-means classes of (B, Z) latents; the same at every call."""
     from sklearn.cluster import KMeans
 
-    clusters = KMeans(n_clusters=n_classes, n_init=10, random_state=0).fit_predict(mean)
+    n_clusters = min(n_classes, len(np.unique(mean, axis=0)))
+    clusters = KMeans(n_clusters=n_clusters, n_init=10, random_state=0).fit_predict(mean)
     return np.asarray(clusters, dtype=np.int64)
 
 

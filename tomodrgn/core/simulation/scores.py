@@ -161,6 +161,8 @@ def _score_latents(truth: Truth, mean: NDArray[np.float32]) -> Scores:
     """Recovery of motions, and whether junk stands apart."""
     scores: Scores = {}
     is_real = truth.labels != JUNK
+    if is_real.sum() < 2:  # noqa: PLR2004  of which none can be predicted from others
+        return scores
     for name, coordinate in zip(coordinate_names(truth.spec), truth.motion[is_real].T, strict=True):
         of_axis = axis_rank_correlation(mean[is_real], coordinate)
         scores[f"rank correlation of {name}, best axis"] = of_axis

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.crossing import send
+from tomodrgn.core.errors import RunError
 from tomodrgn.core.training.checkpoint import Checkpoint
 from tomodrgn.core.training.embedding import with_coefficients
 from tomodrgn.core.training.interruption import Interruption, watch_signals
 from tomodrgn.core.training.schedules import BetaSchedule, learning_rate
-from tomodrgn.core.training.step import AnotherProcessFailedError
+from tomodrgn.core.training.step import WAY_OUT, AnotherProcessFailedError
 
 if TYPE_CHECKING:
     import signal
@@ -152,6 +153,8 @@ class TrainingLoop:
                     if asked.stop is not None:
                         return asked.stop
                 self._read(underway, 0, sums, wishes)
+                if epoch == self.training.num_epochs - 1:
+                    _require_a_step(epoch, sums)
                 report = self._report(epoch, sums, time.perf_counter() - began)
                 skip, sums = 0, EpochSums()
                 self.on_epoch(report, self._checkpoint(epoch, None, sums))
@@ -287,3 +290,17 @@ class TrainingLoop:
             sums=sums.as_list(),
             norm=self.norm,
         )
+
+
+def _require_a_step(epoch: int, sums: EpochSums) -> None:
+    """Refuse to finish a run whose last epoch trained nothing.
+
+    Raises:
+        RunError: none of its steps had finite numbers.
+    """
+    if sums.n_particles:
+        return
+    raise RunError(
+        f"training: no step of epoch {epoch}, the last one, had a finite loss ({sums.skipped:g} "
+        f"were skipped), so nothing was trained in it; {WAY_OUT}"
+    )

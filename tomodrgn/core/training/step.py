@@ -37,6 +37,12 @@ RATE_FACTOR = "rate_factor"
 LIMIT = 10
 """Steps in a row without finite numbers before the run stops."""
 
+WAY_OUT = (
+    "look at the particles named in run.log, lower --lr, give --precision float32, or go on from "
+    "an earlier --load"
+)
+"""What a user can do about a loss that is not finite."""
+
 
 class AnotherProcessFailedError(Exception):
     """Another process cannot make its part of a step; what it says is not known yet."""
@@ -276,6 +282,5 @@ class Stepper:
             logger.warning("loss was not finite %d times; going on in float32", PATIENCE)
         if self.failures >= LIMIT:
             raise RunError(
-                f"training: the loss was not finite in {LIMIT} steps in a row; look at the "
-                "particles named in run.log, lower --lr, or go on from an earlier --load"
+                f"training: the loss was not finite in {LIMIT} steps in a row; {WAY_OUT}"
             )
