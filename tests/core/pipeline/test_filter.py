@@ -145,6 +145,19 @@ def test_all_writes_a_file_for_each_tomogram(series: Path, installed_components:
     assert counts == [12, 7, 5]
 
 
+def test_tomograms_whose_names_differ_in_a_slash_keep_all_their_rows(
+    series: Path, installed_components: Registry
+) -> None:
+    table = read_star(series).read(read_star(series).tables[0])
+    names = {"a.tomostar": "s1/TS", "ab.tomostar": "s1_TS"}
+    table["rlnMicrographName"] = table["rlnMicrographName"].replace(names)
+    write_table(series, table)
+    spec = FilterSpec(particles=series, out=series.with_name("out.star"), tomogram="all")
+    paths = filter_star(spec, installed_components)
+    assert [path.name for path in paths] == ["out.star", "out_s1_TS_2.star", "out_s1_TS.star"]
+    assert [read(path, installed_components).n_images for path in paths] == [12, 7, 5]
+
+
 def test_other_columns_can_name_tomograms_and_particles(
     series: Path, installed_components: Registry
 ) -> None:

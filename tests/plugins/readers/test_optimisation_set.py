@@ -527,11 +527,11 @@ FAULTS: dict[str, tuple[Callable[[HandmadeSet], None], str]] = {
     "run-on list": (_change("rlnTomoVisibleFrames", 0, "[1,11,0]"), "is no list of 0 and 1"),
     "twin names": (
         _change("rlnTomoParticleName", 2, "TS_1/1"),
-        "row 3 repeats rlnTomoName TS_1.tomostar and rlnTomoParticleName TS_1/1 of row 1",
+        r"rows 1 and 3 are two particles of one name \(rlnImageName 'stacks/TS_1/001.mrcs' and ",
     ),
     "twin stacks": (
         _change("rlnImageName", 3, "stacks/TS_10/002.mrcs"),
-        "row 4 repeats rlnImageName stacks/TS_10/002.mrcs of row 2",
+        r"rows 2 and 4 are two particles of one stack \(rlnCoordinateX .*whole paths of the stack",
     ),
     "number before stack": (
         lambda written: written.particles.__setitem__(

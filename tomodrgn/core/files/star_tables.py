@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import DataError
 
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_WAY_OUT: Final = "keep the one that is meant, or join their rows in one table"
 
-def the_one_table(star: StarFile, candidates: Sequence[StarBlock], what: str) -> StarBlock:
+
+def the_one_table(
+    star: StarFile, candidates: Sequence[StarBlock], what: str, way_out: str = _WAY_OUT
+) -> StarBlock:
     """The table that is meant; the first one where all hold the same rows, which the log says.
 
     Args:
         star: the file.
         candidates: its tables that could be, at least one.
         what: of what they are tables, for the error.
+        way_out: what the user can do about tables that differ, for the error.
 
     Raises:
         DataError: they differ; it names them and says how many rows they have.
@@ -39,8 +44,7 @@ def the_one_table(star: StarFile, candidates: Sequence[StarBlock], what: str) ->
                 for block in (first, other)
             )
             raise DataError(
-                f"{star.path}: has two tables of {what} that differ, {names}; keep the one that is "
-                f"meant, or join their rows in one table"
+                f"{star.path}: has two tables of {what} that differ, {names}; {way_out}"
             )
     if others:
         _say_once(

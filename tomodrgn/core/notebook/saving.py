@@ -15,6 +15,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.pickles import load_pickles, read_index_file, write_pickle
 from tomodrgn.core.notebook.selections import Selection, select_rows
 from tomodrgn.core.particles.identity import match_particles
@@ -61,8 +62,10 @@ def save_selection(
     if len(others):
         arrays[folder / f"ind_drop.{n}.pkl"] = others
     if by_tomogram:
+        known = selection.analysis.tomograms
+        stem_of = dict(zip(known, file_stems(known), strict=True))
         for tomogram, part in selection.by_tomogram().items():
-            arrays |= _kept(folder, part, f".{tomogram.replace('/', '_') or 'unnamed'}")
+            arrays |= _kept(folder, part, f".{stem_of[tomogram]}")
     for path, values in arrays.items():
         if path.exists() and not np.array_equal(load_pickles(path)[0], values):
             raise OutputError(

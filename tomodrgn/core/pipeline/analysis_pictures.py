@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,7 @@ import numpy as np
 from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.analysis.latent_findings import count_by_tomogram
 from tomodrgn.core.errors import TomodrgnError
+from tomodrgn.core.files.file_names import file_stems, without_units
 from tomodrgn.core.pipeline.convergence_epochs import read_metrics
 from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.placement.columns import read_numeric_columns
@@ -216,8 +216,8 @@ class _Pictures:
         from tomodrgn.core.analysis.point_figures import draw_control
 
         points = self.maps.get("umap", self.maps["pca"])
-        for name, values in columns.items():
-            stem = re.sub(r"\W+", "_", name.split("(")[0].strip())
+        stems = file_stems(list(columns), without_units)
+        for (name, values), stem in zip(columns.items(), stems, strict=True):
             draw_control(self.path(f"controls/{stem}"), points, values, name)
 
     def _gallery(self, name: str, sets: list[VolumeSet], slices: list[Any], level: float) -> None:

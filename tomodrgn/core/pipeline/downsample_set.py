@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.frame_lists import frame_flags
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
@@ -132,9 +133,9 @@ def _ignore(_n_written: int) -> None:
 def _stack_paths(table: pd.DataFrame, folder: str) -> list[str]:
     """New stack of each particle, by tomogram and under its old name, relative to the set."""
     old = [PurePath(name).with_suffix(".mrcs").name for name in table[IMAGE]]
-    tomograms = [PurePath(name).stem for name in table[_TOMOGRAM]]
+    tomograms = file_stems(table[_TOMOGRAM].tolist(), lambda name: PurePath(name).stem)
     paths = [f"{folder}/{of}/{name}" for of, name in zip(tomograms, old, strict=True)]
-    if len(set(paths)) < len(paths):  # old names differed in their folders
+    if len({path.casefold() for path in paths}) < len(paths):  # old names differed in their folders
         paths = [f"{folder}/{number:06d}.mrcs" for number in range(1, len(paths) + 1)]
     return paths
 

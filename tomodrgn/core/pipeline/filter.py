@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.errors import DataError, OutputError
+from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.labels import as_numbers, read_labels
 from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.files.star import read_star
@@ -21,7 +22,7 @@ from tomodrgn.core.specs.faults import suggest, validate
 from tomodrgn.core.specs.files import AUTO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ _FAMILIES: Final = {
     "optimization_set": {"optimisation_set"},
 }
 """Names of earlier versions, and the kinds of readers that they stand for."""
+_FILES_OF_A_SET: Final = ("_particles", "_tomograms", "_trajectories")
 _ENDINGS: Final = (".tomostar", ".mrc")
 _IMAGE: Final = "rlnImageName"
 _HEAD_BYTES: Final = 1 << 20
@@ -260,16 +262,19 @@ def _by_tomogram(
     of_tomogram, _ = pd.factorize(source.tomogram)
     of_row = of_tomogram[source.particle]
     masks = ((name, keeps & (of_row == number)) for number, name in enumerate(names))
-    kept = {name: mask for name, mask in masks if mask.any()}
-    return dict(zip(_file_names(spec.out, kept), kept.values(), strict=True))
+    files = _file_names(spec.out, names)
+    return {path: mask for path, (_, mask) in zip(files, masks, strict=True) if mask.any()}
 
 
-def _file_names(out: Path, tomograms: Iterable[str]) -> list[Path]:
-    """A file for each tomogram beside ``out``, with the short name where that is its own."""
-    names = list(tomograms)
-    shared = Counter(_short(name) for name in names)
-    labels = [name if shared[_short(name)] > 1 else _short(name) for name in names]
-    return [out.with_name(f"{out.stem}_{label.replace('/', '_')}.star") for label in labels]
+def _file_names(out: Path, tomograms: Sequence[str]) -> list[Path]:
+    """A file for each tomogram beside ``out``, with the short name where that is its own.
+
+    Beside the file of a set lie its others, ``..._particles.star`` and so on.
+    """
+    shared = Counter(_short(name) for name in tomograms)
+    labels = [name if shared[_short(name)] > 1 else _short(name) for name in tomograms]
+    labels = [f"{label}_" if f"_{label}".endswith(_FILES_OF_A_SET) else label for label in labels]
+    return [out.with_name(f"{out.stem}_{stem}.star") for stem in file_stems(labels)]
 
 
 def _tomogram_names(spec: FilterSpec, source: SourceRows) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.pipeline.mapback_input import Subject, colour_particles, read_subject
 from tomodrgn.core.pipeline.mapback_maps import (
     contour_level,
@@ -133,7 +133,7 @@ def _tomograms(subject: Subject) -> list[Tomogram]:
             rows=chosen,
             files=files,
         )
-        for chosen, files in zip(rows.values(), _script_files(spec, list(rows)), strict=True)
+        for chosen, files in zip(rows.values(), _script_files(subject, list(rows)), strict=True)
     ]
 
 
@@ -191,10 +191,13 @@ def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject) -> None:
         tomogram.write(commands)
 
 
-def _script_files(spec: MapbackSpec, names: Sequence[str]) -> list[ScriptFiles]:
+def _script_files(subject: Subject, names: Sequence[str]) -> list[ScriptFiles]:
     """Where the files of each tomogram go."""
+    spec = subject.spec
     if spec.outdir is not None:
-        folders = [spec.outdir / name for name in _folder_names(names)]
+        known = [str(name) for name in sorted(set(subject.particles.tomogram))]
+        stem_of = dict(zip(known, file_stems(known), strict=True))
+        folders = [spec.outdir / f"tomo_{stem_of[name]}" for name in names]
         maps = spec.outdir / "maps"
         return [
             ScriptFiles(script=folder / "mapback.cxc", prefix="", maps=maps, made=folder)
@@ -216,14 +219,3 @@ def _script_files(spec: MapbackSpec, names: Sequence[str]) -> list[ScriptFiles]:
     prefix = f"{script.stem}_"
     maps = script.with_name(f"{prefix}maps")
     return [ScriptFiles(script=script, prefix=prefix, maps=maps, made=maps)]
-
-
-def _folder_names(tomograms: Sequence[str]) -> list[str]:
-    """``tomo_NAME`` for each, without what no folder may be called, all different."""
-    names: list[str] = []
-    for tomogram in tomograms:
-        name = "tomo_" + re.sub(r'[\\/:*?"<>|\s]+', "_", tomogram)
-        while name in names:
-            name += "_"
-        names.append(name)
-    return names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.analysis.latent_findings import count_by_tomogram
 from tomodrgn.core.files.atomic import make_folder
+from tomodrgn.core.files.file_names import file_stems, without_units
 from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.placement.contour import common_level
 
@@ -144,8 +144,9 @@ def _draw_metadata(
         figures.draw_distribution(path, found.counts, found.names)
     make_folder(outdir / "controls")
     points = maps.get("umap", maps["pca"])
-    for name, values in _numeric(results).items():
-        stem = re.sub(r"\W+", "_", name.split("(")[0].strip())
+    quantities = _numeric(results)
+    stems = file_stems(list(quantities), without_units)
+    for (name, values), stem in zip(quantities.items(), stems, strict=True):
         path = outdir / "controls" / f"{stem}.{spec.plot_format}"
         figures.draw_control(path, points, values, name)
 

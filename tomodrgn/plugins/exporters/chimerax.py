@@ -6,7 +6,6 @@ Maps in place of markers, and more ways to colour, are the business of the comma
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from tomodrgn.core.analysis.colours import colour_map
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.placement.chimerax import legend, marker_commands
 from tomodrgn.core.placement.colours import PALETTE, Colours, colour_by_value, colour_in_turn
@@ -48,10 +48,12 @@ class ChimeraxExporter:
         colours = self._colours(results).take(chosen)
         position_a, tomogram = particles.position_a[chosen], particles.tomogram[chosen]
         written: list[Path] = []
-        for name in sorted(set(tomogram.tolist())):
+        names = sorted(set(particles.tomogram.tolist()))
+        for name, stem in zip(names, file_stems(names), strict=True):
             rows = np.flatnonzero(tomogram == name)
             part = colours.take(rows)
-            stem = re.sub(r'[\\/:*?"<>|\s]+', "_", str(name)) or "tomogram"
+            if not len(rows):
+                continue
             script = self._outdir / f"{stem}.cxc"
             text = marker_commands(position_a[rows], part.rgb, self._spec.marker_radius_a)
             write_text_atomic(script, text)

@@ -18,7 +18,7 @@ from tomodrgn.core.files.star_rows import split_row
 from tomodrgn.core.files.star_selection import TableLines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 RepeatKind = Literal["copy", "symmetry", "again", "namesakes"]
 
 _ANGLES: Final = ("rlnAngle", "wrpAngle", "rlnTomoSubtomogram")
+_TELL_APART: Final = {
+    "name": "rename those of one, such as the tomograms of one session",
+    "stack": "write the whole paths of the stacks, which differ between sessions",
+}
 _MOST_COMPARED: Final = 10_000
 _MOST_SHOWN: Final = 3
 
@@ -78,7 +82,13 @@ def is_angle(column: str) -> bool:
 
 
 def repeat_error(
-    star: StarFile, block: StarBlock, repeats: Repeats, *, thing: str, same: Collection[str]
+    star: StarFile,
+    block: StarBlock,
+    repeats: Repeats,
+    *,
+    thing: str,
+    same: Sequence[str],
+    shared: str = "name",
 ) -> DataError:
     """The error for rows that repeat others: what they are, and what to do.
 
@@ -87,7 +97,9 @@ def repeat_error(
         block: the table.
         repeats: its rows; at least one.
         thing: what each row of the table is, such as ``"image"``.
-        same: columns that say which image it is, or which place, as in :func:`repeat_kinds`.
+        same: columns that say which image it is, or which place, as in :func:`repeat_kinds`; the
+            best ones to show first.
+        shared: what the rows of a pair have in common, ``"name"`` or ``"stack"``.
     """
     compared = Repeats(repeats.later[:_MOST_COMPARED], repeats.earlier[:_MOST_COMPARED])
     lines = TableLines(star, block)
@@ -97,7 +109,9 @@ def repeat_error(
     which = kinds == kinds[first]
     n_such = int(which.sum()) if which.sum() < len(which) else len(repeats.later)
     rows = compared.later[first] + 1, compared.earlier[first] + 1
-    differing = [c for c in block.columns if later[c].iloc[first] != earlier[c].iloc[first]]
+    shown_first = [name for name in same if name in block.columns]
+    ordered = dict.fromkeys([*shown_first, *block.columns])
+    differing = [c for c in ordered if later[c].iloc[first] != earlier[c].iloc[first]]
     values = f"({_values(later.iloc[first], earlier.iloc[first], differing, kinds[first])})"
     many = f"({n_such} such row{'s' * (n_such > 1)})"
     said = {
@@ -108,8 +122,8 @@ def repeat_error(
         "expansion",
         "again": f"row {rows[0]} is the {thing} of row {rows[1]} with other values {values} "
         f"{many}; find out which of them hold, and give a file with one row for each {thing}",
-        "namesakes": f"rows {rows[1]} and {rows[0]} are two {thing}s of one name {values} {many}; "
-        "rename those of one, such as the tomograms of one session",
+        "namesakes": f"rows {rows[1]} and {rows[0]} are two {thing}s of one {shared} {values} "
+        f"{many}; {_TELL_APART[shared]}",
     }
     return DataError(f"{star.path}: {said[kinds[first]]}")
 

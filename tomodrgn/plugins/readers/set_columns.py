@@ -28,6 +28,8 @@ COORDINATES_PX: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
 OPTICS_GROUP: Final = "rlnOpticsGroup"
 PHASE_SHIFT: Final = "rlnPhaseShift"
 CTF_VOLUME: Final = "rlnCtfImage"
+PLACES: Final = (STACK, *CENTRED_A, *COORDINATES_PX)
+"""Columns that say which images show a particle, or where it lies."""
 
 PARTICLE_COLUMNS: Final = (
     *(TOMOGRAM, PARTICLE, STACK, VISIBLE_FRAMES, HALF_SET, OPTICS_GROUP, PHASE_SHIFT, CTF_VOLUME),

@@ -214,13 +214,28 @@ def frames_of_tomogram(
             raise DataError(f"{series.path}: holds no table of tilt images; export it again")
         fitting = named or [block for block in series.tables if _describes_tilts(block)]
         return series, the_one_table(series, fitting or series.tables, "tilt images")
-    named = [block for block in star.tables if block.name == tomogram]
-    if named:
-        return star, the_one_table(star, named, f"tilt images of {tomogram}")
+    block = tilts_of_tomogram(star, tomogram)
+    if block is not None:
+        return star, block
     raise DataError(
         f"{star.path}: has no table data_{tomogram} of the tilt images of tomogram {tomogram}; "
         f"export the tomograms again"
     )
+
+
+def tilts_of_tomogram(star: StarFile, tomogram: str) -> StarBlock | None:
+    """The table of the tilt images of a tomogram in the tomograms file, where it has one.
+
+    Raises:
+        DataError: there are two that differ.
+    """
+    named = [block for block in star.tables if block.name == tomogram]
+    way_out = (
+        "two tomograms have this name, as where two sessions were joined; rename those of one "
+        "session, also in the particles file"
+    )
+    what = f"tilt images of tomogram {tomogram}"
+    return the_one_table(star, named, what, way_out) if named else None
 
 
 def _describes_tilts(block: StarBlock) -> bool:

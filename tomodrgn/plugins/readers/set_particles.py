@@ -11,10 +11,12 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.repeats import find_repeats, repeat_error
 from tomodrgn.plugins.readers.set_files import particles_table
 from tomodrgn.plugins.readers.set_numbers import triples
 from tomodrgn.plugins.readers.set_optics import read_optics
 from tomodrgn.plugins.readers.set_places import place_particles
+from tomodrgn.plugins.readers.star_write import rank_of_pairs
 from tomodrgn.plugins.readers.tomograms import is_warp_name
 
 if TYPE_CHECKING:
@@ -75,10 +77,30 @@ def read_particles(star: StarFile) -> pd.DataFrame:
             f"{star.path}: names no particles ({columns.PARTICLE} or {columns.STACK}); extract "
             f"the particles first"
         )
-    for names in ([columns.TOMOGRAM, columns.PARTICLE], [columns.STACK]):
-        if set(names) <= set(table):
-            _refuse_twins(table, names, star.path)
+    refuse_repeats(star, table)
     return table
+
+
+def refuse_repeats(star: StarFile, table: pd.DataFrame) -> None:
+    """Refuse rows with the name or the stack of another; say what they are.
+
+    Args:
+        star: the particles file.
+        table: the columns of its particles that name them.
+
+    Raises:
+        DataError: two rows share a name or a stack.
+    """
+    keys = {"name": (columns.TOMOGRAM, columns.PARTICLE), "stack": (columns.STACK, columns.STACK)}
+    for shared, names in keys.items():
+        if set(names) <= set(table):
+            first, second = (table[name].to_numpy(dtype=object) for name in names)
+            repeats = find_repeats(rank_of_pairs(first, second))
+            if len(repeats.later):
+                raise repeat_error(
+                    star, particles_table(star), repeats,
+                    thing="particle", same=columns.PLACES, shared=shared,
+                )  # fmt: skip
 
 
 def particle_names(table: pd.DataFrame) -> NDArray[np.object_]:
@@ -163,19 +185,6 @@ def _origins_a(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[
         return origin
     turned: NDArray[np.float64] = np.einsum("bij,bj->bi", matrices_from_euler(priors_deg), origin)
     return turned
-
-
-def _refuse_twins(table: pd.DataFrame, names: list[str], path: Path) -> None:
-    """Refuse two particles that agree in some columns."""
-    is_twin = table.duplicated(names).to_numpy()
-    if is_twin.any():
-        row = int(np.argmax(is_twin))
-        first = int(np.argmax((table[names] == table[names].iloc[row]).all(axis=1)))
-        said = " and ".join(f"{name} {table[name].iloc[row]}" for name in names)
-        raise DataError(
-            f"{path}: row {row + 1} repeats {said} of row {first + 1} ({is_twin.sum()} such "
-            f"rows); remove duplicated particles"
-        )
 
 
 def _unit_of_coordinates_a(

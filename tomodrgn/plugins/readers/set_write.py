@@ -34,6 +34,7 @@ from tomodrgn.plugins.readers.set_files import (
     read_set,
     tomograms_table,
 )
+from tomodrgn.plugins.readers.set_particles import refuse_repeats
 from tomodrgn.plugins.readers.star_write import mask_of, used_optics
 from tomodrgn.plugins.readers.visible_frames import FrameLists, parse_frame_lists
 
@@ -106,7 +107,9 @@ class SelectableSet:
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return self._lines.star.read(self._lines.block, _KNOWN)
+        table = self._lines.star.read(self._lines.block, _KNOWN)
+        refuse_repeats(self._lines.star, table)
+        return table
 
     @cached_property
     def _frames(self) -> FrameLists | None:

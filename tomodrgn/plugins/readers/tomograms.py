@@ -12,7 +12,13 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.specs.faults import suggest
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
-from tomodrgn.plugins.readers.set_files import FileFinder, frames_of_tomogram, tomograms_table
+from tomodrgn.plugins.readers.repeats import Repeats, find_repeats, repeat_error
+from tomodrgn.plugins.readers.set_files import (
+    FileFinder,
+    frames_of_tomogram,
+    tilts_of_tomogram,
+    tomograms_table,
+)
 from tomodrgn.plugins.readers.set_numbers import optional_column
 from tomodrgn.plugins.readers.tilt_frames import TiltFrames, join_frames, parse_frames
 
@@ -106,9 +112,7 @@ def is_warp_name(tomogram: str) -> bool:
 def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDArray[np.int64]:
     """The row of each tomogram asked for."""
     known = table[columns.TOMOGRAM]
-    twice = known[known.duplicated() & known.isin(names)]
-    if len(twice):
-        raise DataError(f"{star.path}: tomogram {twice.iloc[0]} is there twice; remove one row")
+    _refuse_repeats(known.to_numpy(dtype=object), names, star)
     row_of = dict(zip(known, range(len(known)), strict=True))
     missing = [name for name in names if name not in row_of]
     if missing:
@@ -118,6 +122,19 @@ def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDA
             f"Give the tomograms file that belongs to the particles"
         )
     return np.array([row_of[name] for name in names], dtype=np.int64)
+
+
+def _refuse_repeats(known: NDArray[np.object_], names: Sequence[str], star: StarFile) -> None:
+    """Refuse rows of tomograms with the name of another; say whether they are copies."""
+    repeats = find_repeats(known)
+    is_wanted = np.isin(known[repeats.later], np.array(names, dtype=object))
+    if not is_wanted.any():
+        return
+    block = tomograms_table(star)
+    wanted = Repeats(repeats.later[is_wanted], repeats.earlier[is_wanted])
+    for name in known[wanted.later]:
+        tilts_of_tomogram(star, name)  # equal rows, and other tilt images, are no copies
+    raise repeat_error(star, block, wanted, thing="tomogram", same=block.columns)
 
 
 def _read_frames(
