@@ -161,6 +161,7 @@ def load_sample(
     *,
     n_groups: int,
     progress: Callable[[int, int], None],
+    largest_box_px: int = LARGEST_BOX_PX,
 ) -> tuple[Sample, PixelFacts]:
     """Images of a small set, cropped, with what their pixels are like.
 
@@ -169,9 +170,10 @@ def load_sample(
         reader: reads their images.
         n_groups: jackknife groups.
         progress: told how many images of all are read.
+        largest_box_px: even edge to which larger images are cropped in Fourier space.
     """
     box = particles.box_size_px
-    small = min(box, LARGEST_BOX_PX)
+    small = min(box, largest_box_px)
     coefficients, facts = _load_images(particles, reader, small, progress)
     images = particles.images.convert(lambda column: torch.from_numpy(np.array(column)))
     rank = _rank_by_identity(particles)

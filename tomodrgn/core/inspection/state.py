@@ -1,0 +1,128 @@
+"""Which CTF state do images prefer: raw, phase-flipped or premultiplied?
+
+Whether they were multiplied, their noise tells (:mod:`tomodrgn.core.inspection.modulation`), at the
+resolution of the images. Raw and phase-flipped images have equal noise; there maps of one half of
+the particles have to predict the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, paired_z, student_limit
+from tomodrgn.core.inspection.likelihood import fit
+from tomodrgn.core.inspection.modulation import Modulation, noise_modulation
+from tomodrgn.core.inspection.sample import draw_particles, load_sample
+from tomodrgn.core.inspection.transfer_changes import declared_state, scaled_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tomodrgn.core.inspection.sample import Change, Sample
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+
+CtfState = Literal["raw", "flipped", "premultiplied"]
+NoiseSays = Literal["multiplied", "not multiplied", "nothing"]
+
+_STATES: Final[tuple[CtfState, ...]] = ("raw", "flipped", "premultiplied")
+_MOST_IMAGES: Final = 600
+_MOST_IMAGES_OF_MAPS: Final = 3000
+_LARGEST_BOX_PX: Final = 96
+"""Of images whose noise is looked at; zeros of the transfer lie at fine detail."""
+_OTHER_SCALES: Final = (0.5, 0.67, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.17, 1.25, 1.5, 2.0)
+"""Pixel sizes, or defoci, that might be right instead, where noise does not follow the given."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatePreference:
+    """What images say about their CTF state.
+
+    Attributes:
+        state: the one that they prefer; None where they cannot tell.
+        candidates: what they leave possible, one or more.
+        z: how surely, in standard errors over particles.
+        depth: how much of the noise is modulated as the squared transfer, 0 to 1; None without CTF.
+    """
+
+    state: CtfState | None
+    candidates: tuple[CtfState, ...]
+    z: float
+    depth: float | None
+
+
+def load_noise_sample(
+    particles: ParticleSet, reader: Reader, progress: Callable[[int, int], None]
+) -> Sample:
+    """Some images at the resolution at which noise is looked at.
+
+    Args:
+        particles: the set, or a part of it.
+        reader: reads its images.
+        progress: told how many images of all are read.
+    """
+    drawn = draw_particles(particles, _MOST_IMAGES)
+    return load_sample(
+        drawn, reader, n_groups=1, progress=progress, largest_box_px=_LARGEST_BOX_PX
+    )[0]
+
+
+def what_noise_says(sample: Sample) -> tuple[NoiseSays, Modulation | None]:
+    """Whether the noise of images is that of multiplied ones, whatever their declared state.
+
+    That it is not is said only where no other pixel size or defocus makes it so.
+
+    Args:
+        sample: from :func:`load_noise_sample`.
+    """
+    found = noise_modulation(sample)
+    if found is None:
+        return "nothing", None
+    if found.is_deep:
+        return "multiplied", found
+    if not found.is_shallow or any(other.is_deep for other in _elsewhere(sample)):
+        return "nothing", found
+    return "not multiplied", found
+
+
+def preferred_state(
+    particles: ParticleSet, reader: Reader, progress: Callable[[int, int], None]
+) -> StatePreference:
+    """The CTF state that images prefer, whatever they are declared to be in.
+
+    Args:
+        particles: the set, with poses, defocus and the sign of its contrast.
+        reader: reads its images.
+        progress: told how many images of all are read.
+    """
+    says, modulation = what_noise_says(load_noise_sample(particles, reader, progress))
+    if modulation is None:
+        return StatePreference(None, _STATES, 0.0, None)
+    if says == "multiplied":
+        return StatePreference("premultiplied", ("premultiplied",), modulation.z, modulation.depth)
+    if says == "nothing":
+        return StatePreference(None, _STATES, abs(modulation.z), modulation.depth)
+    drawn = draw_particles(particles, _MOST_IMAGES_OF_MAPS)
+    sample, _ = load_sample(drawn, reader, n_groups=1, progress=progress)
+    raw, flipped = (_declared(sample, state) for state in ("raw", "flipped"))
+    z = float(paired_z(fit(flipped).likelihood - fit(raw).likelihood))
+    two: tuple[CtfState, ...] = ("raw", "flipped")
+    if abs(z) < student_limit(CLEARLY_BETTER_Z, sample.n_particles):
+        return StatePreference(None, two, abs(z), modulation.depth)
+    state = two[int(z > 0)]
+    return StatePreference(state, (state,), abs(z), modulation.depth)
+
+
+def _declared(sample: Sample, state: str) -> Sample:
+    return declared_state(state)(sample) or sample
+
+
+def _elsewhere(sample: Sample) -> Iterator[Modulation]:
+    """Modulations by transfer functions of other pixel sizes."""
+    changes: list[Change] = [scaled_pixels(scale) for scale in _OTHER_SCALES]
+    for change in changes:
+        changed = change(sample)
+        found = None if changed is None else noise_modulation(changed, boxes=(2,))
+        if found is not None:
+            yield found
