@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
+from click.testing import CliRunner
+
+from tomodrgn.core.cli.main import cli
+from tomodrgn.core.files.star import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,3 +61,16 @@ def test_options_of_later_versions_reach_their_fields(map_back: Callable[..., An
 def test_one_map_for_all(map_back: Callable[..., Any]) -> None:
     spec = map_back("--outdir", "out", "--mode", "volume", "--vol-path", "map.mrc")
     assert (spec.shown_as, spec.vol_path) == ("volume", Path("map.mrc"))
+
+
+def test_a_missing_pixel_size_is_asked_for_by_the_option_of_this_command(tmp_path: Path) -> None:
+    names = ("rlnTomoName", "rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
+    star = tmp_path / "picks.star"
+    write_table(star, pd.DataFrame(dict.fromkeys(names, "7"), index=[0]))
+    words = ["subtomo2chimerax", str(star), "--outdir", str(tmp_path / "out")]
+    refused = CliRunner().invoke(cli, words)
+    assert refused.exit_code == 1
+    assert "give it with --star-apix-override" in refused.output
+    drawn = CliRunner().invoke(cli, [*words, "--star-apix-override", "2"])
+    assert drawn.exit_code == 0, drawn.output
+    assert "position 14.0000,14.0000,14.0000" in (tmp_path / "out/tomo_7/mapback.cxc").read_text()

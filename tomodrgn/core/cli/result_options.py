@@ -35,6 +35,7 @@ MAPBACK_OPTIONS: Final = (
     Classic("--tomoname", "tomogram"),
     Classic("--tomo-id-col --tomo-id-col-override", "tomogram_column"),
     Classic("--star-apix-override --star-angpix-override", "pixel_size_a"),
+    Classic("--tomograms", "tomograms"),
     Classic("--vols-apix-override --vol-angpix-override", "volume_pixel_size_a"),
     Classic("--vol-path", "vol_path"),
     Classic("--vols-dir", "vols_dir"),

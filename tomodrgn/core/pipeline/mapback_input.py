@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.mapback import MapbackSpec
 
 _LATENT: Final = re.compile(r"z(\d+)")
+_COORDINATE_PIXEL: Final = "coordinate_pixel_size_a"
+"""Field of readers that tell the pixel size of coordinates from that of images."""
 _MEASURED: Final = "viridis"
 """Colour map of measurements."""
 
@@ -240,9 +242,20 @@ def _latent(subject: Subject, dimension: int) -> NDArray[np.float64]:
 def _read_particles(spec: MapbackSpec, registry: Registry) -> ParticleSet:
     """The particles of a STAR file."""
     kind = registry.identify_reader(spec.particles)
+    component = registry.get("reader", kind)
+    known = component.spec.model_fields
+    unit = _COORDINATE_PIXEL if _COORDINATE_PIXEL in known else "pixel_size_a"
+    given = {unit: spec.pixel_size_a, "tomograms": spec.tomograms}
     options: dict[str, Any] = {"kind": kind, "path": spec.particles}
-    if spec.pixel_size_a is not None:
-        options["pixel_size_a"] = spec.pixel_size_a
-    section = validate(registry.get("reader", kind).spec, options)
+    options |= {name: value for name, value in given.items() if value is not None}
+    if "tomograms" in options and "tomograms" not in known:
+        raise DataError(
+            f"{spec.particles}: is read as {kind}, which has no tomograms file; leave --tomograms "
+            "out"
+        )
+    section = validate(component.spec, options)
     reader: Reader = registry.build(section, ReaderContext(needs_images=False))
-    return reader.read()
+    try:
+        return reader.read()
+    except DataError as error:  # readers name the option of commands that read images
+        raise DataError(str(error).replace("--Apix", "--star-apix-override")) from error

@@ -68,7 +68,9 @@ def placed_particles(particles: ParticleSet) -> PlacedParticles:
     if particles.position_a is None:
         raise DataError(
             f"{source}: has no coordinates of particles in their tomograms; give the STAR file of "
-            "the same particles with one row per particle (volume series), or the optimisation set"
+            "the same particles with one row per particle (volume series), or the optimisation "
+            "set; where coordinates are there and their pixel size is not, give it with "
+            "--star-apix-override"
         )
     order = input_order(particles)
     orientation = particles.orientation

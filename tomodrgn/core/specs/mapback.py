@@ -32,7 +32,9 @@ class MapbackSpec(Spec):
     tomogram_column: str | None = None
     """Column of the STAR file that names the tomogram, instead of the usual one."""
     pixel_size_a: PositiveFloat | None = None
-    """Pixel size in A/px of the STAR file, instead of the one that it states."""
+    """Pixel size in A/px of coordinates in the STAR file, instead of the one that it states."""
+    tomograms: Path | None = None
+    """Tomograms STAR file of a set whose particles STAR file is given by itself."""
     volume_pixel_size_a: PositiveFloat | None = None
     """Pixel size in A/px of the maps, instead of the one in their headers."""
     vol_path: Path | None = None

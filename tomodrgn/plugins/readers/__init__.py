@@ -54,6 +54,8 @@ class OptimisationSetSpec(_ImageSeriesSpec):
     defocus_sign: Literal["auto", "plus", "minus", "none"] = "auto"
     """Sign with which the height of a particle along the beam adds to its defocus; auto follows
     the program that wrote the set, none leaves the defocus of the tilt series as it is."""
+    coordinate_pixel_size_a: PositiveFloat | None = None
+    """Pixel size in A/px of coordinates in pixels, instead of the one that the files state."""
     trajectories: bool = True
     """Apply the motion of particles where the set names a file of trajectories."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_EXTRACT: Final = "RELION 5: --stack2d, WarpTools: --2d"
+
 
 class OptimisationSet:
     """Reads a set; the rows it asks for are places in the lists of frames of all particles."""
@@ -75,7 +77,7 @@ class OptimisationSet:
             None if files.tomograms is None else read_tomograms(files.tomograms, list(names))
         )
         particles = describe_particles(
-            files, table, tomograms, tomogram_of, self._spec.pixel_size_a
+            files, table, tomograms, tomogram_of, self._spec, needs_images=self._needs_images
         )
         of_tomograms = () if tomograms is None else tomograms.paths
         self._paths = tuple(dict.fromkeys((files.path, particles.path, *of_tomograms)))
@@ -131,6 +133,9 @@ class OptimisationSet:
         return {
             **self._spec.model_dump(
                 mode="json", include={"kind", "pixel_size_a", "defocus_sign", "trajectories"}
+            ),
+            **self._spec.model_dump(
+                mode="json", include={"coordinate_pixel_size_a"}, exclude_none=True
             ),
             "files": [describe_file(path) for path in self._paths],
             "stacks": stacks,
@@ -188,10 +193,16 @@ class OptimisationSet:
 
 def _fault_of_images(particles: SetParticles, tomograms: Tomograms | None) -> str | None:
     """Why the tilt images of particles cannot be described, and the way out; None if they can."""
-    if particles.optics.are_volumes:
+    table, are_volumes = particles.table, particles.optics.are_volumes
+    if columns.STACK not in table and (are_volumes or columns.VISIBLE_FRAMES not in table):
         return (
-            "its particles are 3-D pseudo-subtomograms; extract them again as 2-D stacks "
-            "(RELION 5: --stack2d, WarpTools: --2d)"
+            f"column {columns.STACK} is missing, so there are no images of its particles; extract "
+            f"them as 2-D stacks ({_EXTRACT})"
+        )
+    if are_volumes:
+        return (
+            f"its particles are 3-D pseudo-subtomograms; extract them again as 2-D stacks "
+            f"({_EXTRACT})"
         )
     if tomograms is None:
         return (

@@ -11,6 +11,7 @@ ARE_2D_STACKS: Final = "rlnTomoSubTomosAre2DStacks"
 
 TOMOGRAM: Final = "rlnTomoName"
 PARTICLE: Final = "rlnTomoParticleName"
+PARTICLE_NUMBER: Final = "rlnTomoParticleId"
 STACK: Final = "rlnImageName"
 VISIBLE_FRAMES: Final = "rlnTomoVisibleFrames"
 HALF_SET: Final = "rlnRandomSubset"
@@ -34,13 +35,14 @@ PLACES: Final = (STACK, *CENTRED_A, *COORDINATES_PX)
 PARTICLE_COLUMNS: Final = (
     *(TOMOGRAM, PARTICLE, STACK, VISIBLE_FRAMES, HALF_SET, OPTICS_GROUP, PHASE_SHIFT, CTF_VOLUME),
     *(*EULER_ANGLES, *SUBTOMOGRAM_ANGLES, *ORIGIN_A, *ORIGIN_PX, *CENTRED_A, *COORDINATES_PX),
-    FILAMENT,
+    *(FILAMENT, PARTICLE_NUMBER),
 )
 """Columns of particles that the reader looks at; others are carried along unread."""
 
 OPTICS_NAME: Final = "rlnOpticsGroupName"
 IMAGE_PIXEL_SIZE: Final = "rlnImagePixelSize"
 SERIES_PIXEL_SIZE: Final = "rlnTomoTiltSeriesPixelSize"
+ORIGINAL_PIXEL_SIZE: Final = "rlnMicrographOriginalPixelSize"
 BINNING: Final = "rlnTomoSubtomogramBinning"
 IMAGE_SIZE: Final = "rlnImageSize"
 DIMENSIONS: Final = "rlnImageDimensionality"

@@ -68,10 +68,14 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
         return optional_column(table, name, star.path, quantity=quantity)
 
     series_a = column(columns.SERIES_PIXEL_SIZE, "pixel_size_a")
-    pixel_size_a = column(columns.IMAGE_PIXEL_SIZE)
+    pixel_size_a, binning = column(columns.IMAGE_PIXEL_SIZE), column(columns.BINNING)
     if columns.IMAGE_PIXEL_SIZE not in table:
-        pixel_size_a = series_a * column(columns.BINNING)
+        pixel_size_a = series_a * binning
+    elif columns.SERIES_PIXEL_SIZE not in table:
+        original_a = column(columns.ORIGINAL_PIXEL_SIZE, "pixel_size_a")
+        series_a = np.where(np.isnan(original_a), pixel_size_a / binning, original_a)
     box_px = column(columns.IMAGE_SIZE)
+    are_volumes = _are_volumes(star, column(columns.DIMENSIONS), particles)
     return SetOptics(
         names=tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP])),
         group=group,
@@ -80,8 +84,12 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
         else None,
         series_pixel_size_a=series_a,
         box_size_px=max(int(np.nan_to_num(box_px[0])), 0),
-        is_premultiplied=_is_premultiplied(column(columns.IS_PREMULTIPLIED), star.path),
-        are_volumes=_are_volumes(star, column(columns.DIMENSIONS), particles),
+        is_premultiplied=_is_premultiplied(
+            column(columns.IS_PREMULTIPLIED),
+            star.path,
+            is_asked=columns.STACK in particles and not are_volumes,
+        ),
+        are_volumes=are_volumes,
         microscope={
             field: column(name, field)
             for field, name in columns.MICROSCOPE.items()
@@ -109,12 +117,16 @@ def _are_volumes(star: StarFile, dimensions: NDArray[np.float64], particles: pd.
     """Whether anything says that the particles are volumes."""
     are_stacks = star.value_of(columns.ARE_2D_STACKS)
     if are_stacks is None and np.isnan(dimensions).all():
-        return columns.CTF_VOLUME in particles
+        names = particles.get(columns.STACK, pd.Series(dtype=object))
+        are_maps = len(names) > 0 and bool(names.str.endswith(".mrc").all())
+        return columns.CTF_VOLUME in particles or are_maps
     return are_stacks not in (None, "1") or bool((dimensions == _VOLUME).any())
 
 
-def _is_premultiplied(stated: NDArray[np.float64], path: Path) -> NDArray[np.bool_]:
-    if np.isnan(stated).all():
+def _is_premultiplied(
+    stated: NDArray[np.float64], path: Path, *, is_asked: bool
+) -> NDArray[np.bool_]:
+    if is_asked and np.isnan(stated).all():
         logger.warning(
             "%s: does not say whether images were multiplied by their CTF (%s); they are taken "
             "not to be, correct it with --ctf-premultiplied", path, columns.IS_PREMULTIPLIED,

@@ -18,6 +18,7 @@ from tomodrgn.plugins.readers.set_optics import read_optics
 from tomodrgn.plugins.readers.set_places import place_particles
 from tomodrgn.plugins.readers.star_write import rank_of_pairs
 from tomodrgn.plugins.readers.tomograms import is_warp_name
+from tomodrgn.plugins.readers.volume_series import unique_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarFile
+    from tomodrgn.plugins.readers import OptimisationSetSpec
     from tomodrgn.plugins.readers.set_files import SetFiles
     from tomodrgn.plugins.readers.set_optics import SetOptics
     from tomodrgn.plugins.readers.set_places import Places
@@ -73,10 +75,7 @@ def read_particles(star: StarFile) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{star.path}: has no rows, so there are no particles; export it again")
     if columns.PARTICLE not in table and columns.STACK not in table:
-        raise DataError(
-            f"{star.path}: names no particles ({columns.PARTICLE} or {columns.STACK}); extract "
-            f"the particles first"
-        )
+        table[columns.PARTICLE] = _names_of_picks(table, star.path)
     refuse_repeats(star, table)
     return table
 
@@ -109,12 +108,25 @@ def particle_names(table: pd.DataFrame) -> NDArray[np.object_]:
     return table[column].to_numpy(dtype=object)
 
 
+def _names_of_picks(table: pd.DataFrame, path: Path) -> NDArray[np.object_]:
+    """(B,) names of particles that were never extracted: their numbers, or where they lie."""
+    choices = [
+        (columns.PARTICLE_NUMBER,),
+        columns.CENTRED_A,
+        columns.COORDINATES_PX,
+        (*columns.COORDINATES_PX, *columns.EULER_ANGLES),
+    ]
+    return unique_names(table, table[columns.TOMOGRAM].to_numpy(dtype=object), choices, path)
+
+
 def describe_particles(
     files: SetFiles,
     table: pd.DataFrame,
     tomograms: Tomograms | None,
     tomogram_of: NDArray[np.int64],
-    pixel_size_a: float | None,
+    spec: OptimisationSetSpec,
+    *,
+    needs_images: bool = True,
 ) -> SetParticles:
     """Poses and places of particles.
 
@@ -123,19 +135,27 @@ def describe_particles(
         table: its particles, as :func:`read_particles` returns them.
         tomograms: its tomograms, where they are known.
         tomogram_of: (B,) tomogram of each particle.
-        pixel_size_a: of images, instead of the one that the file states.
+        spec: pixel sizes of images and of coordinates, instead of those that the files state.
+        needs_images: whether tilt images are wanted, or places of particles will do.
 
     Raises:
         DataError: a value cannot be understood, or no pixel size is known.
     """
     path = files.particles.path
     optics = read_optics(files.particles, table)
-    image_a = pixel_size_a or optics.pixel_size_a
-    if image_a is None:
+    unit_a = _unit_of_coordinates_a(table, optics, tomograms, tomogram_of)
+    if spec.coordinate_pixel_size_a is not None:
+        unit_a = np.full(len(table), spec.coordinate_pixel_size_a)
+    image_a = spec.pixel_size_a or optics.pixel_size_a
+    has_stacks = columns.STACK in table and not optics.are_volumes
+    if image_a is None and not (has_stacks and needs_images) and np.isfinite(unit_a).all():
+        image_a = float(unit_a[0])  # there are no images whose pixels it could be
+    if image_a is None and (has_stacks or not needs_images):
         raise DataError(
-            f"{path}: states no pixel size of images ({columns.IMAGE_PIXEL_SIZE} in data_optics); "
-            f"give it with --Apix"
+            f"{path}: states no pixel size ({columns.IMAGE_PIXEL_SIZE} or "
+            f"{columns.SERIES_PIXEL_SIZE} in data_optics); give it with --Apix"
         )
+    image_a = np.nan if image_a is None else image_a  # the want of images is told by others
     origin_a = _origins_a(table, path, image_a)
     priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
     return SetParticles(
@@ -154,7 +174,7 @@ def describe_particles(
             path,
             origin_a,
             size_a=None if tomograms is None else tomograms.size_a[tomogram_of],
-            unit_a=_unit_of_coordinates_a(table, optics, tomograms, tomogram_of),
+            unit_a=unit_a,
         ),
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import list_names, numeric_column, read_star
+from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.bounds import the_one_pixel_size_a
 from tomodrgn.plugins.readers.image_numbers import detector_pixel_sizes_a, image_pixel_size_a
@@ -43,7 +44,10 @@ _KNOWN: Final = (
     *(*columns.COORDINATES, *columns.EULER_ANGLES, columns.TOMOGRAM, columns.HALF_SET),
     *(*PARTICLE_NAMES, *ORIGINS_PX, *ORIGINS_A),
     *(columns.MAGNIFICATION, columns.DETECTOR_PIXEL_SIZE, *columns.PIXEL_SIZES),
+    optics_groups.GROUP,
 )
+_OF_TOMOGRAMS: Final = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographOriginalPixelSize")
+"""What optics groups say of the tomograms that coordinates count in, from RELION 3.1 on."""
 _SAME_PIXEL_SIZE: Final = 1e-3  # relative; columns state different numbers of digits
 
 
@@ -98,7 +102,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
     table = star.read(block, _KNOWN)
     if table.empty:
         raise DataError(f"{path}: has no rows, so there are no particles; export it again")
-    return table
+    groups = optics_groups.optics_table(star, block)
+    return table if groups is None else optics_groups.join_optics(table, groups, path)
 
 
 def _tomograms(table: pd.DataFrame) -> NDArray[np.object_]:
@@ -110,7 +115,7 @@ def _tomograms(table: pd.DataFrame) -> NDArray[np.object_]:
 
 def _coordinate_pixel_size_a(table: pd.DataFrame, path: Path) -> float:
     """Pixel size of the coordinates; one stated as such comes before that of the detector."""
-    stated = [name for name in columns.PIXEL_SIZES if name in table]
+    stated = [name for name in (*_OF_TOMOGRAMS, *columns.PIXEL_SIZES) if name in table]
     if not stated:
         return image_pixel_size_a(table, path)
     pixel_size_a = the_one_pixel_size_a(numeric_column(table, stated[0], path), path)
