@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -26,11 +26,17 @@ def positive_factor(matrix: Tensor, what: str, *, least: float | Tensor = 0.0) -
     Raises:
         RunError: a number is not finite.
     """
+    try:
+        return cast("Tensor", torch.linalg.cholesky(matrix))
+    except RuntimeError:  # of linear algebra; asking which failed would make every call wait
+        return _raised_factor(matrix, what, least)
+
+
+def _raised_factor(matrix: Tensor, what: str, least: float | Tensor) -> Tensor:
+    """Factors of matrices of which some are not positive, or not finite."""
     factor: Tensor
     factor, failures = torch.linalg.cholesky_ex(matrix)
     failed = failures.nonzero()[:, 0]
-    if not len(failed):
-        return factor
     bad = matrix[failed].double()
     is_finite = torch.isfinite(bad).all(dim=(1, 2))
     if not is_finite.all():
