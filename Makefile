@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 CRYODRGN := .venv-cryodrgn/.installed
+RECOVAR := .venv-recovar/.installed
+ZARR_PARTICLE_TOOLS := .venv-zarr-particle-tools/.installed
 
 .PHONY: install test test-all test-interop check demo bench-smoke format clean
 
@@ -28,12 +30,23 @@ test: check
 test-all: check
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not interop'
 
-test-interop: install $(CRYODRGN)
+# other programs, each in an environment of its own: 2 GB of disk for cryoDRGN, 1.5 GB for RECOVAR, 1 GB for the third
+test-interop: install $(CRYODRGN) $(RECOVAR) $(ZARR_PARTICLE_TOOLS)
 	$(BIN)/python -m pytest -rP -m interop tests/interop
 
 $(CRYODRGN): constraints-cryodrgn.txt
 	$(PYTHON) -m venv .venv-cryodrgn
 	.venv-cryodrgn/bin/python -m pip install --quiet -c constraints-cryodrgn.txt cryodrgn
+	touch $@
+
+$(RECOVAR): constraints-recovar.txt
+	$(PYTHON) -m venv .venv-recovar
+	.venv-recovar/bin/python -m pip install --quiet -c constraints-recovar.txt recovar
+	touch $@
+
+$(ZARR_PARTICLE_TOOLS): constraints-zarr-particle-tools.txt
+	$(PYTHON) -m venv .venv-zarr-particle-tools
+	.venv-zarr-particle-tools/bin/python -m pip install --quiet -c constraints-zarr-particle-tools.txt zarr-particle-tools
 	touch $@
 
 demo: install
@@ -48,5 +61,5 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-cryodrgn demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build
+	rm -rf .venv .venv-cryodrgn .venv-recovar .venv-zarr-particle-tools demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
