@@ -106,3 +106,23 @@ def test_dark_images_without_ctf_have_minus_one() -> None:
     bare = replace(images(), ctf=None)
     found = signal_transfer(bare, FREQS, groups(*[ImageState(inverted=True)] * 2))
     np.testing.assert_array_equal(found, -np.ones((4, 3)))
+
+
+def test_the_envelope_of_a_b_factor_is_in_premultiplied_images_alone() -> None:
+    optics = groups(ImageState(ctf_premultiplied=True), ImageState())
+    damped = replace(images(), b_factor_a2=torch.tensor([100.0, 100.0, 0.0, 50.0]))
+    envelope = torch.exp(-0.25 * 100 * FREQS.square().sum(-1))
+    for transfer in (signal_transfer, noise_transfer):
+        plain, found = (transfer(table, FREQS, optics) for table in (images(), damped))
+        assert plain is not None
+        assert found is not None
+        torch.testing.assert_close(found[0], plain[0] * envelope)
+        torch.testing.assert_close(found[1:], plain[1:])
+
+
+def test_rows_without_b_factors_convert_without_them() -> None:
+    assert images().convert(lambda column: column[:2]).b_factor_a2 is None
+    damped = replace(images(), b_factor_a2=torch.arange(4.0))
+    kept = damped.convert(lambda column: column[2:]).b_factor_a2
+    assert kept is not None
+    assert kept.tolist() == [2, 3]

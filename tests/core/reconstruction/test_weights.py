@@ -98,3 +98,18 @@ def test_each_optics_group_has_its_own_state(recorded: Recorded) -> None:
     for number, state in enumerate(states):
         alone = weights_of(recorded, state, Attenuation())
         torch.testing.assert_close(found.signal[group == number], alone.signal[group == number])
+
+
+def test_images_damped_by_a_b_factor_give_the_map_without_it(recorded: Recorded) -> None:
+    freqs = torch.from_numpy(recorded.disc.freqs()).double() / recorded.optics.pixel_size_a
+    b_factor_a2 = torch.linspace(0, 400, len(recorded.images), dtype=torch.float64)
+    images = replace(recorded.images, b_factor_a2=b_factor_a2)
+    envelope = torch.exp(-0.25 * b_factor_a2[:, None] * freqs.square().sum(-1))
+    optics = (replace(recorded.optics, state=ImageState(ctf_premultiplied=True)),)
+    found = slice_weights(images, freqs, optics, Attenuation())
+    raw = weights_of(recorded, ImageState(), Attenuation())
+    # of one slice F seen without noise, y = C F: sum(signal y) / sum(power) is F
+    transfer = contrast_transfer(images.ctf, freqs)
+    damped = transfer * transfer * envelope
+    torch.testing.assert_close(found.signal * damped, found.power)
+    torch.testing.assert_close(found.power, raw.power * envelope)

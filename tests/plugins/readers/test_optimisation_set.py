@@ -358,14 +358,49 @@ def test_scales_that_are_no_cosines_leave_tilts_to_the_stage(
     assert "were refined and are no cosines" in caplog.text
 
 
-def test_a_b_factor_per_dose_is_called_another_weight(
+def test_a_b_factor_per_dose_takes_the_place_of_the_curve(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    written = warptools_set()
-    written.tomograms["rlnCtfBfactorPerElectronDose"] = "4.0"
+    written = made.relion5_set()
+    written.optics["rlnCtfDataAreCtfPremultiplied"] = "1"
+    plain = _read(written.write(tmp_path / "plain"))
+    assert plain.optics[0].state.dose_weighted
+    assert plain.images.b_factor_a2 is None
+    written.tomograms["rlnCtfBfactorPerElectronDose"] = ["4.0", "2.0"]
+    for table in written.tilts.values():
+        table["rlnCtfBfactor"] = "10.0"
     with caplog.at_level(logging.WARNING):
-        _read(written.write(tmp_path))
-    assert "images were damped by 4 A^2 per e/A^2" in caplog.text
+        found = _read(written.write(tmp_path / "damped"))
+    assert not found.optics[0].state.dose_weighted
+    slope = np.where(found.tomogram == "TS_1", 4, 2)[found.particle_of_image]
+    expected = 10 + slope * found.images.dose_e_per_a2
+    np.testing.assert_allclose(found.images.b_factor_a2, expected, rtol=1e-6)
+    # B = 10 + 4 * 9 A^2 at k = 1/8 1/A: exp(-46 / 256)
+    assert "B-factors of 10 to 46 A^2" in caplog.text
+    assert "damped by exp(-B k^2 / 4), down to 0.84 at Nyquist, which is undone" in caplog.text
+
+
+def test_some_tomograms_with_a_b_factor_per_dose_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = made.relion5_set()
+    written.tomograms["rlnCtfBfactorPerElectronDose"] = ["4.0", "0"]
+    with caplog.at_level(logging.WARNING):
+        found = _read(written.write(tmp_path))
+    assert "of 1 of 2 tomograms were damped by up to 4 A^2 per e/A^2" in caplog.text
+    assert found.images.b_factor_a2 is None
+
+
+def test_negative_b_factors_of_tilt_images_are_said_and_damp_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = made.relion5_set()
+    for table in written.tilts.values():
+        table["rlnCtfBfactor"] = "-12.0"
+    with caplog.at_level(logging.WARNING):
+        found = _read(written.write(tmp_path))
+    assert "rlnCtfBfactor of 7 of 7 tilt images is negative (down to -12 A^2)" in caplog.text
+    assert found.images.b_factor_a2 is None
 
 
 def test_tilt_series_without_defocus_make_images_without_ctf(

@@ -262,7 +262,7 @@ def _parts(n_names: int) -> list[slice]:
 def _write_columns(group: h5py.Group, images: ImageTable[NDArray[Any]]) -> None:
     """Store every column of an image table."""
     for field in fields(images):
-        if field.name != "ctf":
+        if field.name != "ctf" and getattr(images, field.name) is not None:
             group[field.name] = getattr(images, field.name)
     if images.ctf is not None:
         for field in fields(images.ctf):

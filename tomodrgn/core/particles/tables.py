@@ -83,6 +83,8 @@ class ImageTable(Generic[ColumnT]):
         voltage_kv: (M,) float32; also given when there is no CTF, because dose damage needs it.
         optics: (M,) int64, index into :attr:`ParticleSet.optics`.
         ctf: contrast transfer parameters, or None for a set without any.
+        b_factor_a2: (M,) float32, B of the factor exp(-B k^2 / 4) that was part of the transfer
+            function by which premultiplied images were multiplied; None for no such factor.
     """
 
     rotation: ColumnT
@@ -92,6 +94,7 @@ class ImageTable(Generic[ColumnT]):
     voltage_kv: ColumnT
     optics: ColumnT
     ctf: CtfTable[ColumnT] | None = None
+    b_factor_a2: ColumnT | None = None
 
     def __len__(self) -> int:
         return len(self.dose_e_per_a2)  # type: ignore[arg-type]  # every column type has a length
@@ -100,7 +103,8 @@ class ImageTable(Generic[ColumnT]):
         """Apply ``change`` to every column: take rows, move to a device, change the library."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ctf"}
         ctf = None if self.ctf is None else self.ctf.convert(change)
-        return ImageTable(ctf=ctf, **{name: change(column) for name, column in columns.items()})
+        changed = {name: change(column) for name, column in columns.items() if column is not None}
+        return ImageTable(ctf=ctf, **changed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,11 @@ def noise_transfer(
 def upstream_weights(
     images: ImageTable[Tensor], freqs_per_a: Tensor, optics: Sequence[OpticsGroup]
 ) -> Tensor | None:
-    """(M, P) dose and tilt weights that upstream programs multiplied the images with, or None."""
+    """(M, P) weights that upstream programs multiplied the images with, or None.
+
+    They are those of dose and tilt, and the envelope that was part of the transfer function of
+    premultiplied images.
+    """
     weights = None
     if any(group.state.dose_weighted for group in optics):
         left = dose_attenuation(images.dose_e_per_a2, freqs_per_a.norm(dim=-1), images.voltage_kv)
@@ -81,7 +85,22 @@ def upstream_weights(
         cosine = torch.cos(torch.deg2rad(images.tilt_deg)).clamp(0, 1)[:, None]
         ones = cosine.new_ones(len(images), len(freqs_per_a)) if weights is None else weights
         weights = _choose(images, optics, "tilt_weighted", lambda: ones * cosine, ones)
+    if images.b_factor_a2 is not None:
+        envelope = b_factor_envelope(images.b_factor_a2, freqs_per_a)
+        left = _choose(
+            images, optics, "ctf_premultiplied", lambda: envelope, torch.ones_like(envelope)
+        )
+        weights = left if weights is None else weights * left
     return weights
+
+
+def b_factor_envelope(b_factor_a2: Tensor, freqs_per_a: Tensor) -> Tensor:
+    """(M, P) factor exp(-B k^2 / 4) of images with B (M,) at frequencies (P, 2).
+
+    Source:
+        The envelope of ``rlnCtfBfactor`` in RELION.
+    """
+    return torch.exp(-0.25 * b_factor_a2[:, None] * freqs_per_a.square().sum(-1))
 
 
 def phase_flip(transfer: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from tomodrgn.core.crossing import send
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
+from tomodrgn.core.physics.transfer import b_factor_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,4 +89,7 @@ def slice_weights(
         share = cosine if attenuation.tilt else torch.where(is_weighted, cosine, 1.0)
         signal = torch.where(is_weighted, signal, signal * share)
         power = power * share
+    if images.b_factor_a2 is not None:
+        envelope = b_factor_envelope(images.b_factor_a2, freqs_per_a)
+        power = power * torch.where(state("ctf_premultiplied"), envelope, 1.0)
     return SliceWeights(signal, power)

@@ -144,12 +144,14 @@ def _optics_groups(
     """The optics groups and what upstream did to their images.
 
     WarpTools always weights images by their dose, RELION where it multiplies them by their CTF. The
-    scale factor of a tilt image, the cosine of its tilt, is part of that CTF. RELION makes
-    particles bright, which shows where it does not multiply them: its CTF changes sign, too.
+    scale factor of a tilt image, the cosine of its tilt, is part of that CTF, and so is a B-factor
+    by which RELION may weight for dose instead of the usual curve. RELION makes particles bright,
+    which shows where it does not multiply them: its CTF changes sign, too.
     """
     stated = particles.optics
     is_warptools = tomograms is not None and tomograms.is_warptools
     is_scaled = tomograms is not None and not np.isnan(tomograms.frames.cosine).any()
+    has_curve = tomograms is None or is_warptools or not tomograms.has_dose_b_factors
     return tuple(
         OpticsGroup(
             name=name,
@@ -157,7 +159,7 @@ def _optics_groups(
             box_size_px=stated.box_size_px if box_size_px is None else box_size_px,
             state=ImageState(
                 ctf_premultiplied=bool(is_premultiplied),
-                dose_weighted=bool(is_premultiplied) or is_warptools,
+                dose_weighted=(bool(is_premultiplied) and has_curve) or is_warptools,
                 tilt_weighted=(bool(is_premultiplied) or is_warptools) and is_scaled,
                 inverted=not is_premultiplied and not is_warptools,
             ),

@@ -58,6 +58,7 @@ TILT_SERIES: Final = "rlnTomoTiltSeriesName"
 TILT_SERIES_FILE: Final = "rlnTomoTiltSeriesStarFile"
 TOMOGRAM_SIZE: Final = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
 HAND: Final = "rlnTomoHand"
+BFACTOR: Final = "rlnCtfBfactor"
 DOSE_BFACTOR: Final = "rlnCtfBfactorPerElectronDose"
 DEFOCUS_SLOPE: Final = "rlnTomoDefocusSlope"
 
@@ -75,6 +76,7 @@ DEFOCUS: Final = {
 
 FRAME_COLUMNS: Final = (
     *(*MATRIX_ROWS, *STAGE_ANGLES, NOMINAL_TILT, TILT_COSINE, DOSE, PHASE_SHIFT),
+    BFACTOR,
     *DEFOCUS.values(),
 )
 """Columns of tilt images that the reader looks at.

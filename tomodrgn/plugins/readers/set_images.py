@@ -123,7 +123,48 @@ def image_table(
         voltage_kv=voltage_kv if ctf is None else ctf.voltage_kv,
         optics=particles.optics.group[packed.particle],
         ctf=ctf,
+        b_factor_a2=None if ctf is None else _b_factors_a2(packed, particles, tomograms),
     )
+
+
+def _b_factors_a2(
+    packed: PackedFrames, particles: SetParticles, tomograms: Tomograms
+) -> NDArray[np.float32] | None:
+    """(M,) B-factors of RELION's transfer functions, None where all are 0.
+
+    A negative one is no envelope but most likely a dose, as Warp writes it in image series.
+    """
+    frames = tomograms.frames
+    if tomograms.is_warptools:
+        return None
+    per_dose = np.repeat(tomograms.dose_b_factor, np.diff(tomograms.starts))
+    if per_dose.any() and not tomograms.has_dose_b_factors:
+        logger.warning(
+            "%s: %s says that images of %d of %d tomograms were damped by up to %g A^2 per e/A^2 "
+            "and not by the usual curve of the dose, which is taken for all; extract all alike",
+            particles.source, columns.DOSE_BFACTOR, (tomograms.dose_b_factor > 0).sum(),
+            len(tomograms.names), per_dose.max(),
+        )  # fmt: skip
+        per_dose = np.zeros_like(per_dose)
+    n_negative = int((frames.b_factor_a2 < 0).sum())
+    if n_negative:
+        logger.warning(
+            "%s: %s of %d of %d tilt images is negative (down to %g A^2); RELION would amplify "
+            "high frequencies by it, which is not undone; it is taken for a dose written as a "
+            "B-factor: set it to 0 if it is none",
+            particles.source, columns.BFACTOR, n_negative, len(frames), frames.b_factor_a2.min(),
+        )  # fmt: skip
+    of_frame = np.maximum(frames.b_factor_a2, 0) + per_dose * np.nan_to_num(frames.dose_e_per_a2)
+    if not of_frame.any():
+        return None
+    logger.warning(
+        "%s: B-factors of %g to %g A^2 (%s, %s) belong to the CTF of tilt images: images that were "
+        "multiplied by it were damped by exp(-B k^2 / 4), down to %.2g at Nyquist, which is undone",
+        particles.source, of_frame.min(), of_frame.max(), columns.BFACTOR, columns.DOSE_BFACTOR,
+        np.exp(-of_frame.max() / (16 * particles.pixel_size_a**2)),
+    )  # fmt: skip
+    b_factor_a2: NDArray[np.float32] = of_frame.astype(np.float32)[packed.tilt]
+    return b_factor_a2
 
 
 def ctf_table(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LARGEST_COSINE: Final = 1.01  # some programs round up
+_LARGEST_BFACTOR_A2: Final = 1e5
 _LARGEST_SCALE: Final = 10.0
 _MATRIX_ROW: Final = 4
 _LARGEST_ENTRY: Final = 1e9  # of a matrix; shifts are in pixels
@@ -53,6 +54,7 @@ class TiltFrames:
         tilt_deg: (F,) stage tilt, with its sign.
         defocus: (F, 3) columns of ``set_columns.DEFOCUS`` at the tomogram centre; NaN for none.
         phase_shift_deg: (F,)
+        b_factor_a2: (F,) of the envelope exp(-B k^2 / 4) that belongs to the transfer function.
         translation_px: (F, 3) beside the rotation; NaN where the projection is stated in angles.
     """
 
@@ -64,6 +66,7 @@ class TiltFrames:
     tilt_deg: NDArray[np.float64]
     defocus: NDArray[np.float64]
     phase_shift_deg: NDArray[np.float64]
+    b_factor_a2: NDArray[np.float64]
     translation_px: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -121,7 +124,15 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
             table, columns.PHASE_SHIFT, path, 0.0, quantity="phase_shift_deg"
         ),
         translation_px=translation_px,
+        b_factor_a2=_b_factors_a2(table, path),
     )
+
+
+def _b_factors_a2(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    b_factor_a2 = optional_column(table, columns.BFACTOR, path, 0.0)
+    fault = "no B-factor in A^2; RELION's damp with exp(-B k^2 / 4) and are 0 or more"
+    refuse_rows(table, columns.BFACTOR, path, np.abs(b_factor_a2) > _LARGEST_BFACTOR_A2, fault)
+    return b_factor_a2
 
 
 def _projections(

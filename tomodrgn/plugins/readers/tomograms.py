@@ -48,6 +48,8 @@ class Tomograms:
         pixel_size_a: (T,) pixel size of the tilt series, NaN where it is not stated.
         size_a: (T, 3) size x, y, z, NaN where it is not stated.
         hand: (T,) ``rlnTomoHand``.
+        dose_b_factor: (T,) A^2 per e/A^2 by which RELION weights images instead of the usual curve
+            of the dose; 0 for the curve.
         defocus_slope: (T,) by which RELION scales heights.
         microscope: (T,) columns by field of ``CtfTable``, those that the file has.
         starts: (T + 1,) first tilt image of each tomogram, then F.
@@ -61,10 +63,16 @@ class Tomograms:
     size_a: NDArray[np.float64]
     hand: NDArray[np.float64]
     defocus_slope: NDArray[np.float64]
+    dose_b_factor: NDArray[np.float64]
     microscope: dict[str, NDArray[np.float64]]
     starts: NDArray[np.int64]
     frames: TiltFrames
     paths: tuple[Path, ...]
+
+    @property
+    def has_dose_b_factors(self) -> bool:
+        """Whether images of all tomograms are weighted by B-factors and not by the curve."""
+        return bool((self.dose_b_factor > 0).all())
 
 
 def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
@@ -83,7 +91,7 @@ def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
     owners, parts = zip(*read, strict=True)
     frames = join_frames(parts)
 
-    _warn_of_other_weights(table, frames, star.path)
+    _warn_of_refined_scales(frames, star.path)
     pixel_size_a = _pixel_sizes_a(table, star.path)
     size_px = [optional_column(table, name, star.path) for name in columns.TOMOGRAM_SIZE]
     return Tomograms(
@@ -93,6 +101,7 @@ def read_tomograms(star: StarFile, names: Sequence[str]) -> Tomograms:
         size_a=np.stack(size_px, axis=-1) * pixel_size_a[:, None],
         hand=_hand(table, star.path),
         defocus_slope=_defocus_slope(table, star.path),
+        dose_b_factor=optional_column(table, columns.DOSE_BFACTOR, star.path, 0.0),
         microscope={
             field: bounded_column(table, name, star.path, field)
             for field, name in columns.MICROSCOPE.items()
@@ -148,20 +157,13 @@ def _read_frames(
         raise DataError(f"tomogram {name}: {error}") from error
 
 
-def _warn_of_other_weights(table: pd.DataFrame, frames: TiltFrames, path: Path) -> None:
-    """Say where images were weighted by more than what is undone: dose and the cosine of tilt."""
+def _warn_of_refined_scales(frames: TiltFrames, path: Path) -> None:
+    """Say where images were scaled by other numbers than the cosine of their tilt."""
     if frames.is_refined.any():
         logger.warning(
             "%s: %d of %d tilt images have scale factors (%s) that were refined and are no cosines "
             "of tilts; tilts are those of the stage, and images count as scaled by their cosines",
             path, frames.is_refined.sum(), len(frames), columns.TILT_COSINE,
-        )  # fmt: skip
-    b_factor = optional_column(table, columns.DOSE_BFACTOR, path, 0.0)
-    if (b_factor > 0).any():
-        logger.warning(
-            "%s: %s says that images were damped by %g A^2 per e/A^2 and not by the usual curve of "
-            "the dose, which is taken instead; extract without it, or give --not-dose-weighted",
-            path, columns.DOSE_BFACTOR, b_factor.max(),
         )  # fmt: skip
 
 
