@@ -72,6 +72,9 @@ def read_run(directory: Path) -> tuple[dict[str, Any], DatasetFacts]:
         SpecError: the spec is missing or damaged.
     """
     spec = read_spec(directory / RUN_SPEC)
+    listed = spec.get("dataset", {}).get("leave_out_imgs")
+    if listed and (directory / Path(listed).name).exists():  # the run may have been moved
+        spec["dataset"]["leave_out_imgs"] = str(directory / Path(listed).name)
     path = directory / MANIFEST
     try:
         facts = DatasetFacts(**json.loads(path.read_text(encoding="utf-8"))["dataset"])

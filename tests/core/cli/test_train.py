@@ -66,6 +66,7 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         *("train_vae", particles, "--zdim", 8, "--uninvert-data", "--no-window", "--lazy"),
         *("--recon-dose-weight", "--recon-tilt-weight", "--l-dose-mask", "--no-amp"),
         *("--pe-type", "gaussian", "--feat-sigma", 0.3, "--pe-dim", 16, "--l-extent", 0.4),
+        *("--normalize", "off"),
         *("--enc-layers-A", 2, "--enc-dim-A", 64, "--out-dim-A", 32, "--enc-layers-B", 4),
         *("--enc-dim-B", 48, "--enc-mask", -1, "--dec-layers", 5, "--dec-dim", 96),
         *("--activation", "leaky_relu", "--norm", -0.5, 1.2, "-b", 4, "-n", 3, "--wd", 0.1),
@@ -94,6 +95,7 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         "window_r": 0.7,
         "window_r_outer": 0.8,
         "l_extent": 0.4,
+        "normalize": "off",
     }
     assert dump["loss_weightings"] == [{"kind": "dose"}, {"kind": "tilt"}]
     assert dump["positional_encoding"] == {"kind": "gaussian", "sigma": 0.3, "dim": 16}
@@ -127,6 +129,7 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         "min_tilts": 2,
         "use_first_nptcls": 10,
         "dose_override": 3.0,
+        "leave_out_imgs": None,
         "fraction_train": 0.5,
     }
     assert run.cache.residency == "stream"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.cache.layout import GrayLevelsFound
 
 MOST_ATTEMPTS = 3
 """Scales that are tried."""
@@ -109,11 +110,11 @@ def check_space(job: BuildJob) -> None:
         )
 
 
-def publish(path: Path, rms: float, parts: list[Path]) -> None:
+def publish(path: Path, rms: float, parts: list[Path], found: GrayLevelsFound | None) -> None:
     """Give a cache whose coefficients are all there, and its parts, their names."""
     former = part_paths(path, path)
     for file in (*parts, path):
-        layout.finish(partial_of(file), rms)
+        layout.finish(partial_of(file), rms, found if file == path else None)
         _flush(partial_of(file))
     for file in (*parts, path):
         partial_of(file).replace(file)

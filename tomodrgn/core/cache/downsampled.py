@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.fourier.cropping import crop_images
+from tomodrgn.core.gray_levels.reader import LookedAt, look_at
 from tomodrgn.core.particles.downsampling import downsample_particles
 
 if TYPE_CHECKING:
@@ -44,12 +45,20 @@ class DownsampledReader:
 
     def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, D', D') pixels of the ``source_image`` rows given, in that order."""
+        return self.look_at(rows).images
+
+    def look_at(self, rows: NDArray[np.int64]) -> LookedAt:
+        """Images of the ``source_image`` rows given, and what was found of them."""
         images = np.empty((len(rows), self.box_size_px, self.box_size_px), dtype=np.float32)
+        damage = np.zeros(len(rows), dtype=np.uint8)
+        healed = np.zeros(len(rows), dtype=np.int64)
         step = max(1, _BLOCK_BYTES // (4 * self.original_px**2))
         for start in range(0, len(rows), step):
-            block = torch.from_numpy(self.reader.load_images(rows[start : start + step]))
-            images[start : start + step] = crop_images(block, self.box_size_px).numpy()
-        return images
+            block = slice(start, start + step)
+            seen = look_at(self.reader, rows[block])
+            images[block] = crop_images(torch.from_numpy(seen.images), self.box_size_px).numpy()
+            damage[block], healed[block] = seen.damage, seen.healed
+        return LookedAt(images, damage, healed)
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Files behind the set; the box belongs to the preparation."""

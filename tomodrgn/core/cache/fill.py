@@ -15,12 +15,14 @@ import torch
 
 from tomodrgn.core.cache.layout import coefficient_offset
 from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, write_at
-from tomodrgn.core.cache.power import block_power, joint_power, typical_square
+from tomodrgn.core.cache.power import block_power, typical_square
 from tomodrgn.core.cache.transform import build_transform
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.gray_levels.damage import SOUND, damage_lines
+from tomodrgn.core.gray_levels.reader import LookedAt, look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -58,7 +60,7 @@ def estimate_scale(job: BuildJob) -> float:
     if job.header.dtype == "float32":
         return 1.0
     rows = job.blocks()[0][:_SAMPLED_IMAGES]
-    squares = _squares(_coefficients(job, rows, _load(job, rows)))
+    squares = _squares(_coefficients(job, rows, _load(job, rows).images))
     present = squares[torch.isfinite(squares) & (squares > 0)]
     typical = float(present.median()) if len(present) else 0.0
     return _power_of_two(math.sqrt(typical / job.header.n_coefficients))
@@ -81,9 +83,9 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
         record.appending() as note,
         closing(_read_ahead(job, blocks, missing)) as coming,
     ):
-        for number, images in coming:
+        for number, seen in coming:
             rows = blocks[number]
-            coefficients = _coefficients(job, rows, images)
+            coefficients = _coefficients(job, rows, seen.images)
             squares = _squares(coefficients)
             spoilt += list(rows[~torch.isfinite(squares).numpy()])
             if not spoilt:  # after the first spoilt image only the others are looked for
@@ -91,7 +93,7 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
                 if not claim.is_held():
                     raise ClaimLostError
                 peak = float(torch.linalg.vector_norm(coefficients, ord=math.inf))
-                note(number, block_power(squares, peak))
+                note(number, block_power(squares, peak, _damaged(rows, seen), _n_healed(seen)))
             done += len(rows)
             progress(done, job.header.n_images)
     if spoilt:
@@ -100,27 +102,37 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
 
 def _read_ahead(
     job: BuildJob, blocks: Sequence[NDArray[np.int64]], numbers: Sequence[int]
-) -> Generator[tuple[int, NDArray[np.float32]]]:
+) -> Generator[tuple[int, LookedAt]]:
     """Blocks with their pixels; the next is read while the caller works on this one."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
         coming = None
         for number, following in zip_longest(numbers, numbers[1:]):
-            images = _load(job, blocks[number]) if coming is None else coming.result()
+            seen = _load(job, blocks[number]) if coming is None else coming.result()
             if following is not None:
                 coming = pool.submit(_load, job, blocks[following])
-            yield number, images
+            yield number, seen
 
 
-def _load(job: BuildJob, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _load(job: BuildJob, rows: NDArray[np.int64]) -> LookedAt:
     """Pixels of image rows, of the shape that was promised."""
-    images = job.reader.load_images(job.particles.source_image[rows])
+    seen = look_at(job.reader, job.particles.source_image[rows])
     box = job.header.box_size_px
-    if images.shape != (len(rows), box, box):
+    if seen.images.shape != (len(rows), box, box):
         raise DataError(
-            f"{job.particles.source}: the reader loaded images of shape {images.shape}, expected "
-            f"{(len(rows), box, box)}"
+            f"{job.particles.source}: the reader loaded images of shape {seen.images.shape}, "
+            f"expected {(len(rows), box, box)}"
         )
-    return images
+    return seen
+
+
+def _damaged(rows: NDArray[np.int64], seen: LookedAt) -> dict[int, int]:
+    """Code of damage by row of the images that are left out."""
+    which = np.flatnonzero(seen.damage != SOUND)
+    return dict(zip(rows[which].tolist(), seen.damage[which].tolist(), strict=True))
+
+
+def _n_healed(seen: LookedAt) -> int:
+    return int(np.count_nonzero(seen.healed))
 
 
 def _coefficients(job: BuildJob, rows: NDArray[np.int64], images: NDArray[np.float32]) -> Tensor:
@@ -157,19 +169,27 @@ def _writer(job: BuildJob, scale: float) -> Iterator[Callable[[NDArray[np.int64]
         os.close(descriptor)
 
 
-def settle(job: BuildJob, powers: Iterable[BlockPower], scale: float) -> float:
-    """Root of the mean squared modulus over all images, if ``scale`` suits them.
+def settle(job: BuildJob, power: BlockPower, scale: float) -> float:
+    """Root of the mean squared modulus over all images that are no damaged ones.
 
     Args:
         job: the whole cache.
-        powers: of all of its blocks.
+        power: of all of its blocks.
         scale: what they were divided by.
 
     Raises:
-        DataError: all images are empty.
+        DataError: all images are damaged or empty.
         RescaleError: float16 would overflow, or lose digits of a typical image.
     """
-    power = joint_power(powers)
+    n_sound = job.header.n_images - len(power.damaged)
+    if not n_sound:
+        rows = np.array(sorted(power.damaged), dtype=np.int64)
+        codes = np.array([power.damaged[row] for row in rows.tolist()], dtype=np.uint8)
+        found = "; ".join(damage_lines(codes, rows, job.particles))
+        raise DataError(
+            f"{job.particles.source}: every image is damaged: {found}; check the image stacks, or "
+            "use the images as they are with --normalize off"
+        )
     if not power.total:
         raise DataError(f"{job.particles.source}: all images are empty; check the image stacks")
     if job.header.dtype == "float16":
@@ -178,7 +198,7 @@ def settle(job: BuildJob, powers: Iterable[BlockPower], scale: float) -> float:
             raise RescaleError(_power_of_two(2 * power.peak / _FLOAT16_HALF))
         if typical_rms / scale < _WEAKEST_RMS:
             raise RescaleError(_power_of_two(typical_rms))
-    return math.sqrt(power.total[0] / (job.header.n_images * job.header.n_coefficients))
+    return math.sqrt(power.total[0] / (n_sound * job.header.n_coefficients))
 
 
 def _power_of_two(size: float) -> float:

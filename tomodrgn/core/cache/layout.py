@@ -7,6 +7,7 @@
     /images/name           (M,) str, unique
     /images/source_image   (M,) int64, row in the input
     /images/<column>       every column of ImageTable; those of the CTF under /images/ctf
+    /images/damage         (M,) uint8, why an image is left out, 0 where it is not; where looked at
     /particles/tomogram    (B,) str
     /particles/name        (B,) str
     /particles/start       (B + 1,) int64, first image of each particle, then M
@@ -49,6 +50,8 @@ ENCODING_VERSION = 1
 """Rises whenever a reader of the former version could no longer read the file."""
 
 COEFFICIENTS = "/images/coefficients"
+_DAMAGE = "images/damage"
+_GRAY_LEVELS = "gray_levels"
 _JSON_ATTRIBUTES = ("preparation", "fingerprint")
 _NAMES_AT_ONCE = 1 << 16
 
@@ -120,6 +123,24 @@ class PartFile:
     n_images: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrayLevelsFound:
+    """What was found of the gray levels of M images, and what was done.
+
+    Attributes:
+        normalizes: whether backgrounds were brought to one level and deviation.
+        reasons: why, or what was found.
+        n_healed: images of which a few extreme pixels were replaced by background.
+        damage: (M,) uint8 why an image is left out, a code of
+            :mod:`tomodrgn.core.gray_levels.damage`; its coefficients are 0.
+    """
+
+    normalizes: bool
+    reasons: tuple[str, ...]
+    n_healed: int
+    damage: NDArray[np.uint8]
+
+
 def write_skeleton(
     path: Path, header: CacheHeader, particles: ParticleSet, parts: Sequence[PartFile] = ()
 ) -> None:
@@ -146,10 +167,28 @@ def write_skeleton(
             _reserve_coefficients(file, header)
 
 
-def finish(path: Path, rms: float) -> None:
-    """Mark a cache as finished by its normalisation; an in-place change of eight bytes."""
+def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None:
+    """Mark a cache as finished by its normalisation, and add what was found of gray levels."""
     with hdf5_writing(path, "r+") as file:
+        if found is not None:
+            told = {
+                "normalizes": found.normalizes,
+                "reasons": found.reasons,
+                "n_healed": found.n_healed,
+            }
+            file.attrs[_GRAY_LEVELS] = json.dumps(told)
+            file[_DAMAGE] = found.damage
         file.attrs.modify("rms", rms)
+
+
+def read_gray_levels(path: Path) -> GrayLevelsFound | None:
+    """What was found of the gray levels of a finished cache; None where nobody looked."""
+    with _reading(path) as file:
+        if _GRAY_LEVELS not in file.attrs:
+            return None
+        told = json.loads(file.attrs[_GRAY_LEVELS])
+        told["reasons"] = tuple(told["reasons"])
+        return GrayLevelsFound(**told, damage=file[_DAMAGE][:])
 
 
 def read_header(path: Path) -> CacheHeader:

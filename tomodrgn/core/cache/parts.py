@@ -26,6 +26,8 @@ from tomodrgn.core.cache.attempt import (
 from tomodrgn.core.cache.claim import claimed, claimed_if_free
 from tomodrgn.core.cache.fill import ClaimLostError, RescaleError, estimate_scale, fill, settle
 from tomodrgn.core.cache.job import partial_of, record_of
+from tomodrgn.core.cache.levels import describe_gray_levels
+from tomodrgn.core.cache.power import joint_power
 from tomodrgn.core.cache.progress import count_blocks, read_record
 from tomodrgn.core.cache.workers import in_processes, in_turn
 from tomodrgn.core.errors import CacheError, DataError
@@ -185,14 +187,20 @@ def _finish(job: BuildJob, scale: float) -> bool:
     filled = [record for record in records if record is not None]
     if not _is_current(job, scale) or len(filled) < len(records):
         return False
-    powers = [power for record in filled for power in record.power.values()]
+    firsts = [part.first for part in job.parts]
+    power = joint_power(
+        replace(power, damaged={first + row: code for row, code in power.damaged.items()})
+        for first, record in zip(firsts, filled, strict=True)
+        for power in record.power.values()
+    )
     try:
-        rms = settle(job, powers, scale)
+        rms = settle(job, power, scale)
     except RescaleError as error:
         logger.info("%s: beginning again at scale %g", job.path, error.scale)
         _begin(job, error.scale)
         return False
-    publish(job.path, rms, [job.path.with_name(part.name) for part in job.parts])
+    parts = [job.path.with_name(part.name) for part in job.parts]
+    publish(job.path, rms, parts, describe_gray_levels(job, power))
     return True
 
 

@@ -29,30 +29,41 @@ class BlockPower:
         octaves: how many images have a sum of squares of at least 2**(n - 1) and less than 2**n,
             by n; empty images do not count.
         peak: largest number of all, without its sign.
+        damaged: why images are left out, by row; they are no part of the other numbers.
+        n_healed: images of which a few extreme pixels were replaced.
     """
 
     total: tuple[float, ...] = ()
     octaves: Mapping[int, int] = field(default_factory=dict)
     peak: float = 0.0
+    damaged: Mapping[int, int] = field(default_factory=dict)
+    n_healed: int = 0
 
 
-def block_power(squares: Tensor, peak: float) -> BlockPower:
+def block_power(
+    squares: Tensor, peak: float, damaged: Mapping[int, int] | None = None, n_healed: int = 0
+) -> BlockPower:
     """The power of a block from the (m,) sums of squares of its images and its largest number."""
     present = squares[squares > 0].numpy()
     octaves = Counter(np.frexp(present)[1].tolist())
-    return BlockPower(_exact_sum(present.tolist()), dict(octaves), peak)
+    return BlockPower(
+        _exact_sum(present.tolist()), dict(octaves), peak, dict(damaged or {}), n_healed
+    )
 
 
 def joint_power(powers: Iterable[BlockPower]) -> BlockPower:
     """The power of several blocks together, whatever their order."""
     total: list[float] = []
     octaves: Counter[int] = Counter()
-    peak = 0.0
+    damaged: dict[int, int] = {}
+    peak, n_healed = 0.0, 0
     for power in powers:
+        damaged |= power.damaged
+        n_healed += power.n_healed
         total += power.total
         octaves.update(power.octaves)
         peak = max(peak, power.peak)
-    return BlockPower(_exact_sum(total), dict(octaves), peak)
+    return BlockPower(_exact_sum(total), dict(octaves), peak, damaged, n_healed)
 
 
 def typical_square(power: BlockPower) -> float:

@@ -30,7 +30,9 @@ from tomodrgn.core.cache.fill import (
     settle,
 )
 from tomodrgn.core.cache.job import BLOCK_BYTES, plan_build
+from tomodrgn.core.cache.levels import describe_gray_levels
 from tomodrgn.core.cache.parts import build_parts
+from tomodrgn.core.cache.power import joint_power
 from tomodrgn.core.errors import CacheError, DataError
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.cache.claim import Claim
     from tomodrgn.core.cache.fill import Progress
     from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.cache.power import BlockPower
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
@@ -118,10 +121,10 @@ def _build_in_turn(job: BuildJob, seen: tuple[int, int] | None, progress: Progre
             return True
         try:
             check_space(job)
-            rms = _fill_at_some_scale(job, claim, progress)
+            rms, power = _fill_at_some_scale(job, claim, progress)
             if not claim.is_held():
                 return False
-            publish(job.path, rms, [])
+            publish(job.path, rms, [], describe_gray_levels(job, power))
         except ClaimLostError:
             return False
         except DataError:
@@ -130,7 +133,9 @@ def _build_in_turn(job: BuildJob, seen: tuple[int, int] | None, progress: Progre
         return True
 
 
-def _fill_at_some_scale(job: BuildJob, claim: Claim, progress: Progress) -> float:
+def _fill_at_some_scale(
+    job: BuildJob, claim: Claim, progress: Progress
+) -> tuple[float, BlockPower]:
     """Fill the partial file, beginning again where its number type asks for another scale."""
     digest = job.digest()
     record = resume(job, digest)
@@ -139,8 +144,9 @@ def _fill_at_some_scale(job: BuildJob, claim: Claim, progress: Progress) -> floa
         record = start(job, digest, estimate_scale(job))
     for _ in range(MOST_ATTEMPTS):
         fill(job, record, claim, progress)
+        power = joint_power(record.power.values())
         try:
-            return settle(job, record.power.values(), record.scale)
+            return settle(job, power, record.scale), power
         except RescaleError as error:
             logger.info("%s: beginning again at scale %g", job.path, error.scale)
             record = start(job, digest, error.scale)

@@ -90,12 +90,14 @@ def _first_line(job: str, scale: float) -> str:
 
 
 def _block_line(block: int, power: BlockPower) -> str:
-    line = {
+    line: dict[str, Any] = {
         "block": block,
         "total": [part.hex() for part in power.total],
         "octaves": power.octaves,
         "peak": power.peak.hex(),
     }
+    if power.damaged or power.n_healed:
+        line |= {"damaged": power.damaged, "healed": power.n_healed}
     return json.dumps(line) + "\n"
 
 
@@ -104,4 +106,6 @@ def _power(line: dict[str, Any]) -> BlockPower:
         tuple(map(float.fromhex, line["total"])),
         {int(octave): images for octave, images in line["octaves"].items()},
         float.fromhex(line["peak"]),
+        {int(row): code for row, code in line.get("damaged", {}).items()},
+        line.get("healed", 0),
     )

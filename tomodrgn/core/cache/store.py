@@ -107,6 +107,10 @@ class CoefficientCache:
         """Size of all coefficients as they are stored."""
         return self.header.coefficient_bytes
 
+    def gray_levels(self) -> layout.GrayLevelsFound | None:
+        """What was found of the gray levels of its images; None where nobody looked."""
+        return layout.read_gray_levels(self.path)
+
     def rows(self, particles: ParticleSet) -> NDArray[np.int64]:
         """(M,) cache row of each image of a set, joined by name.
 
@@ -155,11 +159,20 @@ def open_cache(
             f"{path}: this is part {header.part} of a cache; give the file that all parts belong to"
         )
     files = _open_files(path, header)
-    _require_equal(path, "preparation", header.preparation, describe_preparation(preparation))
+    wanted = describe_preparation(preparation)
+    if _was_normalized(path, header) and wanted["normalize"] == "on":
+        wanted["normalize"] = header.preparation.get("normalize")
+    _require_equal(path, "preparation", header.preparation, wanted)
     _require_equal(path, "input", header.fingerprint, describe_source(reader))
     cache = CoefficientCache(path, header, files)
     cache.rows(particles)
     return cache
+
+
+def _was_normalized(path: Path, header: layout.CacheHeader) -> bool:
+    """Whether the images were normalized, maybe because they were found to need it."""
+    found = layout.read_gray_levels(path) if header.preparation.get("normalize") else None
+    return found is not None and found.normalizes
 
 
 def _open_files(path: Path, header: layout.CacheHeader) -> tuple[CoefficientFile, ...]:

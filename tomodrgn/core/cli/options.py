@@ -57,6 +57,7 @@ RUN_OPTIONS: Final = (
     Classic("--window-r", "preparation.window_r"),
     Classic("--window-r-outer", "preparation.window_r_outer"),
     Classic("--l-extent", "preparation.l_extent"),
+    Classic("--normalize", "preparation.normalize"),
     Classic("--ctf-premultiplied", "image_state.ctf_premultiplied", constant=True),
     Classic("--not-ctf-premultiplied", "image_state.ctf_premultiplied", constant=False),
     Classic("--phase-flipped", "image_state.phase_flipped", constant=True),

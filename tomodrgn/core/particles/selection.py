@@ -65,7 +65,19 @@ def select(particles: ParticleSet, spec: DatasetSpec, seed: int) -> ParticleSet:
         particles = take_particles(
             particles, mask, f"particle after the first {spec.use_first_nptcls}"
         )
-    return particles
+    return leave_out(particles, spec.leave_out_imgs)
+
+
+def leave_out(particles: ParticleSet, listed: Path | None) -> ParticleSet:
+    """The set without the images that a file lists, if there is one.
+
+    Raises:
+        DataError: the file does not fit the set, or nothing is left.
+    """
+    if listed is None:
+        return particles
+    indices = read_indices(listed, particles.rows_read, "images")
+    return take_images(particles, ~np.isin(particles.source_image, indices), f"in {listed}")
 
 
 def take_images(particles: ParticleSet, mask: NDArray[np.bool_], reason: str) -> ParticleSet:

@@ -29,6 +29,7 @@ from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
+from tomodrgn.core.pipeline.damaged import leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.linear import observe, window_power
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
+    from tomodrgn.core.run_directory import DatasetFacts
     from tomodrgn.core.specs.classify import ClassifySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -76,6 +78,8 @@ class _Task:
     registry: Registry
     particles: ParticleSet
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
+    is_trained: NDArray[np.bool_]
+    facts: DatasetFacts
 
     @property
     def seed(self) -> int:
@@ -108,10 +112,7 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
     with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
         logger.info("%s", shlex.join(sys.argv))
         reader, particles = read_particles(run, registry)
-        task = _Task(spec, run, registry, particles, _halves(particles, run, spec.n_classes))
-        latents = None if spec.start_from is None else _latents_of(task, spec.start_from)
-        is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
-        facts = dataset_facts(particles, is_trained)
+        _begin(spec, run, registry, particles)
         make_folder(outdir)
         begin_log()
         remove_results(outdir)
@@ -128,15 +129,33 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
             is_joint=False,
         )
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
-        observed = observe(run, particles, images, is_trained, devices)
-        fit = _fit(task, observed, latents)
-        describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)
+        run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
+        task = _begin(spec, run, registry, particles)
+        observed = observe(run, particles, images, task.is_trained, devices)
+        fit = _fit(task, observed)
+        describe_run(outdir, run, registry, reader=reader, facts=task.facts, norm=images.norm)
         write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))
         _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
         _tell(outdir, spec, fit, maps, time.perf_counter() - began)
         if run.training.report:
             draw_class_report(outdir, registry, (reader, particles))
+
+
+def _begin(
+    spec: ClassifySpec, run: RunSpecBase, registry: Registry, particles: ParticleSet
+) -> _Task:
+    """What is to be classified; refused where it is too little."""
+    is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
+    return _Task(
+        spec=spec,
+        run=run,
+        registry=registry,
+        particles=particles,
+        rows=_halves(particles, run, spec.n_classes),
+        is_trained=is_trained,
+        facts=dataset_facts(particles, is_trained),
+    )
 
 
 def _refuse_results(run: RunSpecBase, outdir: Path) -> None:
@@ -185,7 +204,9 @@ def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:
     return latents
 
 
-def _fit(task: _Task, images: Observations, latents: NDArray[np.float32] | None) -> ClassFit:
+def _fit(task: _Task, images: Observations) -> ClassFit:
+    directory = task.spec.start_from
+    latents = None if directory is None else _latents_of(task, directory)
     power = window_power(task.run.preparation, task.particles.box_size_px)
     with cores_for_halves(images.device):
         halves = first_halves(images, task.rows, power)

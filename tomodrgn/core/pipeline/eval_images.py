@@ -12,10 +12,11 @@ from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import SelectionWriter
 from tomodrgn.core.particles.tilt_counts import describe_fewest
+from tomodrgn.core.pipeline.damaged import sound_images
 from tomodrgn.core.pipeline.decoding import load_model
 from tomodrgn.core.pipeline.memory import embedding_work
 from tomodrgn.core.pipeline.parts import build_weightings, run_disc
-from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.pipeline.prepare import innermost, read_particles
 from tomodrgn.core.pipeline.run_images import open_run_images
 from tomodrgn.core.run_directory import LATENTS, DatasetFacts, find_run_directory, read_run
 from tomodrgn.core.specs.files import AUTO, merge
@@ -76,14 +77,14 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     )
     reader, particles = read_particles(run, registry)
     _require_free(spec.out_z, directory, particles.source)
-    n_tilts = _require_suitable(particles, model, facts)
+    _require_suitable(particles, model, facts)
     make_folder(spec.out_z.parent)
-    if run.cache.path is None:
-        cache = spec.out_z.with_name(f"{spec.out_z.stem}_cache.h5")
-        run = run.model_copy(update={"cache": run.cache.model_copy(update={"path": cache})})
+    run = _with_cache(run, spec.out_z)
     devices = Devices(run.devices)
     work = embedding_work(run, model, particles, devices, batch_size=spec.batch_size)
     images = open_run_images(run, reader, particles, spec.out_z.parent, devices, work=work)
+    particles, images = sound_images(particles, images)
+    n_tilts = _require_suitable(particles, model, facts)
     builder, sampler = _batching(run, registry, particles, n_tilts, devices)
     mean, log_variance = embed_together(
         model.to(devices.device, devices.dtype),
@@ -99,6 +100,14 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     written: list[Path] = []
     devices.on_main(lambda: written.extend(_write(spec, (mean, log_variance), reader, particles)))
     return written
+
+
+def _with_cache(run: RunSpecBase, out_z: Path) -> RunSpecBase:
+    """The run with a cache beside the latents, unless it names another."""
+    if run.cache.path is not None:
+        return run
+    path = out_z.with_name(f"{out_z.stem}_cache.h5")
+    return run.model_copy(update={"cache": run.cache.model_copy(update={"path": path})})
 
 
 def _require_free(out_z: Path, directory: Path, source: Path) -> None:
@@ -121,9 +130,10 @@ def _write(
     """Write the latents, and the images that they belong to; the files."""
     write_latents(spec.out_z, *latents)
     written = [spec.out_z]
-    if isinstance(reader, SelectionWriter):
+    writer = innermost(reader)
+    if isinstance(writer, SelectionWriter):
         star = spec.out_z.with_suffix(particles.source.suffix)
-        written += reader.write_selection(np.sort(particles.source_image), star)
+        written += writer.write_selection(np.sort(particles.source_image), star)
     return written
 
 

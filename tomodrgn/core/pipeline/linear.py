@@ -28,6 +28,7 @@ from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
+from tomodrgn.core.pipeline.damaged import leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.memory import linear_work
@@ -90,6 +91,11 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         n_maps = None if run.latent.dim is None else 1 + run.latent.dim
         work = linear_work(run, particles, devices.device, n_maps=n_maps)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
+        run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
+        if particles.n_images < facts.n_images:
+            rows = _halves(particles, run)
+            is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
+            facts = dataset_facts(particles, is_trained)
         observed = observe(run, particles, images, is_trained, devices)
         found = _fit(run, observed, rows)
         latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})

@@ -11,10 +11,12 @@ from tomodrgn.core.cache.store import ensure_cache
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.fourier.cropping import require_smaller_box
+from tomodrgn.core.gray_levels.reader import NormalizingReader
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.downsampling import downsample_particles
 from tomodrgn.core.particles.image_state import declare_state, describe_state
 from tomodrgn.core.particles.selection import select
+from tomodrgn.core.pipeline.damaged import tell_gray_levels
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.memory import announce
 from tomodrgn.core.planning.footprint import Footprint
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.cache.store import CoefficientCache
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.dataset import PreparationSpec
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
@@ -42,7 +45,9 @@ def prepare(run: RunSpecBase, registry: Registry, outdir: Path | None) -> Path:
         outdir: run directory, where the cache lies unless the spec names another place.
     """
     reader, particles = read_particles(run, registry)
-    return open_or_build(run, reader, particles, outdir).path
+    cache = open_or_build(run, reader, particles, outdir)
+    tell_gray_levels(cache, particles)
+    return cache.path
 
 
 def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSet]:
@@ -80,9 +85,24 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
     for reason, n_rows in particles.rejected.items():
         logger.info("rejected %d images: %s", n_rows, reason)
     particles = declare_state(particles, run.image_state, run.contrast)
+    reader = looking(reader, particles, run.preparation)
     for group in particles.optics:
         logger.info("%s: images are %s", group.name, describe_state(group.state))
     return reader, particles
+
+
+def looking(reader: Reader, particles: ParticleSet, preparation: PreparationSpec) -> Reader:
+    """The reader of all of a set, which looks at the gray levels of images unless it must not."""
+    if preparation.normalize == "off":
+        return reader
+    return NormalizingReader(reader, particles, forced=preparation.normalize == "on")
+
+
+def innermost(reader: Reader) -> Reader:
+    """The reader of the files themselves."""
+    while isinstance(reader, DownsampledReader | NormalizingReader):
+        reader = reader.reader
+    return reader
 
 
 def select_particles(

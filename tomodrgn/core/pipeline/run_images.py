@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.cache.residency import plan
 from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.particles.image_state import contrast_sign
+from tomodrgn.core.pipeline.damaged import tell_gray_levels
 from tomodrgn.core.pipeline.memory import announce
 from tomodrgn.core.pipeline.prepare import open_or_build
 from tomodrgn.core.planning.footprint import NOTHING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tomodrgn.core.cache.layout import GrayLevelsFound
     from tomodrgn.core.cache.residency import Residency
     from tomodrgn.core.cache.store import CoefficientCache
     from tomodrgn.core.interfaces import Reader
@@ -45,11 +47,15 @@ class RunImages:
         cache_rows: (M,) place of every image of the run in the cache.
         source: gives coefficients by cache row.
         norm: shift and scale.
+        damage: (M,) code of damage of every image, 0 where it is sound.
+        found: what was found of gray levels; None where nobody looked.
     """
 
     cache_rows: NDArray[np.int64]
     source: CoefficientSource
     norm: tuple[float, float]
+    damage: NDArray[np.uint8]
+    found: GrayLevelsFound | None
 
 
 def open_run_images(
@@ -79,6 +85,7 @@ def open_run_images(
     with devices.agreement():  # where every node has a cache of its own, it is built now
         cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
         rows = cache.rows(particles)
+        damage = tell_gray_levels(cache, particles)
         residency = _plan(run, cache, devices, work)
     norm = run.contrast.norm or (0.0, cache.rms)
     logger.info("images are shifted by %g and scaled by %g", *norm)
@@ -92,7 +99,7 @@ def open_run_images(
             readers=run.cache.readers,
             prefetch=run.cache.prefetch,
         )
-    return RunImages(rows, source, norm)
+    return RunImages(rows, source, norm, damage, cache.gray_levels())
 
 
 def _plan(

@@ -20,6 +20,7 @@ from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.checkups import Checkups
+from tomodrgn.core.pipeline.damaged import leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.memory import training_work
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import Exporter
+    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -132,14 +134,20 @@ class _Training:
         logger.info("%s", shlex.join(sys.argv))
         logger.info("training on %s", devices.describe())
         self.registry = registry
-        self.reader, self.particles = read_particles(run, registry)
-        particles = self.particles
+        self.is_new = is_new
+        self.reader, particles = read_particles(run, registry)
+        self._assemble(run, particles)
+
+    def _assemble(self, run: RunSpecBase, particles: ParticleSet) -> None:
+        """Everything that depends on which particles and images there are."""
+        registry, devices = self.registry, self.devices
+        self.run_spec, self.particles = run, particles
         train_images = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         self.facts = dataset_facts(particles, train_images)
         self.run_spec = run = settle_encoder(run, self.facts)
         self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
-        begins_warm = is_new and is_warm(run)
+        begins_warm = self.is_new and is_warm(run)
         self.warm_start = WarmStart(run, registry, self.model, particles) if begins_warm else None
         kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
         self.builder = TiltBatchBuilder(
@@ -164,8 +172,9 @@ class _Training:
 
     def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
-        training = self.run_spec.training
         self.images = self._open_images()
+        self._leave_out_damaged()
+        training = self.run_spec.training
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
             parameter_groups(self.model) if self._is_taught(saved) else self.model.parameters(),
@@ -201,6 +210,16 @@ class _Training:
             return stopped_by
         self._finish(stepper, time.perf_counter() - began, start)
         return None
+
+    def _leave_out_damaged(self) -> None:
+        """Go on without images that turned out to be damaged."""
+        n_images = self.particles.n_images
+        run, particles, self.images = leave_out_damaged(
+            self.run_spec, self.particles, self.images, self.outdir, self.devices
+        )
+        self.run_spec = run
+        if particles.n_images < n_images:
+            self._assemble(run, particles)
 
     def _open_images(self) -> RunImages:
         """The images of the run, with room beside them for the work on them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.interfaces import Posterior, WarmStarting
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.image_state import contrast_sign
+from tomodrgn.core.particles.selection import leave_out
 from tomodrgn.core.pipeline.linear import train_linear
 from tomodrgn.core.pipeline.parts import build_model
 from tomodrgn.core.pipeline.prepare import DEFAULT_CACHE
@@ -23,8 +25,6 @@ from tomodrgn.core.training.checkpoint import load_checkpoint
 from tomodrgn.core.training.warm_start import Teacher, fit_decoder, fit_encoder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -159,7 +159,8 @@ class WarmStart:
                 f"{directory}: its images have box, pixel size and contrast {found}, those of this "
                 f"run {wanted}; fit the linear model with the same data options"
             )
-        match_particles(known.particles, self.particles)
+        listed = known.spec["dataset"]["leave_out_imgs"]  # damaged, as this run will find too
+        match_particles(known.particles, leave_out(self.particles, listed and Path(listed)))
         self._warn_of_seen_tilts(known)
         return known
 

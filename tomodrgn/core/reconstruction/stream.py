@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from tomodrgn.core.crossing import send, send_rows
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc, shift_phases
 from tomodrgn.core.fourier.grids import grid_shape
+from tomodrgn.core.gray_levels.damage import SOUND, damage_lines
+from tomodrgn.core.gray_levels.reader import LookedAt, look_at
 from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.reconstruction.insertion import FourierSums, empty_sums
 from tomodrgn.core.reconstruction.maps import add_images
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.reconstruction.weights import Attenuation
     from tomodrgn.core.specs.dataset import PreparationSpec
+
+logger = logging.getLogger(__name__)
 
 BLOCK_BYTES: Final = 16 * 2**20
 """Pixels read at once; the next block is read while one is inserted."""
@@ -68,7 +73,8 @@ def sum_images(
         block_bytes: pixels read at once.
 
     Raises:
-        DataError: pixels are not finite, or all of them are 0.
+        DataError: pixels are not finite and the reader does not leave such images out, or nothing
+            is left but zeros.
     """
     box = particles.box_size_px
     sums = empty_sums(n_volumes, box, like=torch.empty(0, device=device))
@@ -83,12 +89,16 @@ def sum_images(
         device,
         n_workers,
     )
-    done = 0
+    done, damage = 0, np.zeros(particles.n_images, dtype=np.uint8)
     with _sharing(n_workers) as share:
-        for rows, pixels in _blocks(reader, particles, block_bytes):
-            share(partial(insertion.insert_share, rows=rows, pixels=pixels))
+        for rows, seen in _blocks(reader, particles, block_bytes):
+            sound = np.flatnonzero(seen.damage == SOUND)
+            share(partial(insertion.insert_share, rows=rows[sound], pixels=seen.images[sound]))
+            damage[rows] = seen.damage
             done += len(rows)
             progress(done, particles.n_images)
+    for line in damage_lines(damage, np.arange(particles.n_images), particles):
+        logger.warning("left out %s", line)
     if not (sums.real.any() or sums.imag.any()):
         raise DataError(f"{particles.source}: all images are empty; check the image stacks")
     return sums
@@ -171,22 +181,22 @@ def _sharing(n_workers: int) -> Iterator[Callable[[Callable[[int], None]], None]
 
 def _blocks(
     reader: Reader, particles: ParticleSet, block_bytes: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+) -> Iterator[tuple[NDArray[np.int64], LookedAt]]:
     """Rows of images and their pixels, in the order of the input; the next are read ahead."""
     order = np.argsort(particles.source_image, kind="stable")
     n_images = max(1, block_bytes // (4 * particles.box_size_px**2))
     blocks = np.split(order, np.arange(n_images, len(order), n_images))
 
-    def load(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return reader.load_images(particles.source_image[rows])
+    def load(rows: NDArray[np.int64]) -> LookedAt:
+        return look_at(reader, particles.source_image[rows])
 
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
         coming = pool.submit(load, blocks[0])
         for rows, following in zip_longest(blocks, blocks[1:]):
-            pixels = coming.result()
+            seen = coming.result()
             if following is not None:
                 coming = pool.submit(load, following)
-            yield rows, pixels
+            yield rows, seen
 
 
 def _centred(

@@ -35,6 +35,9 @@ class DatasetSpec(Spec):
     """Keep this many particles."""
     dose_override: PositiveFloat | None = None
     """Dose per tilt image in e/A^2, counted in row order, instead of the dose of the input."""
+    leave_out_imgs: Path | None = None
+    """File of image indices to leave out at last (rows of the input STAR, 0-based; .pkl, .npy or
+    .txt); a run lists the damaged images here that it found."""
     fraction_train: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Fraction of the tilt images of each particle to train on; the others are held out."""
 
@@ -53,6 +56,10 @@ class PreparationSpec(Spec):
     """Radius at which the window reaches zero, as a fraction of the half box."""
     l_extent: Annotated[float, Field(gt=0, le=0.5)] = 0.5
     """Largest frequency used, in cycles/px; 0.5 is Nyquist."""
+    normalize: Literal["auto", "on", "off"] = "auto"
+    """Bring the background of images, outside a circle around the particle, to level 0 and
+    deviation 1: where it was not yet (auto), always (on), or use images as they are, damaged ones
+    too (off)."""
 
     @model_validator(mode="after")
     def _window_falls_outwards(self) -> Self:

@@ -1,0 +1,42 @@
+"""What the gray levels of the images of a cache were like when it was built."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.cache.downsampled import DownsampledReader
+from tomodrgn.core.cache.layout import GrayLevelsFound
+from tomodrgn.core.gray_levels.reader import NormalizingReader
+
+if TYPE_CHECKING:
+    from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.cache.power import BlockPower
+    from tomodrgn.core.gray_levels.standard import Standard
+    from tomodrgn.core.interfaces import Reader
+
+logger = logging.getLogger(__name__)
+
+
+def describe_gray_levels(job: BuildJob, power: BlockPower) -> GrayLevelsFound | None:
+    """What a finished build found; None where it did not look."""
+    standard = standard_of(job.reader)
+    if standard is None:
+        return None
+    damage = np.zeros(job.header.n_images, dtype=np.uint8)
+    damage[list(power.damaged)] = list(power.damaged.values())
+    return GrayLevelsFound(
+        normalizes=standard.normalizes,
+        reasons=standard.reasons,
+        n_healed=power.n_healed,
+        damage=damage,
+    )
+
+
+def standard_of(reader: Reader) -> Standard | None:
+    """How a reader judges images; None where it does not look at them."""
+    while isinstance(reader, DownsampledReader):
+        reader = reader.reader
+    return reader.standard if isinstance(reader, NormalizingReader) else None
