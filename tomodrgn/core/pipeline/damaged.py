@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.gray_levels.damage import REASONS, SOUND, damage_lines
 from tomodrgn.core.particles.selection import take_images
 
@@ -72,11 +73,14 @@ def leave_out_damaged(
     damage = images.damage
     is_sound = damage == SOUND
     path = outdir / LIST
+    earlier = run.dataset.leave_out_imgs
     if is_sound.all():
-        devices.on_main(lambda: path.unlink(missing_ok=True))  # of an earlier run
+        if earlier is None:
+            devices.on_main(lambda: path.unlink(missing_ok=True))  # of another run
         return run, particles, images
     sound, images_left = sound_images(particles, images)
-    devices.on_main(lambda: write_text_atomic(path, _listed(damage, particles)))
+    before = "" if earlier is None else _rows_of(earlier)
+    devices.on_main(lambda: write_text_atomic(path, before + _listed(damage, particles)))
     dataset = run.dataset.model_copy(update={"leave_out_imgs": path})
     logger.warning("%d damaged images are left out; they are listed in %s", (~is_sound).sum(), path)
     return run.model_copy(update={"dataset": dataset}), sound, images_left
@@ -95,6 +99,11 @@ def sound_images(particles: ParticleSet, images: RunImages) -> tuple[ParticleSet
         sound = take_images(sound, kept, f"damaged: {reason}")
     kept = damage == SOUND
     return sound, replace(images, cache_rows=images.cache_rows[kept], damage=damage[kept])
+
+
+def _rows_of(path: Path) -> str:
+    """Lines of a list of images that were left out before."""
+    return "".join(f"{row}  # in {path}\n" for row in read_index_file(path).tolist())
 
 
 def _listed(damage: NDArray[np.uint8], particles: ParticleSet) -> str:

@@ -20,7 +20,7 @@ from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.checkups import Checkups
-from tomodrgn.core.pipeline.damaged import leave_out_damaged
+from tomodrgn.core.pipeline.damaged import LIST, leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.memory import training_work
@@ -102,7 +102,7 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         with devices.agreement():
             start = find_start(run, outdir)
             training = _Training(run, registry, outdir, devices, is_new=start is None)
-            if start is not None:
+            if start is not None and not (start.path.parent / LIST).exists():
                 require_same_particles(start, training.facts, training.particles.source)
         devices.on_main(lambda: make_folder(outdir))
         devices.on_main(begin_log)
@@ -136,6 +136,7 @@ class _Training:
         self.registry = registry
         self.is_new = is_new
         self.reader, particles = read_particles(run, registry)
+        self._asked = run
         self._assemble(run, particles)
 
     def _assemble(self, run: RunSpecBase, particles: ParticleSet) -> None:
@@ -174,6 +175,9 @@ class _Training:
         """Train, write the final results; the signal that stopped the run, if one did."""
         self.images = self._open_images()
         self._leave_out_damaged()
+        if saved is not None:
+            with self.devices.agreement():
+                require_same_particles(saved, self.facts, self.particles.source)
         training = self.run_spec.training
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
@@ -213,12 +217,10 @@ class _Training:
 
     def _leave_out_damaged(self) -> None:
         """Go on without images that turned out to be damaged."""
-        n_images = self.particles.n_images
         run, particles, self.images = leave_out_damaged(
-            self.run_spec, self.particles, self.images, self.outdir, self.devices
+            self._asked, self.particles, self.images, self.outdir, self.devices
         )
-        self.run_spec = run
-        if particles.n_images < n_images:
+        if run is not self._asked:
             self._assemble(run, particles)
 
     def _open_images(self) -> RunImages:
