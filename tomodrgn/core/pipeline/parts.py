@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc
 from tomodrgn.core.interfaces import (
     DecoderContext,
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
+
+
+def require_sound(run: RunSpecBase) -> None:
+    """Refuse combinations that no single section can see.
+
+    Raises:
+        SpecError: an encoder has no latents, or latents have no encoder.
+    """
+    sections: Any = run
+    if sections.encoder is not None and run.latent.dim is None:
+        raise SpecError("latent.dim: a model with an encoder needs --zdim, for example --zdim 8")
+    if sections.encoder is None and run.latent.dim is not None:
+        raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
 
 
 def run_disc(run: RunSpecBase, box_size_px: int) -> HalfPlaneDisc:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tomodrgn.core.errors import RunError, SpecError
+from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import make_folder, writing
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
@@ -27,6 +27,7 @@ from tomodrgn.core.pipeline.memory import training_work
 from tomodrgn.core.pipeline.parts import (
     build_model,
     build_weightings,
+    require_sound,
     run_disc,
     say_tilt_counts,
     settle_encoder,
@@ -93,7 +94,7 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         OutputError: the directory cannot be written.
         SystemExit: a signal stopped the run; its state is saved.
     """
-    _require_sound(run)
+    require_sound(run)
     devices = Devices(run.devices)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
@@ -109,15 +110,6 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         stopped_by = training.run(start)
     if stopped_by is not None:
         raise SystemExit(128 + stopped_by if devices.is_main else 0)
-
-
-def _require_sound(run: RunSpecBase) -> None:
-    """Refuse combinations that no single section can see."""
-    sections: Any = run
-    if sections.encoder is not None and run.latent.dim is None:
-        raise SpecError("latent.dim: a model with an encoder needs --zdim, for example --zdim 8")
-    if sections.encoder is None and run.latent.dim is not None:
-        raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
 
 
 class _Training:
