@@ -166,10 +166,7 @@ class _Training:
     def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
         self.images = self._open_images()
-        self._leave_out_damaged()
-        if saved is not None:
-            with self.devices.agreement():
-                require_same_particles(saved, self.facts, self.particles.source)
+        self._leave_out_damaged(saved)
         training = self.run_spec.training
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
@@ -207,13 +204,16 @@ class _Training:
         self._finish(stepper, time.perf_counter() - began, start)
         return None
 
-    def _leave_out_damaged(self) -> None:
-        """Go on without images that turned out to be damaged."""
+    def _leave_out_damaged(self, saved: SavedState | None) -> None:
+        """Go on without images that turned out to be damaged, as a saved state did."""
         run, particles, self.images = leave_out_damaged(
             self._asked, self.particles, self.images, self.outdir, self.devices
         )
         if run is not self._asked:
             self._assemble(run, particles)
+        if saved is not None:
+            with self.devices.agreement():
+                require_same_particles(saved, self.facts, self.particles.source)
 
     def _open_images(self) -> RunImages:
         """The images of the run, with room beside them for the work on them."""
