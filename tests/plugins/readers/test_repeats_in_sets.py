@@ -96,6 +96,9 @@ def test_tomograms_of_one_name_with_other_tilt_series_are_two(tmp_path: Path) ->
     assert "rows 1 and 3 are two tomograms of one name" in message
     assert "rlnTomoTiltSeriesStarFile 'TS_1.star' and 'b/TS_1.star'" in message
     assert "rename" in message
+    reader = reader_of(tmp_path / "run_it007.star", needs_images=False)
+    with pytest.raises(DataError, match="two tomograms of one name"):
+        reader.write_selection(np.arange(3), tmp_path / "out.star")
 
 
 def test_equal_rows_of_tomograms_with_other_tilt_images_are_no_copies(tmp_path: Path) -> None:

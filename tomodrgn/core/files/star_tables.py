@@ -54,6 +54,16 @@ def the_one_table(
     return first
 
 
+def table_with(star: StarFile, column: str, what: str) -> StarBlock:
+    """The table that has a column, as :func:`the_one_table` chooses it.
+
+    Raises:
+        DataError: there is none, or there are two that differ.
+    """
+    fitting = [block for block in star.tables if column in block.columns]
+    return the_one_table(star, fitting or [star.table_with(column)], what)
+
+
 def _are_alike(star: StarFile, one: StarBlock, other: StarBlock) -> bool:
     if set(one.columns) != set(other.columns):
         return False

@@ -115,8 +115,9 @@ def build_reader(
 def downsample_series(source: ParticlesSource, star: StarFile) -> list[Path]:
     """One row per image: one stack, or several, in the order of the rows."""
     spec, out = source.spec, source.spec.out.with_suffix(".star")
-    block = star.table_with(IMAGE)
-    n_images = len(star.read(block, [IMAGE]))
+    n_images = source.particles.rows_read
+    tables = [block for block in star.tables if IMAGE in block.columns]
+    block = next(block for block in tables if len(star.read(block, [IMAGE])) == n_images)
     rows = chunks(n_images, spec.chunk)
     stacks = stack_names(out.stem, len(rows))
     has_optics = any(_OPTICS in table.columns for table in star.tables)

@@ -16,6 +16,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import list_names, read_star
+from tomodrgn.core.files.star_tables import table_with
 from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series import (
     VolumeSeries,
@@ -58,7 +59,7 @@ class MVolumeseries(VolumeSeries):
                 f"found {list_names([name for block in star.tables for name in block.columns])}"
             )
         known = [*place, *(turned or ()), TOMOGRAM, TOMOGRAM_HASH, HALF_SET]
-        table = star.read(star.table_with(place[0]), known)
+        table = star.read(table_with(star, place[0], "particles"), known)
         if table.empty:
             raise DataError(f"{path}: has no rows, so there are no particles; export it again")
         pixel_size_a = self._spec.pixel_size_a or 1.0
@@ -78,7 +79,7 @@ class MVolumeseries(VolumeSeries):
     def _selectable(self) -> SelectableTable:
         star = read_star(self._spec.path)
         place, *_ = first_sample(star, COORDINATES) or COORDINATES
-        block = star.table_with(place)
+        block = table_with(star, place, "particles")
         table = star.read(block, [place, TOMOGRAM, TOMOGRAM_HASH])
         return selectable_table(star, block, _tomograms(table), None)
 

@@ -112,6 +112,8 @@ def repeat_error(
     shown_first = [name for name in same if name in block.columns]
     ordered = dict.fromkeys([*shown_first, *block.columns])
     differing = [c for c in ordered if later[c].iloc[first] != earlier[c].iloc[first]]
+    if kinds[first] == "namesakes":
+        differing = [c for c in differing if c in same]
     values = f"({_values(later.iloc[first], earlier.iloc[first], differing, kinds[first])})"
     many = f"({n_such} such row{'s' * (n_such > 1)})"
     said = {

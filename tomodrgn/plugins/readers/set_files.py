@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.named_files import SearchOrder
 from tomodrgn.core.files.star import read_star
-from tomodrgn.core.files.star_tables import the_one_table
+from tomodrgn.core.files.star_tables import table_with, the_one_table
 from tomodrgn.plugins.readers import set_columns as columns
 
 if TYPE_CHECKING:
@@ -185,11 +185,11 @@ def tomograms_table(star: StarFile) -> StarBlock:
     Raises:
         DataError: there is none, or there are two that differ.
     """
-    fitting = [block for block in star.tables if columns.TOMOGRAM in block.columns]
-    named = [block for block in fitting if block.name == _TOMOGRAMS]
-    if not fitting:
-        return star.table_with(columns.TOMOGRAM)
-    return the_one_table(star, named or fitting, "tomograms")
+    for block in star.tables:
+        if block.name == _TOMOGRAMS and columns.TOMOGRAM in block.columns:
+            named = [other for other in star.tables if other.name == _TOMOGRAMS]
+            return the_one_table(star, named, "tomograms")
+    return table_with(star, columns.TOMOGRAM, "tomograms")
 
 
 def frames_of_tomogram(

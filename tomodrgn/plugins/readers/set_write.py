@@ -27,6 +27,7 @@ from tomodrgn.core.files.star_selection import (
 )
 from tomodrgn.core.interfaces import SourceRows
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers import tomograms
 from tomodrgn.plugins.readers.frame_stacks import find_stacks
 from tomodrgn.plugins.readers.set_files import (
     FileFinder,
@@ -109,6 +110,11 @@ class SelectableSet:
     def _table(self) -> pd.DataFrame:
         table = self._lines.star.read(self._lines.block, _KNOWN)
         refuse_repeats(self._lines.star, table)
+        star = self._files.tomograms
+        if star is not None:
+            known = star.read(tomograms_table(star), [columns.TOMOGRAM])[columns.TOMOGRAM]
+            wanted = table[columns.TOMOGRAM].unique().tolist()
+            tomograms.refuse_repeats(known.to_numpy(dtype=object), wanted, star)
         return table
 
     @cached_property

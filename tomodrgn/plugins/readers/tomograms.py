@@ -121,7 +121,7 @@ def is_warp_name(tomogram: str) -> bool:
 def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDArray[np.int64]:
     """The row of each tomogram asked for."""
     known = table[columns.TOMOGRAM]
-    _refuse_repeats(known.to_numpy(dtype=object), names, star)
+    refuse_repeats(known.to_numpy(dtype=object), names, star)
     row_of = dict(zip(known, range(len(known)), strict=True))
     missing = [name for name in names if name not in row_of]
     if missing:
@@ -133,8 +133,17 @@ def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDA
     return np.array([row_of[name] for name in names], dtype=np.int64)
 
 
-def _refuse_repeats(known: NDArray[np.object_], names: Sequence[str], star: StarFile) -> None:
-    """Refuse rows of tomograms with the name of another; say whether they are copies."""
+def refuse_repeats(known: NDArray[np.object_], names: Sequence[str], star: StarFile) -> None:
+    """Refuse rows of tomograms with the name of another; say whether they are copies.
+
+    Args:
+        known: (rows,) names of tomograms.
+        names: those that matter.
+        star: the tomograms file.
+
+    Raises:
+        DataError: one that matters is there twice.
+    """
     repeats = find_repeats(known)
     is_wanted = np.isin(known[repeats.later], np.array(names, dtype=object))
     if not is_wanted.any():

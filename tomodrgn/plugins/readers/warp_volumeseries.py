@@ -13,6 +13,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import list_names, numeric_column, read_star
+from tomodrgn.core.files.star_tables import table_with
 from tomodrgn.plugins.readers import optics_groups
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.bounds import the_one_pixel_size_a
@@ -84,7 +85,7 @@ class WarpVolumeseries(VolumeSeries):
     @cached_property
     def _selectable(self) -> SelectableTable:
         star = read_star(self._spec.path)
-        block = star.table_with(columns.COORDINATES[-1])
+        block = table_with(star, columns.COORDINATES[-1], "particles")
         table = star.read(block, [columns.TOMOGRAM, columns.COORDINATES[-1]])
         return selectable_table(star, block, _tomograms(table), None)
 
@@ -92,7 +93,7 @@ class WarpVolumeseries(VolumeSeries):
 def _read_rows(path: Path) -> pd.DataFrame:
     """The known columns of all rows, as text."""
     star = read_star(path)
-    block = star.table_with(columns.COORDINATES[-1])
+    block = table_with(star, columns.COORDINATES[-1], "particles")
     missing = [name for name in columns.COORDINATES if name not in block.columns]
     if missing:
         raise DataError(
