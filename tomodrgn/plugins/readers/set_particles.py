@@ -143,21 +143,19 @@ def describe_particles(
     """
     path = files.particles.path
     optics = read_optics(files.particles, table)
-    unit_a = _unit_of_coordinates_a(table, optics, tomograms, tomogram_of)
-    if spec.coordinate_pixel_size_a is not None:
-        unit_a = np.full(len(table), spec.coordinate_pixel_size_a)
+    unit_a = (
+        _unit_of_coordinates_a(table, optics, tomograms, tomogram_of)
+        if spec.coordinate_pixel_size_a is None
+        else np.full(len(table), spec.coordinate_pixel_size_a)
+    )
+    is_wanted = needs_images and columns.STACK in table and not optics.are_volumes
     image_a = spec.pixel_size_a or optics.pixel_size_a
-    has_stacks = columns.STACK in table and not optics.are_volumes
-    if image_a is None and not (has_stacks and needs_images) and np.isfinite(unit_a).all():
-        image_a = float(unit_a[0])  # there are no images whose pixels it could be
-    if image_a is None and (has_stacks or not needs_images):
-        raise DataError(
-            f"{path}: states no pixel size ({columns.IMAGE_PIXEL_SIZE} or "
-            f"{columns.SERIES_PIXEL_SIZE} in data_optics); give it with --Apix"
-        )
-    image_a = np.nan if image_a is None else image_a  # the want of images is told by others
+    if image_a is None:
+        has_none = needs_images and not is_wanted
+        image_a = _unstated_pixel_size_a(unit_a, path, is_wanted=is_wanted, has_none=has_none)
     origin_a = _origins_a(table, path, image_a)
     priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
+    size_a = None if tomograms is None else tomograms.size_a[tomogram_of]
     return SetParticles(
         source=files.path,
         path=path,
@@ -169,13 +167,28 @@ def describe_particles(
         orientation=_orientations(table, path),
         extraction=None if priors_deg is None else matrices_from_euler(priors_deg),
         origin_a=origin_a,
-        places=place_particles(
-            table,
-            path,
-            origin_a,
-            size_a=None if tomograms is None else tomograms.size_a[tomogram_of],
-            unit_a=unit_a,
-        ),
+        places=place_particles(table, path, origin_a, size_a=size_a, unit_a=unit_a),
+    )
+
+
+def _unstated_pixel_size_a(
+    unit_a: NDArray[np.float64], path: Path, *, is_wanted: bool, has_none: bool
+) -> float:
+    """Pixel size of images where the file states none; NaN where there are no images either.
+
+    Args:
+        unit_a: (B,) angstrom per pixel of coordinates.
+        path: the file, for the error.
+        is_wanted: whether there are images, and they are wanted.
+        has_none: whether images are wanted, and there are none.
+    """
+    if not is_wanted and np.isfinite(unit_a).all():
+        return float(unit_a[0])  # there are no images whose pixels it could be
+    if has_none:
+        return np.nan  # the want of images is told by others
+    raise DataError(
+        f"{path}: states no pixel size ({columns.IMAGE_PIXEL_SIZE} or "
+        f"{columns.SERIES_PIXEL_SIZE} in data_optics); give it with --Apix"
     )
 
 
