@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import mrcfile
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.integration.bad_input.conftest import BASICS, DECODER, NETWORKS
+from tomodrgn.core.cli.main import cli
 from tomodrgn.plugins.readers.warp_columns import CTF
 
 if TYPE_CHECKING:
@@ -168,6 +170,21 @@ def test_no_rows(data: DataSet, refuse_training: Refuse) -> None:
 def test_identical_rows(data: DataSet, refuse_training: Refuse) -> None:
     data.star.write_text(data.star.read_text() + data.rows()[0] + "\n")
     assert "row 13 is a copy of row 1, equal in all columns (1 such row)" in refuse_training()
+
+
+def test_one_tilt_image_of_each_particle(data: DataSet, refuse: Refuse, tmp_path: Path) -> None:
+    rows = {row.split()[-1]: row for row in data.rows()}  # the last one of each particle
+    for row in set(data.rows()) - set(rows.values()):
+        data.star.write_text(data.star.read_text().replace(f"{row}\n", ""))
+    for command in (["train_linear"], ["classify", "-K", 2], ["train_nn", *DECODER, *BASICS]):
+        message = refuse(command[0], data.star, "-o", tmp_path / "run", *command[1:])
+        assert "every particle has one tilt image" in message
+        assert "look at the column that names the particle (rlnGroupName" in message
+    words = ["check", str(data.star), "-o", str(tmp_path / "check"), "--no-tests"]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 1
+    assert "WRONG" in result.output
+    assert "every particle has one tilt image" in result.output
 
 
 def test_row_with_too_few_values(data: DataSet, refuse_training: Refuse) -> None:

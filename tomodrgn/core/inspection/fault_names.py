@@ -9,7 +9,7 @@ FaultId = Literal[
     "hand", "defocus_hand", "shift_sign", "shift_units", "shifts_applied", "premultiplied",
     "ctf_sign", "phase_shift", "pixel_size", "dose_weighted", "dose_order", "tilt_scale",
     "duplicated", "pixels", "doses", "ctf", "shifts", "images", "tomograms", "half_sets",
-    "few_tilts",
+    "few_tilts", "one_tilt_each",
 ]  # fmt: skip
 
 FAULT_NAMES: Final[dict[FaultId, str]] = {
@@ -40,4 +40,5 @@ FAULT_NAMES: Final[dict[FaultId, str]] = {
     "tomograms": "tomograms",
     "half_sets": "half sets",
     "few_tilts": "few tilts",
+    "one_tilt_each": "one tilt image of each particle",
 }

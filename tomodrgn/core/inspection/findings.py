@@ -9,7 +9,12 @@ import numpy as np
 
 from tomodrgn.core.inspection.fault_names import FAULT_NAMES
 from tomodrgn.core.particles.half_sets import half_set_faults
-from tomodrgn.core.particles.tilt_counts import describe_fewest
+from tomodrgn.core.particles.tilt_counts import (
+    NAMES_OF_PARTICLES,
+    ONE_TILT_EACH,
+    describe_fewest,
+    have_one_tilt_each,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +78,8 @@ def pixel_findings(pixels: PixelFacts) -> Iterator[Finding]:
             "duplicated",
             f"{len(pixels.repeated)} of {pixels.n_images} images looked at are equal to another "
             f"in every pixel, such as those of rows {first + 1} and {second + 1}",
-            "remove the copies: particles that occur twice make half maps agree in their noise",
+            "find out which rows these images belong to, and list each image once: particles that "
+            "occur twice make half maps agree in their noise",
         )
     for name, rows in (("not finite", pixels.not_finite), ("constant", pixels.constant)):
         if rows:
@@ -94,7 +100,8 @@ def _duplicates(particles: ParticleSet) -> Iterator[Finding]:
             "duplicated",
             f"{len(pairs)} particles have the poses, shifts and defocus of another in the same "
             f"tomogram: {_named(particles, pairs)}",
-            "remove the copies, for example with filter_star --ind",
+            "list a particle once (filter_star --ind keeps those that you name); where two "
+            "sessions of equal names were joined, rename the tomograms of one",
         )
         return
     pairs = _same_places(particles)
@@ -104,7 +111,8 @@ def _duplicates(particles: ParticleSet) -> Iterator[Finding]:
             "duplicated",
             f"{len(pairs)} particles lie within half a pixel of another: "
             f"{_named(particles, pairs)}",
-            "remove one of each pair if they are one particle picked twice",
+            "list a particle that was picked twice once; after symmetry expansion, give the file "
+            "before it; where sessions of equal names were joined, rename the tomograms of one",
         )
 
 
@@ -197,7 +205,9 @@ def _tilts(particles: ParticleSet) -> Iterator[Finding]:
 
 
 def _few_tilts(particles: ParticleSet) -> Iterator[Finding]:
-    """Particles with less than half of the tilt images that others have."""
+    """Particles with one tilt image each, or less than half of those that others have."""
+    if have_one_tilt_each(particles):
+        yield Finding("fault", "one_tilt_each", ONE_TILT_EACH, NAMES_OF_PARTICLES)
     needed = int(particles.counts.max()) // 2
     if particles.counts.min() < needed:
         yield Finding(

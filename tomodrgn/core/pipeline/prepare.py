@@ -16,6 +16,7 @@ from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.downsampling import downsample_particles
 from tomodrgn.core.particles.image_state import declare_state, describe_state
 from tomodrgn.core.particles.selection import select
+from tomodrgn.core.particles.tilt_counts import require_tilts
 from tomodrgn.core.pipeline.damaged import tell_gray_levels
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.memory import announce
@@ -54,10 +55,12 @@ def read_particles(run: RunSpecBase, registry: Registry) -> tuple[Reader, Partic
     """The reader of a run and the particles that it uses, both with images of the box of the run.
 
     Raises:
-        DataError: the input has no tilt images, nothing of it is selected, or its images are
-            smaller than they are to be.
+        DataError: the input has no tilt images or one of each particle, nothing of it is
+            selected, or its images are smaller than they are to be.
     """
-    return select_particles(run, *read_input(run, registry))
+    reader, particles = read_input(run, registry)
+    require_tilts(particles)
+    return select_particles(run, reader, particles)
 
 
 def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSet]:

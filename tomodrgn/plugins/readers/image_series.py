@@ -31,14 +31,11 @@ from tomodrgn.plugins.readers.image_stacks import (
     describe_file,
     locate_images,
 )
+from tomodrgn.plugins.readers.namesakes import refuse_namesakes, say_equal_exposures
 from tomodrgn.plugins.readers.repeats import find_repeats, repeat_error
 from tomodrgn.plugins.readers.row_names import name_rows
 from tomodrgn.plugins.readers.set_columns import FILAMENT
-from tomodrgn.plugins.readers.star_write import (
-    SelectableTable,
-    rank_of_pairs,
-    selectable_table,
-)
+from tomodrgn.plugins.readers.star_write import SelectableTable, selectable_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,12 +81,12 @@ class ImageSeries:
         names = table[columns.IMAGE].to_numpy(dtype=object)
         images, is_dark, optics_of_set = self._read_numbers(table, groups, names)
         named = self._name_rows(table)
-        tomogram, particle = named.tomogram, named.particle
+        tomogram, particle, rank = named.tomogram, named.particle, named.rank
         table = table.drop(columns=list(columns.NUMBERS), errors="ignore")  # to free their memory
         check_images(images, path, tomogram, ~is_dark)
         check_shifts(images.shift_px, optics_of_set[0].box_size_px, path, names)
-        rank = rank_of_pairs(tomogram, particle)
         rows = _pack(rank, images, names, ~is_dark)
+        say_equal_exposures(named, images, rows, path)
         source_particle, first, counts = np.unique(
             rank[rows], return_index=True, return_counts=True
         )
@@ -145,7 +142,7 @@ class ImageSeries:
         block = columns.image_series_table(star, self.particle_column)
         known = (columns.IMAGE, columns.TOMOGRAM, self.particle_column, *columns.EXPOSURE)
         named = self._name_rows(star.read(block, known, numbers=columns.EXPOSURE))
-        return selectable_table(star, block, named.tomogram, named.particle)
+        return selectable_table(star, block, named.tomogram, named.rank)
 
     def _read_numbers(
         self, table: pd.DataFrame, groups: pd.DataFrame | None, names: NDArray[np.object_]
@@ -190,7 +187,9 @@ class ImageSeries:
 
     def _name_rows(self, table: pd.DataFrame) -> RowNames:
         """Tomogram and particle name of each row."""
-        return name_rows(table, self.particle_column, self._spec.path)
+        named = name_rows(table, self.particle_column, self._spec.path)
+        refuse_namesakes(named, table, self.particle_column, self._spec.path)
+        return named
 
     def _half_sets(
         self, table: pd.DataFrame, rows: NDArray[np.int64], first: NDArray[np.int64]
@@ -248,6 +247,9 @@ def _pack(
     keeps: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Kept rows by particle, then ascending dose; tilt and image name decide between equals."""
-    name_rank, _ = pd.factorize(names, sort=True)
-    order = np.lexsort((name_rank, images.tilt_deg, images.dose_e_per_a2, rank))
+    keys = (images.tilt_deg, images.dose_e_per_a2, rank)
+    order = np.lexsort(keys)
+    if np.all([np.diff(key[order]) == 0 for key in keys], axis=0).any():
+        name_rank, _ = pd.factorize(names, sort=True)
+        order = np.lexsort((name_rank, *keys))
     return order[keeps[order]].astype(np.int64)

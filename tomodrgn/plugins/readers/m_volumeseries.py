@@ -81,7 +81,7 @@ class MVolumeseries(VolumeSeries):
         place, *_ = first_sample(star, COORDINATES) or COORDINATES
         block = table_with(star, place, "particles")
         table = star.read(block, [place, TOMOGRAM, TOMOGRAM_HASH])
-        return selectable_table(star, block, _tomograms(table), None)
+        return selectable_table(star, block, _tomograms(table))
 
 
 def first_sample(star: StarFile, names: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -14,12 +14,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.row_codes import (
+    combined_codes,
+    exposure_codes,
+    has_doses,
+    n_pairs,
+    stack_codes,
+)
 from tomodrgn.plugins.readers.tilt_names import (
     group_by,
     name_before_number,
@@ -35,15 +42,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOST_NUMBERS: Final = 6  # in the name of a tilt image
-_LARGEST_CODE: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class RowNames:
-    """(rows,) names of the tomogram and the particle of each row; the pair is the particle."""
+    """The particle of each row.
+
+    Attributes:
+        tomogram: (rows,) names.
+        particle: (rows,) names, which tell particles apart together with the tomogram.
+        rank: (rows,) rank of first appearance of the pair.
+    """
 
     tomogram: NDArray[np.object_]
     particle: NDArray[np.object_]
+    rank: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +90,27 @@ def name_rows(table: pd.DataFrame, particle_column: str, path: Path) -> RowNames
     """
     particle = table[particle_column].to_numpy(dtype=object)
     if columns.TOMOGRAM not in table:
-        return RowNames(np.full(len(table), "", dtype=object), particle)
+        of_particle, _ = pd.factorize(particle)
+        nameless = np.full(len(table), "", dtype=object)
+        return RowNames(nameless, particle, of_particle.astype(np.int64))
     micrograph = table[columns.TOMOGRAM].to_numpy(dtype=object)
     rows = _encode(micrograph, particle)
     if len(rows.first_of_pair) == len(rows.particles):  # nothing to split
-        return RowNames(micrograph, particle)
-    exposure = _codes(*(_numbers(table, name) for name in columns.EXPOSURE if name in table))
+        return RowNames(micrograph, particle, rows.particle)
+    exposure = exposure_codes(table)
     is_tilt_image = _names_tilt_image(rows, exposure, table)
     chosen = is_tilt_image[rows.particle]
     if not chosen.any():
         _say_tomograms(rows, path)
-        return RowNames(micrograph, particle)
-    doses = [_numbers(table, name) for name in columns.DOSES if name in table]
-    has_doses = any(dose.min() < dose.max() for dose in doses)
-    part = _parts(rows, exposure, chosen) if has_doses else rows.particle
+        return RowNames(micrograph, particle, rows.pair)
+    part = _parts(rows, exposure, chosen) if has_doses(table) else rows.particle
     tomogram = micrograph.copy()
     tomogram[chosen] = _tomograms(rows, part, chosen)
     _say_tilt_images(rows, part, tomogram, is_tilt_image, path)
-    return RowNames(tomogram, particle)
+    if chosen.all():
+        return RowNames(tomogram, particle, part)
+    rank, _ = pd.factorize(np.where(chosen, part, rows.pair + part.max() + 1))
+    return RowNames(tomogram, particle, rank.astype(np.int64))
 
 
 def _encode(micrograph: NDArray[np.object_], particle: NDArray[np.object_]) -> _Rows:
@@ -141,11 +157,10 @@ def _units(rows: _Rows, table: pd.DataFrame) -> NDArray[np.int64]:
 
     Sessions of equal names lie in other stacks. Stacks of one image each tell nothing.
     """
-    names = table[columns.IMAGE].to_numpy(dtype=object)
-    stack, _ = pd.factorize(np.array([name.partition("@")[2] for name in names], dtype=object))
-    of_stack = _codes(stack, rows.particle)
+    stack, _ = stack_codes(table[columns.IMAGE].to_numpy(dtype=object))
+    of_stack = combined_codes(stack, rows.particle)
     is_single = of_stack.max() + 1 == len(of_stack)
-    return rows.pair if is_single else _codes(stack, rows.pair)
+    return rows.pair if is_single else combined_codes(stack, rows.pair)
 
 
 def _parts(
@@ -157,15 +172,15 @@ def _parts(
     that tells them apart is taken.
     """
     pair, particle, exposure = rows.pair[chosen], rows.particle[chosen], exposure[chosen]
-    n_places = _n_pairs(pair, exposure)
-    if _n_pairs(particle, exposure) == n_places:
+    n_places = n_pairs(pair, exposure)
+    if n_pairs(particle, exposure) == n_places:
         return rows.particle
     for n_numbers in range(_MOST_NUMBERS, 0, -1):
         keys = [without_numbers(name, n_numbers) for name in rows.micrographs.tolist()]
         key, found = pd.factorize(np.array(keys, dtype=object))
-        part = _codes(rows.particle, key[rows.micrograph])
+        part = combined_codes(rows.particle, key[rows.micrograph])
         is_fine = 2 * len(pd.unique(part[chosen])) > len(pd.unique(pair))
-        if len(found) > 1 and not is_fine and _n_pairs(part[chosen], exposure) == n_places:
+        if len(found) > 1 and not is_fine and n_pairs(part[chosen], exposure) == n_places:
             return part
     return rows.particle
 
@@ -200,29 +215,6 @@ def _tomograms(
         for label, particle in zip(label_of_part.tolist(), particle_names.tolist(), strict=True)
     ]
     return np.asarray(name_of_part[part[chosen]], dtype=object)
-
-
-def _codes(*values: NDArray[Any]) -> NDArray[np.int64]:
-    """(rows,) code from 0, by first appearance, of each combination of values."""
-    codes, n_codes = np.zeros(len(values[0]), dtype=np.int64), 1
-    for column in values:
-        own, distinct = pd.factorize(column, use_na_sentinel=False)
-        if n_codes * len(distinct) > _LARGEST_CODE:
-            codes, kept = pd.factorize(codes)
-            n_codes = len(kept)
-        codes = codes * len(distinct) + own
-        n_codes *= len(distinct)
-    return pd.factorize(codes)[0].astype(np.int64) if len(values) > 1 else codes
-
-
-def _n_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
-    """Distinct pairs of codes."""
-    return len(pd.unique(left * (int(right.max()) + 1) + right))
-
-
-def _numbers(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A column as numbers; readers refuse those that are none."""
-    return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
 
 
 def _say_tomograms(rows: _Rows, path: Path) -> None:

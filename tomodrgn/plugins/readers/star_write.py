@@ -63,7 +63,7 @@ def selectable_table(
     star: StarFile,
     block: StarBlock,
     tomogram: NDArray[np.object_],
-    particle: NDArray[np.object_] | None,
+    rank: NDArray[np.int64] | None = None,
 ) -> SelectableTable:
     """A table whose rows can be written.
 
@@ -71,22 +71,13 @@ def selectable_table(
         star: the file.
         block: the table.
         tomogram: (rows,) tomogram names.
-        particle: (rows,) particle names, unique in a tomogram; None where each row is a particle.
+        rank: (rows,) particle of each row, by first appearance; None where each row is one.
     """
-    rank = np.arange(len(tomogram)) if particle is None else rank_of_pairs(tomogram, particle)
-    _, first = np.unique(rank, return_index=True)
-    rows = SourceRows(particle=rank.astype(np.int64), tomogram=tomogram[first])
+    if rank is None:
+        rank = np.arange(len(tomogram), dtype=np.int64)
+    first = np.flatnonzero(~pd.Series(rank).duplicated().to_numpy())
+    rows = SourceRows(particle=rank, tomogram=tomogram[first])
     return SelectableTable(TableLines(star, block), rows)
-
-
-def rank_of_pairs(
-    tomogram: NDArray[np.object_], particle: NDArray[np.object_]
-) -> NDArray[np.int64]:
-    """(rows,) rank of first appearance of the pair of names of each row."""
-    of_tomogram, _ = pd.factorize(tomogram)
-    of_particle, names = pd.factorize(particle)
-    rank, _ = pd.factorize(of_tomogram.astype(np.int64) * len(names) + of_particle)
-    return rank.astype(np.int64)
 
 
 def used_optics(star: StarFile, block: StarBlock, keeps: NDArray[np.bool_]) -> list[RowSelection]:

@@ -87,7 +87,7 @@ class WarpVolumeseries(VolumeSeries):
         star = read_star(self._spec.path)
         block = table_with(star, columns.COORDINATES[-1], "particles")
         table = star.read(block, [columns.TOMOGRAM, columns.COORDINATES[-1]])
-        return selectable_table(star, block, _tomograms(table), None)
+        return selectable_table(star, block, _tomograms(table))
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
