@@ -80,6 +80,16 @@ def selectable_table(
     return SelectableTable(TableLines(star, block), rows)
 
 
+def rank_of_pairs(
+    tomogram: NDArray[np.object_], particle: NDArray[np.object_]
+) -> NDArray[np.int64]:
+    """(rows,) rank of first appearance of the pair of names of each row."""
+    of_tomogram, _ = pd.factorize(tomogram)
+    of_particle, names = pd.factorize(particle)
+    rank, _ = pd.factorize(of_tomogram.astype(np.int64) * len(names) + of_particle)
+    return rank.astype(np.int64)
+
+
 def used_optics(star: StarFile, block: StarBlock, keeps: NDArray[np.bool_]) -> list[RowSelection]:
     """The optics groups that the kept rows of a table use, where the file has such a table."""
     optics = optics_block(star, block)
