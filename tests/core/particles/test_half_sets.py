@@ -115,3 +115,10 @@ def test_half_sets_that_divide_a_filament_are_said(many: ParticleSet) -> None:
     assert "10 of 10 filaments (rlnHelicalTubeID) have particles in both half sets" in fault.text
     kept = replace(_with(many, 1, 1, 1, 1, 2, 2, 2, 2), filament=filament)
     assert half_set_faults(kept) == []
+
+
+def test_few_particles_in_one_half_set_are_no_news(many: ParticleSet) -> None:
+    rows, nothing = np.arange(5), np.zeros(0, np.int64)
+    five = _with(replace(many, counts=np.zeros(5, np.int64), **many.take_rows(rows, nothing)), 2)
+    assert half_set_faults(five) == []
+    assert set(_halve(five)) == {0, 1}

@@ -31,6 +31,8 @@ _LOPSIDED: Final = 0.4
 """Share of particles in the smaller half below which halves count as lopsided."""
 _LOPSIDED_Z: Final = 3.0
 """The same as a difference of both halves over its standard error if particles were drawn."""
+_FEWEST_TOLD: Final = 6
+"""Particles that all lie in one half set by chance with less than 5 %."""
 _MOST_VALUES: Final = 4
 
 
@@ -91,6 +93,8 @@ def half_set_faults(particles: ParticleSet) -> list[HalfSetFault]:
         )
         faults.append(HalfSetFault(text, "they are dealt out to both; correct the column"))
     fewer, more = sorted((n_first, n_second))
+    if not fewer and more < _FEWEST_TOLD:
+        return faults
     if not fewer:
         text = f"all {more} other particles are" if n_other else f"all {more} particles are"
         text += f" in half set {1 if n_first else 2} (rlnRandomSubset)"

@@ -168,7 +168,9 @@ def _halve(
     else:
         halves = halves_by_tilt(particles, seed)
     volume_index = 2 * classes.of_particle[particles.particle_of_image] + halves
-    way_out = "give --half-by tilt, or leave the class out with --labels-sel"
+    way_out = "give --half-by tilt"
+    if spec.labels is not None:
+        way_out += ", or leave the class out with --labels-sel"
     require_both_halves(volume_index, classes.names, way_out=way_out)
     return volume_index
 
