@@ -11,7 +11,7 @@ from tomodrgn.core.inspection.sample import Sample
 ALL = {alternative.name: alternative for alternative in alternatives()}
 INVOLUTIONS = (
     "images are in reverse order",
-    "neighbouring particles are exchanged",
+    "neighboring particles are exchanged",
     "whole stacks are in reverse order",
     "images are transposed",
     "images are mirrored along x",

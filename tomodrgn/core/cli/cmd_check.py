@@ -32,7 +32,7 @@ def check(ctx: click.Context, layers: tuple[Layer, ...]) -> None:
     """Say what is wrong with the input, before any training.
 
     PARTICLES is the STAR file of the particles. The page that is printed, pictures and a map go to
-    a folder; the exit code is 1 where the data contradict an assumption.
+    a folder. The exit code is 1 where something is wrong, 0 where it is not or cannot be decided.
     """
     registry = installed_registry()
     data = merge(*layers)
@@ -48,5 +48,5 @@ def check(ctx: click.Context, layers: tuple[Layer, ...]) -> None:
     else:
         click.echo(page(outcome), nl=False)
         click.echo(f"The report is in {spec.outdir}.")
-    if outcome.faults:
+    if outcome.result == "wrong":
         ctx.exit(1)

@@ -51,13 +51,13 @@ MATCH: Final = "images and rows belong together"
 STACK: Final = "stack/row order"
 AXES: Final = "image axes (transposed)"
 EULER: Final = "Euler angles (inverse)"
-TILT: Final = "hand (tilt angles)"
+TILT: Final = "handedness (tilt-axis sign)"
 SHIFT_SIGN: Final = "shift sign"
 SHIFT_UNITS: Final = "shift units (px/Å)"
 CTF_STATE: Final = "CTF state (premultiplied)"
 CTF: Final = "CTF"
 PIXEL_SIZE: Final = "pixel size"
-HEIGHT: Final = "hand (defocus of particle height)"
+HEIGHT: Final = "sign of the defocus gradient"
 DOSE_STATE: Final = "dose weighting"
 DOSE_ORDER: Final = "dose order"
 
@@ -116,7 +116,7 @@ def scrambles() -> Iterator[Alternative]:
 
 
 def finer(alternative: Alternative) -> Iterator[Alternative]:
-    """Others between an alternative and its neighbours, where it is one of a scale."""
+    """Others between an alternative and its neighbors, where it is one of a scale."""
     for scale in PIXEL_SCALES:
         if alternative.name == _other_pixel_size(scale).name:
             yield from (_other_pixel_size(scale * step) for step in _FINER_STEPS)
@@ -144,7 +144,7 @@ def _of_stacks() -> Iterator[Alternative]:
         ("images are in reverse order", reverse, reversed_images),
         ("whole stacks are in reverse order", whole, reversed_stacks),
         ("images are in order of exposure", by_dose, images_by_dose),
-        ("neighbouring particles are exchanged", other, images_of_next_particle),
+        ("neighboring particles are exchanged", other, images_of_next_particle),
         ("each particle shows the next particle", other, images_of_shifted_particle(1)),
         ("each particle shows the previous particle", other, images_of_shifted_particle(-1)),
     ):
@@ -172,7 +172,7 @@ def _of_angles() -> Iterator[Alternative]:
     name = "rot and psi are exchanged"
     yield Alternative(EULER, "euler_exchanged", name, swapped, exchanged_angles)
     tilt = (
-        "tilt angles have the wrong sign (wrong hand): reconstruct the tomograms with inverted "
+        "the handedness is wrong: reconstruct the tomograms with inverted "
         "tilt angles, or invert them in the tomograms STAR file"
     )
     yield Alternative(TILT, "hand", "tilt angles have the opposite sign", tilt, inverted_tilts)
@@ -196,8 +196,8 @@ def _of_shifts() -> Iterator[Alternative]:
         ("shifts are in px and are read as Å", multiply, shifts_from_px),
     ):
         yield Alternative(SHIFT_UNITS, "shift_units", name, remedy, change)
-    centred, remove = "images are centred already", "remove the origin columns, or set them to 0"
-    yield Alternative(SHIFT_UNITS, "shifts_applied", centred, remove, scaled_shifts(0, 0))
+    centered, remove = "images are centered already", "remove the origin columns, or set them to 0"
+    yield Alternative(SHIFT_UNITS, "shifts_applied", centered, remove, scaled_shifts(0, 0))
 
 
 def _of_state() -> Iterator[Alternative]:
@@ -231,8 +231,8 @@ def _of_transfer() -> Iterator[Alternative]:
         HEIGHT,
         "defocus_hand",
         "particle height adds to defocus with the opposite sign",
-        "choose the other --defocus-sign (the hand of the tilt series); if the defocus was "
-        "computed upstream, invert the hand of defocus there",
+        "choose the other --defocus-sign; if the defocus was "
+        "computed upstream, invert its handedness there",
         scaled_heights(-1),
     )
 

@@ -41,7 +41,7 @@ _NOTABLE_OF: Final[dict[str, float]] = {
 """The same where alternatives are scans of a number, or mirror images of the metadata."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
     """An alternative against the metadata.
 
@@ -53,6 +53,8 @@ class Comparison:
         gain: the same, in units of what the better of both explains.
         halves: z of either half of the particles alone, which are judged by other maps.
         decision: about the metadata.
+        differences: (B,) of the log likelihood of each particle; None where it was not compared
+            particle by particle.
     """
 
     alternative: Alternative
@@ -61,6 +63,14 @@ class Comparison:
     gain: float
     halves: tuple[float, float]
     decision: Decision
+    differences: Tensor | None = None
+
+    def is_rivaled_by(self, other: Comparison) -> bool:
+        """Whether another alternative, compared with the same ground, explains images as well."""
+        if self.differences is None or other.differences is None:
+            return False
+        better = self.differences - other.differences
+        return paired_z(better) < student_limit(CLEARLY_WORSE_Z, len(better))
 
 
 class Ground:
@@ -98,6 +108,7 @@ class Ground:
             gain=gain,
             halves=halves,
             decision=_decide(alternative, z, halves, gain, len(differences)),
+            differences=differences,
         )
 
     def _z_of_halves(self, differences: Tensor) -> tuple[float, float]:

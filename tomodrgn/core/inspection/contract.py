@@ -96,7 +96,7 @@ class Contract:
         dose_follows_tilt: rank correlation of dose with steepness within particles; 1 where low
             tilts come first, 0 where there is no order.
         tilt: degrees.
-        tilt_step: median step between neighbouring tilts of a particle, in degrees.
+        tilt_step: median step between neighboring tilts of a particle, in degrees.
         shift: length of shifts in px.
         height: part of the defocus that is due to particle height, in angstrom, or None.
         position: spans of x, y and z in angstrom, or None.
@@ -233,7 +233,7 @@ def _ctf(particles: ParticleSet) -> dict[str, Span]:
 
 
 def _median_step(particles: ParticleSet, values: NDArray[Any]) -> float | None:
-    """Median difference of neighbours, sorted within particles; equal ones do not count."""
+    """Median difference of neighbors, sorted within particles; equal ones do not count."""
     of = particles.particle_of_image
     order = np.lexsort((values, of))
     steps = np.diff(values[order])[np.diff(of[order]) == 0]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Weight = Literal["fault", "warning"]
 
 _MOST_NAMED: Final = 3
+_MUCH: Final = 0.1
+"""Part of the images that, if copied or damaged, leaves nothing to be learned from the rest."""
 _STEEP_DISAGREEMENT_DEG: Final = 12.0
 _ODD_DISAGREEMENT_DEG: Final = 6.0
 _TURNS_DEG: Final = 10.0
@@ -48,6 +50,8 @@ class Finding:
     about: FaultId
     text: str
     remedy: str
+    stops_trials: bool = False
+    """Whether what images say of other assumptions means nothing as long as this is wrong."""
 
     @property
     def subject(self) -> str:
@@ -80,6 +84,7 @@ def pixel_findings(pixels: PixelFacts) -> Iterator[Finding]:
             f"in every pixel, such as those of rows {first + 1} and {second + 1}",
             "find out which rows these images belong to, and list each image once: particles that "
             "occur twice make half maps agree in their noise",
+            stops_trials=len(pixels.repeated) > _MUCH * pixels.n_images,
         )
     for name, rows in (("not finite", pixels.not_finite), ("constant", pixels.constant)):
         if rows:
@@ -89,6 +94,7 @@ def pixel_findings(pixels: PixelFacts) -> Iterator[Finding]:
                 "pixels",
                 f"{len(rows)} of {pixels.n_images} images looked at are {name} (rows {shown})",
                 "leave these images out (--ind-imgs, filter_star), or extract them again",
+                stops_trials=len(rows) > _MUCH * pixels.n_images,
             )
 
 
@@ -207,7 +213,9 @@ def _tilts(particles: ParticleSet) -> Iterator[Finding]:
 def _few_tilts(particles: ParticleSet) -> Iterator[Finding]:
     """Particles with one tilt image each, or less than half of those that others have."""
     if have_one_tilt_each(particles):
-        yield Finding("fault", "one_tilt_each", ONE_TILT_EACH, NAMES_OF_PARTICLES)
+        yield Finding(
+            "fault", "one_tilt_each", ONE_TILT_EACH, NAMES_OF_PARTICLES, stops_trials=True
+        )
     needed = int(particles.counts.max()) // 2
     if particles.counts.min() < needed:
         yield Finding(

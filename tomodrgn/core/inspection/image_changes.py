@@ -71,7 +71,7 @@ def reversed_stacks(sample: Sample) -> Sample | None:
 
 
 def images_of_next_particle(sample: Sample) -> Sample | None:
-    """Pairs of neighbours of equal tilt counts exchange their images, in stack order."""
+    """Pairs of neighbors of equal tilt counts exchange their images, in stack order."""
     places = torch.arange(sample.n_particles)
     partner = places ^ 1
     return _images_of_particles(sample, torch.where(partner < len(places), partner, places))

@@ -97,15 +97,14 @@ class NoiseModel:
 
     def __init__(self, sample: Sample) -> None:
         self._source = _what_transfers(sample)
-        images, freqs_per_a = sample.images, sample.freqs_per_a()
-        radius = freqs_per_a.norm(dim=-1)
-        damage = dose_attenuation(images.dose_e_per_a2, radius, images.voltage_kv)
-        signal = signal_transfer(images, freqs_per_a, sample.optics)
-        noise = noise_transfer(images, freqs_per_a, sample.optics)
-        self.signal = damage if signal is None else signal * damage  # (M, P), signed
-        leak = WindowLeakage(sample.window, sample.disc)
-        self._signal_power = leak(self.signal.square())
-        self._noise_power = torch.ones_like(damage) if noise is None else leak(noise.square())
+        self.signal = _damaged_transfer(sample, sample.freqs_per_a())  # (M, P), signed
+        leak = WindowLeakage(sample.window, sample.disc, larger=sample.filtered_in)
+        freqs_per_a = torch.from_numpy(leak.disc.freqs()) / sample.pixel_size_a
+        is_finer = leak.disc is not sample.disc
+        signal = _damaged_transfer(sample, freqs_per_a) if is_finer else self.signal
+        noise = noise_transfer(sample.images, freqs_per_a, sample.optics)
+        self._signal_power = leak(signal.square())
+        self._noise_power = torch.ones_like(self.signal) if noise is None else leak(noise.square())
         self._shell = torch.from_numpy(shell_indices(sample.disc.radius_px)) - 1
         self._n_shells = int(self._shell.max()) + 1
 
@@ -164,6 +163,14 @@ class NoiseModel:
         counts = torch.bincount(self._shell, minlength=self._n_shells)
         sums = values.new_zeros(len(values), self._n_shells)
         return sums.index_add_(1, self._shell, values) / counts
+
+
+def _damaged_transfer(sample: Sample, freqs_per_a: Tensor) -> Tensor:
+    """(M, P) what images hold of a slice at frequencies (P, 2): transfer and radiation damage."""
+    images = sample.images
+    damage = dose_attenuation(images.dose_e_per_a2, freqs_per_a.norm(dim=-1), images.voltage_kv)
+    signal = signal_transfer(images, freqs_per_a, sample.optics)
+    return damage if signal is None else signal * damage
 
 
 def _what_transfers(sample: Sample) -> tuple[object, ...]:

@@ -58,8 +58,10 @@ class Modulation:
         gain: log likelihood of the best deep modulation less that of the best shallow one.
         z: the same in units of its error over particles.
         log_likelihood: of the best depth.
+        box: edge of the box in which images were multiplied, if they were, over their own.
     """
 
+    box: int
     depth: float
     gain: float
     z: float
@@ -109,6 +111,7 @@ def _of_box(sample: Sample, larger: int) -> Modulation:
     difference = torch.zeros(sample.n_particles, dtype=torch.float64)
     difference.index_add_(0, sample.particle, by_depth[:, deep] - by_depth[:, shallow])
     return Modulation(
+        box=larger,
         depth=round(float(_DEPTHS[totals.argmax()]), 2),
         gain=float(totals[deep] - totals[shallow]),
         z=float(paired_z(difference)),

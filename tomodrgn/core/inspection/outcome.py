@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.sample import Sample
 
 CONTRAST: Final = "contrast"
+Result = Literal["passed", "wrong", "undecided"]
 N_GROUPS: Final = 8
 """Groups of particles that the error of the contrast comes from."""
 
@@ -47,6 +48,7 @@ class Outcome:
         contract: the set in numbers.
         findings: faults and warnings of metadata and pixels.
         verdicts: of the assumptions; empty where they were not tried.
+        not_tried: why they were not.
         n_particles: particles that they were tried on.
         n_images: images of these.
         resolution_a: finest detail that was looked at, in angstrom.
@@ -57,6 +59,7 @@ class Outcome:
     contract: Contract
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...] = ()
+    not_tried: str = ""
     n_particles: int = 0
     n_images: int = 0
     resolution_a: float | None = None
@@ -76,16 +79,41 @@ class Outcome:
         return [FAULT_NAMES[fault] for fault in self.fault_ids]
 
     @property
+    def blocking(self) -> str:
+        """What is so wrong that images cannot speak of other assumptions; empty if nothing is."""
+        named = dict.fromkeys(finding.subject for finding in self.findings if finding.stops_trials)
+        return ", ".join(named) and f"first correct: {', '.join(named)}"
+
+    @property
+    def candidates(self) -> list[FaultId]:
+        """Faults of which images cannot tell which it is, though they contradict the metadata."""
+        return list(dict.fromkeys(fault for v in self.verdicts for fault in v.candidates))
+
+    @property
     def has_signal(self) -> bool:
         """Whether anything could be decided."""
         return any(v.assumption == MATCH and v.decision == "supported" for v in self.verdicts)
 
+    @property
+    def result(self) -> Result:
+        """Wrong where a fault is known or one of several candidates is; else whether images agree.
+
+        Passed is what images support: where they were not looked at, or cannot tell whether they
+        belong to the metadata, the result is undecided.
+        """
+        if self.fault_ids or self.candidates:
+            return "wrong"
+        return "passed" if self.has_signal else "undecided"
+
     def as_json(self) -> dict[str, Any]:
         """The outcome as JSON values."""
         return {
-            "passed": not self.faults,
+            "result": self.result,
+            "passed": self.result == "passed",
             "faults": self.faults,
             "fault_ids": self.fault_ids,
+            "candidates": self.candidates,
+            "not_tried": self.not_tried,
             "contract": asdict(self.contract),
             "findings": [_finding_json(finding) for finding in self.findings],
             "tried_on": {
@@ -106,7 +134,7 @@ def judge_contrast(sample: Sample, judgement: Judgement) -> Verdict:
     dark = Alternative(
         CONTRAST,
         "contrast",
-        "density is dark",
+        "contrast is inverted",
         "--uninvert-data" if inverted else "--invert-data",
         lambda _: None,
     )
@@ -169,6 +197,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "assumption": verdict.assumption,
         "decision": verdict.decision,
+        "candidates": list(verdict.candidates),
         "fault_id": verdict.fault,
         "alternatives": [
             {

@@ -6,6 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.inspection.alternatives import MATCH
+from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+from tomodrgn.core.inspection.hints import NOT_TRIED, what_would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,7 @@ _LABEL_WIDTH: Final = 11
 _PAGE_WIDTH: Final = 100
 _MOST_TOMOGRAMS: Final = 8
 _MOST_FOLDERS: Final = 3
+_MOST_CANDIDATES: Final = 2
 _MARKS: Final = {"supported": "ok", "contradicted": "WRONG", "doubtful": "warning",
           "undecided": "?"}  # fmt: skip
 
@@ -37,17 +40,32 @@ def page(outcome: Outcome) -> str:
 
 def conclusion(outcome: Outcome) -> str:
     """One sentence."""
-    if outcome.faults:
-        return f"Wrong: {', '.join(outcome.faults)}. Correct the input, and check again."
-    if outcome.verdicts and not outcome.has_signal:
+    if outcome.result == "wrong":
+        return "\n".join(_what_is_wrong(outcome))
+    if outcome.not_tried:
+        return f"Nothing was found wrong, and nothing could be decided: {outcome.not_tried}."
+    if not outcome.has_signal:
         return (
-            "Passed, but nothing could be decided: half of the particles say nothing of the other "
-            "half.\nTry more (--most-images); if in vain, images and poses may not belong together."
+            "Nothing was found wrong, and nothing could be decided: half of the particles do not "
+            f"predict the other half (z = {outcome.signal_z:.1f}).\nTry more (--most-images); if "
+            "in vain, images and poses may not belong together."
         )
-    open_ones = [v.assumption for v in outcome.verdicts if v.decision == "undecided"]
+    open_ones = [
+        v.assumption for v in outcome.verdicts if v.decision == "undecided" and v.comparisons
+    ]
     if open_ones:
-        return f"Passed. This data cannot decide: {', '.join(open_ones)}."
+        return f"Passed. These data cannot decide: {', '.join(open_ones)}."
     return "Passed."
+
+
+def _what_is_wrong(outcome: Outcome) -> Iterator[str]:
+    if outcome.faults:
+        yield f"Wrong: {', '.join(outcome.faults)}. Correct the input, and check again."
+    if outcome.candidates:
+        names = ", or ".join(FAULT_NAMES[fault] for fault in outcome.candidates)
+        yield f"Images contradict the metadata, and cannot tell which is wrong: {names}."
+    if outcome.not_tried:
+        yield f"No assumption was tried on images; {outcome.not_tried}."
 
 
 def contract_lines(contract: Contract) -> Iterator[str]:
@@ -55,14 +73,15 @@ def contract_lines(contract: Contract) -> Iterator[str]:
     yield from _line("file", f"{contract.path}, read as {contract.reader}")
     tilts = contract.tilts
     n_tilts = _span(tilts) if tilts.low < tilts.high else f"{tilts.low:g}"
+    noun = "tilt" if tilts.high == 1 else "tilts"
     yield from _line(
         "particles",
-        f"{contract.n_particles:,} in {len(contract.tomograms):,} tomograms; "
-        f"{contract.n_images:,} images, {n_tilts} tilts each",
+        f"{contract.n_particles:,} in {_count(len(contract.tomograms), 'tomogram')}; "
+        f"{_count(contract.n_images, 'image')}, {n_tilts} {noun} each",
     )
     yield from _line("tomograms", _tomograms(contract))
     for reason, n_rows in contract.rejected.items():
-        yield from _line("left out", f"{n_rows:,} images: {reason}")
+        yield from _line("left out", f"{_count(n_rows, 'image')}: {reason}")
     edge_a = contract.box_size_px * contract.pixel_size_a
     yield from _line(
         "images",
@@ -105,6 +124,10 @@ def _span(span: Span) -> str:
     if span.low == span.high:
         return f"{span.low:.4g}"
     return f"{span.low:.4g} to {span.high:.4g} (median {span.middle:.4g})"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def _tomograms(contract: Contract) -> str:
@@ -187,29 +210,51 @@ def _verdict_lines(outcome: Outcome) -> Iterator[str]:
     if not outcome.verdicts:
         return
     yield (
-        f"  tried on {outcome.n_images:,} images of {outcome.n_particles:,} particles, "
-        f"to {outcome.resolution_a:.3g} Å; one half predicts the other with z = "
-        f"{outcome.signal_z:.0f}"
+        f"  tried on {_count(outcome.n_images, 'image')} of "
+        f"{_count(outcome.n_particles, 'particle')}, to {outcome.resolution_a:.3g} Å; one half "
+        f"predicts the other with z = {outcome.signal_z:.0f}"
     )
     for verdict in outcome.verdicts:
-        yield from _line(_MARKS[verdict.decision], f"{verdict.assumption}: {_sentence(verdict)}")
+        mark = "?" if verdict.rivals else _MARKS[verdict.decision]
+        yield from _line(mark, f"{verdict.assumption}: {_sentence(verdict)}")
         if verdict.decision == "contradicted":
-            yield from _line("", f"-> {verdict.comparisons[0].alternative.remedy}")
+            for comparison in (verdict.comparisons[0], *verdict.rivals):
+                yield from _line("", f"-> {comparison.alternative.remedy}")
+        elif verdict.decision == "undecided" and verdict.comparisons:
+            decider = what_would_decide(verdict.assumption)
+            yield from _line("", f"-> what would decide: {decider}")
 
 
 def _sentence(verdict: Verdict) -> str:
     if not verdict.comparisons:
-        return "nothing to try"
+        return f"not tried; {NOT_TRIED.get(verdict.assumption, 'nothing would be seen')}"
     best = verdict.comparisons[0]
     what, z = best.alternative.name, f"z\u00a0=\u00a0{best.z:+.1f}"
     match verdict.decision:
-        case "contradicted" if verdict.assumption == MATCH:
-            return f"no; it is as likely that {what} ({z}); or the poses are wrong"
         case "contradicted":
-            return f"{what} ({z})"
+            return _contradiction(verdict, what, z)
         case "supported":
             return f"as given; not: {what} ({z})"
         case "doubtful":
             return f"perhaps {what} ({z})"
         case _:
-            return f"cannot be decided; perhaps {what} ({z})"
+            return f"cannot be decided: as given, or {_candidates(verdict)}"
+
+
+def _contradiction(verdict: Verdict, what: str, z: str) -> str:
+    if verdict.assumption == MATCH:
+        return f"no; it is as likely that {what} ({z}); or the poses are wrong"
+    if verdict.rivals:
+        others = ", or ".join(each.alternative.name for each in verdict.rivals)
+        return f"not as given ({z}); cannot be decided whether {what}, or {others}"
+    return f"{what} ({z})"
+
+
+def _candidates(verdict: Verdict) -> str:
+    """Alternatives that images leave open, the best first."""
+    left = [each for each in verdict.comparisons if each.decision != "supported"]
+    shown = [
+        f"{each.alternative.name} (z\u00a0=\u00a0{each.z:+.1f})" for each in left[:_MOST_CANDIDATES]
+    ]
+    more = len(left) - len(shown)
+    return ", or ".join(shown) + (f", or {more} more" if more else "")

@@ -18,7 +18,7 @@ from tomodrgn.core.particles.selection import take_particles
 from tomodrgn.core.physics.windows import circular_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -40,7 +40,7 @@ class Sample:
     """M cropped images of B particles, and what the metadata say about them.
 
     Attributes:
-        coefficients: (M, P) complex64, windowed, not centred.
+        coefficients: (M, P) complex64, windowed, not centered.
         images: M rows; shifts in px of the cropped box.
         optics: groups with the pixel size of the cropped box.
         disc: coefficients of the cropped box.
@@ -55,6 +55,8 @@ class Sample:
             images only.
         extraction: (M, 3, 3) orientation in which each particle was extracted, or None.
         shrinkage: box edge over that of the cropped images.
+        filtered_in: edge of the box in which images were multiplied with their contrast transfer,
+            over that of the images: 1, or 2 where they were cropped from a larger one.
     """
 
     coefficients: Tensor
@@ -71,6 +73,7 @@ class Sample:
     stage: Tensor | None
     extraction: Tensor | None
     shrinkage: float
+    filtered_in: int = 1
 
     @property
     def n_particles(self) -> int:
@@ -93,20 +96,30 @@ class Sample:
 
 def part_of(sample: Sample, wanted: NDArray[np.bool_]) -> Sample:
     """The sample of some of its particles, ``wanted`` (B,)."""
-    rows = torch.from_numpy(np.flatnonzero(wanted[sample.particle.numpy()]))
+    rows = sample.source_row[~wanted[sample.particle.numpy()]]
+    return without_rows(sample, rows)
+
+
+def without_rows(sample: Sample, rows: Sequence[int] | NDArray[np.int64]) -> Sample:
+    """The sample without the images of some rows of the input."""
+    keep = ~np.isin(sample.source_row, rows)
+    if keep.all():
+        return sample
+    left = torch.from_numpy(np.flatnonzero(keep))
 
     def of_rows(column: Tensor | None) -> Tensor | None:
-        return None if column is None else column[rows]
+        return None if column is None else column[left]
 
+    shown, particle = torch.unique(sample.particle[left], return_inverse=True)
     return replace(
         sample,
-        coefficients=sample.coefficients[rows],
-        images=sample.images.convert(lambda column: column[rows]),
-        particle=torch.from_numpy(np.cumsum(wanted) - 1)[sample.particle[rows]],
-        half=sample.half[rows],
-        group=sample.group[rows],
-        tomogram=sample.tomogram[wanted],
-        source_row=sample.source_row[rows.numpy()],
+        coefficients=sample.coefficients[left],
+        images=sample.images.convert(lambda column: column[left]),
+        particle=particle,
+        half=sample.half[left],
+        group=sample.group[left],
+        tomogram=sample.tomogram[shown.numpy()],
+        source_row=sample.source_row[keep],
         height_a=of_rows(sample.height_a),
         stage=of_rows(sample.stage),
         extraction=of_rows(sample.extraction),
@@ -135,7 +148,7 @@ class PixelFacts:
 
 
 def draw_particles(particles: ParticleSet, most_images: int) -> ParticleSet:
-    """Particles spread evenly over a set, in pairs of neighbours, with all of their images.
+    """Particles spread evenly over a set, in pairs of neighbors, with all of their images.
 
     Args:
         particles: B particles; those without images are not drawn.

@@ -11,6 +11,7 @@ from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import FEWEST_PARTICLES, Ground
 from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.sample import part_of
+from tomodrgn.core.inspection.weighing import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.alternatives import Alternative
     from tomodrgn.core.inspection.comparison import Comparison
     from tomodrgn.core.inspection.sample import Sample
+    from tomodrgn.core.inspection.state import NoiseEvidence
 
 _MOST_FAULTS: Final = 3
 _MOST_ROUNDS: Final = 5
 _HOPELESS_Z: Final = -12.0
 _PART: Final = 3
-"""One in so many pairs of neighbours is enough to see what is hopeless."""
+"""One in so many pairs of neighbors is enough to see what is hopeless."""
 
 
 class Search:
@@ -32,15 +34,21 @@ class Search:
     A fault may at first look like another one, such as poses that spoil all predictions like a
     wrong model of the noise. So what was accepted earlier has to prove itself again.
 
+    Args:
+        sample: images and metadata.
+        noise: what their noise says of their state, or None.
+
     Attributes:
         given: the metadata as they are.
         best: the reading that was found.
     """
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: Sample, noise: NoiseEvidence | None = None) -> None:
         self.given = self.best = Ground(sample)
+        self._noise = noise
         self._part = _small_part(sample)
         self._accepted: dict[str, tuple[Alternative, list[Comparison]]] = {}
+        self._rivals: dict[str, tuple[Comparison, ...]] = {}
         self._rounds = 0
 
     def run(self, progress: Callable[[int, int], None]) -> list[Comparison]:
@@ -58,6 +66,10 @@ class Search:
             self._accept(worst.alternative, comparisons)
         return [*comparisons, *(each for _, own in self._accepted.values() for each in own)]
 
+    def rivals(self, assumption: str) -> tuple[Comparison, ...]:
+        """Other faults that explain images as well as the one that was accepted."""
+        return self._rivals.get(assumption, ()) if assumption in self._accepted else ()
+
     def against_chance(self) -> list[Comparison]:
         """The best reading against images in no order."""
         return [c for c in map(self.best.compare, tried.scrambles()) if c is not None]
@@ -69,12 +81,15 @@ class Search:
         """
         screen = None if self._part is None else Ground(self._read(self._part, self._accepted))
         open_ones = [a for a in tried.alternatives() if a.assumption not in self._accepted]
+        accepted = [alternative for alternative, _ in self._accepted.values()]
         comparisons = []
         for place, alternative in enumerate(open_ones):
             comparison = None if screen is None else screen.compare(alternative)
             if comparison is None or comparison.z > _HOPELESS_Z:
                 comparison = self.best.compare(alternative)
             if comparison is not None:
+                if self._noise is not None:
+                    comparison = weighed(comparison, self._noise, self.best.sample, accepted)
                 comparisons.append(comparison)
             progress(place + 1, len(open_ones))
         return comparisons
@@ -86,6 +101,13 @@ class Search:
         candidates = map(self.best.compare, tried.finer(alternative))
         best = max((*own, *(c for c in candidates if c is not None)), key=_how_much_better)
         own = [best, *(c for c in own if c.alternative.name != best.alternative.name)]
+        self._rivals[alternative.assumption] = tuple(
+            c
+            for c in comparisons
+            if c.decision == "contradicted"
+            and c.alternative.fault != best.alternative.fault
+            and best.is_rivaled_by(c)
+        )
         earlier = list(self._accepted)
         self._accepted[alternative.assumption] = best.alternative, own
         self.best = Ground(self._read(self.given.sample, self._accepted))
@@ -113,7 +135,7 @@ class Search:
 
 
 def _small_part(sample: Sample) -> Sample | None:
-    """Every third pair of neighbours, if enough particles of both halves are among them."""
+    """Every third pair of neighbors, if enough particles of both halves are among them."""
     first_image = np.unique(sample.particle.numpy(), return_index=True)[1]
     order = np.argsort(sample.source_row[first_image])
     wanted = np.zeros(sample.n_particles, dtype=np.bool_)

@@ -17,8 +17,9 @@ from tomodrgn.core.inspection.sample import draw_particles, load_sample
 from tomodrgn.core.inspection.transfer_changes import declared_state, scaled_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from tomodrgn.core.inspection.alternatives import Alternative
     from tomodrgn.core.inspection.sample import Change, Sample
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
@@ -79,11 +80,56 @@ def what_noise_says(sample: Sample) -> tuple[NoiseSays, Modulation | None]:
     found = noise_modulation(sample)
     if found is None:
         return "nothing", None
+    return _read_modulation(sample, found), found
+
+
+class NoiseEvidence:
+    """What noise says of the state of a set, under other readings of its metadata.
+
+    Args:
+        sample: from :func:`load_noise_sample`.
+    """
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self._said: dict[tuple[str, ...], tuple[NoiseSays, float]] = {}
+
+    def under(self, alternatives: Sequence[Alternative]) -> tuple[NoiseSays, float]:
+        """What it says if these alternatives are true, and z, positive where it is multiplied."""
+        key = tuple(alternative.name for alternative in alternatives)
+        if key not in self._said:
+            sample = self._sample
+            for alternative in alternatives:
+                sample = alternative.change(sample) or sample
+            found = noise_modulation(sample)
+            self._said[key] = (
+                ("nothing", 0.0) if found is None else (_read_modulation(sample, found), found.z)
+            )
+        return self._said[key]
+
+    def is_against(self, alternatives: Sequence[Alternative]) -> bool:
+        """Whether noise that was multiplied follows the given transfer better than another one."""
+        given = noise_modulation(self._sample)
+        if given is None or not given.is_deep:
+            return False
+        sample = self._sample
+        for alternative in alternatives:
+            sample = alternative.change(sample) or sample
+        other = noise_modulation(sample)
+        return other is not None and other.log_likelihood < given.log_likelihood
+
+    def is_cropped(self) -> bool:
+        """Whether images were multiplied in a larger box, and then cropped."""
+        found = noise_modulation(self._sample)
+        return found is not None and found.is_deep and found.box > 1
+
+
+def _read_modulation(sample: Sample, found: Modulation) -> NoiseSays:
     if found.is_deep:
-        return "multiplied", found
+        return "multiplied"
     if not found.is_shallow or any(other.is_deep for other in _elsewhere(sample)):
-        return "nothing", found
-    return "not multiplied", found
+        return "nothing"
+    return "not multiplied"
 
 
 def preferred_state(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.likelihood import Fit
     from tomodrgn.core.inspection.sample import Sample
+    from tomodrgn.core.inspection.state import NoiseEvidence
 
 _FROM_WORST: Final[tuple[Decision, ...]] = (
     "contradicted", "doubtful", "undecided", "supported",
@@ -40,16 +41,29 @@ class Verdict:
         assumption: its name.
         decision: supported where every alternative is clearly worse.
         comparisons: one per alternative that could be tried, the best first.
+        rivals: other faults that explain images as well as the best; with any, images contradict
+            the metadata, and which of the faults it is cannot be decided.
     """
 
     assumption: str
     decision: Decision
     comparisons: tuple[Comparison, ...]
+    rivals: tuple[Comparison, ...] = ()
 
     @property
     def fault(self) -> FaultId | None:
-        """What the metadata suffer from, if anything."""
-        return self.comparisons[0].alternative.fault if self.decision == "contradicted" else None
+        """What the metadata suffer from, if it is known."""
+        if self.decision != "contradicted" or self.rivals:
+            return None
+        return self.comparisons[0].alternative.fault
+
+    @property
+    def candidates(self) -> tuple[FaultId, ...]:
+        """What they may suffer from, where images contradict them and cannot tell more."""
+        if self.decision != "contradicted" or not self.rivals:
+            return ()
+        faults = [each.alternative.fault for each in (self.comparisons[0], *self.rivals)]
+        return tuple(dict.fromkeys(faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +89,23 @@ class Judgement:
     signal_z: float
 
 
-def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
+def judge(
+    sample: Sample, progress: Callable[[int, int], None], noise: NoiseEvidence | None = None
+) -> Judgement:
     """Try every alternative on a sample.
 
     Args:
         sample: images and metadata.
         progress: told how many alternatives of all are tried; faults add to them.
+        noise: what the noise of images says of their state; without it maps alone decide.
     """
-    search = Search(sample)
+    if noise is not None and noise.is_cropped():
+        sample = replace(sample, filtered_in=2)
+    search = Search(sample, noise)
     found = search.run(progress)
     excess_z = paired_z(central_excess(sample))
     match = _match(search.against_chance(), excess_z)
-    verdicts = [_verdict(name, found) for name in tried.ASSUMPTIONS]
+    verdicts = [_verdict(name, found, search.rivals(name)) for name in tried.ASSUMPTIONS]
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
     return Judgement(
@@ -100,13 +119,17 @@ def judge(sample: Sample, progress: Callable[[int, int], None]) -> Judgement:
     )
 
 
-def _verdict(assumption: str, comparisons: Sequence[Comparison]) -> Verdict:
+def _verdict(
+    assumption: str, comparisons: Sequence[Comparison], rivals: tuple[Comparison, ...]
+) -> Verdict:
     own = [c for c in comparisons if c.alternative.assumption == assumption]
     own.sort(key=lambda c: (c.decision == "contradicted", c.difference), reverse=True)
     decisions = {c.decision for c in own}
     for decision in _FROM_WORST:
         if decision in decisions:
-            return Verdict(assumption=assumption, decision=decision, comparisons=tuple(own))
+            return Verdict(
+                assumption=assumption, decision=decision, comparisons=tuple(own), rivals=rivals
+            )
     return Verdict(assumption=assumption, decision="undecided", comparisons=())
 
 
@@ -128,4 +151,4 @@ def set_aside(verdict: Verdict) -> Verdict:
     """A verdict on images that do not belong to their rows: a contradiction means little."""
     if verdict.decision != "contradicted":
         return verdict
-    return replace(verdict, decision="doubtful")
+    return replace(verdict, decision="doubtful", rivals=())

@@ -21,7 +21,14 @@ from tomodrgn.core.inspection.outcome import (
     tomogram_findings,
 )
 from tomodrgn.core.inspection.page import page
-from tomodrgn.core.inspection.sample import draw_particles, heights_from_defocus, load_sample
+from tomodrgn.core.inspection.sample import (
+    draw_particles,
+    heights_from_defocus,
+    load_sample,
+    without_rows,
+)
+from tomodrgn.core.inspection.state import NoiseEvidence, load_noise_sample
+from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
 from tomodrgn.core.inspection.verdicts import judge
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state
@@ -73,31 +80,43 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     contract = describe_set(particles, reader, sections.reader.kind)
     outcome = Outcome(contract=contract, findings=tuple(metadata_findings(particles, contract)))
     trial = None
-    if reader.has_images and spec.tests:
-        outcome, trial = _try(particles, reader, spec, outcome)
-    elif not reader.has_images:
+    if not reader.has_images:
         nothing = Finding(
             "warning", "images", "the input has no tilt images", "train on a series of tilt images"
         )
-        outcome = replace(outcome, findings=(*outcome.findings, nothing))
+        outcome = replace(
+            outcome, findings=(*outcome.findings, nothing), not_tried="the input has no tilt images"
+        )
+    elif not spec.tests:
+        outcome = replace(outcome, not_tried="--no-tests was given")
+    elif blocking := outcome.blocking:
+        outcome = replace(outcome, not_tried=blocking)
+    else:
+        outcome, trial = _try(particles, reader, spec, outcome)
     _write(outcome, particles, trial, spec.outdir)
     return outcome
 
 
 def _try(
     particles: ParticleSet, reader: Reader, spec: CheckSpec, outcome: Outcome
-) -> tuple[Outcome, _Trial]:
+) -> tuple[Outcome, _Trial | None]:
     """The outcome with what images say."""
     heights = heights_from_defocus(particles)
     drawn = draw_particles(replace(particles, height_defocus_a=heights), spec.most_images)
     with show_progress("reading images") as progress:
         sample, pixels = load_sample(drawn, reader, n_groups=N_GROUPS, progress=progress)
+    outcome = replace(outcome, findings=(*outcome.findings, *pixel_findings(pixels)))
+    if blocking := outcome.blocking:
+        return replace(outcome, not_tried=blocking), None
+    sample = without_rows(sample, [*pixels.not_finite, *pixels.constant])
+    sample = with_upstream_mask(sample)
+    with show_progress("reading noise") as progress:
+        noise = NoiseEvidence(load_noise_sample(drawn, reader, progress))
     with show_progress("trying assumptions") as progress:
-        judgement = judge(sample, progress)
+        judgement = judge(sample, progress, noise)
     names = np.unique(drawn.tomogram).tolist()
     findings = (
         *outcome.findings,
-        *pixel_findings(pixels),
         *tomogram_findings(judgement, sample.tomogram, names),
     )
     return replace(
