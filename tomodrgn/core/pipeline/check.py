@@ -32,6 +32,7 @@ from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
 from tomodrgn.core.inspection.verdicts import judge
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state
+from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.pipeline.display import show_progress
 
@@ -75,7 +76,9 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     """
     sections: Any = run
     reader: Reader = registry.build(sections.reader, ReaderContext())
-    everything = declare_state(reader.read(), run.image_state, run.contrast)
+    everything = reader.read()
+    refuse_impossible(everything)
+    everything = declare_state(everything, run.image_state, run.contrast)
     particles = select(everything, run.dataset, 0 if run.seed is None else run.seed)
     contract = describe_set(particles, reader, sections.reader.kind)
     outcome = Outcome(contract=contract, findings=tuple(metadata_findings(particles, contract)))

@@ -15,6 +15,7 @@ from tomodrgn.core.gray_levels.reader import NormalizingReader
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.downsampling import downsample_particles
 from tomodrgn.core.particles.image_state import declare_state, describe_state
+from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.particles.tilt_counts import require_tilts
 from tomodrgn.core.pipeline.damaged import tell_gray_levels
@@ -71,6 +72,7 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
     """
     reader: Reader = registry.build(run.reader, ReaderContext())  # type: ignore[attr-defined]
     particles = reader.read()
+    refuse_impossible(particles)
     if not reader.has_images:
         raise DataError(
             f"{particles.source}: holds one row per particle and no tilt images; give the "

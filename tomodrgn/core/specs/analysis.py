@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.convergence import Percentile, PictureFormat
+from tomodrgn.core.specs.quantities import PixelSizeA
 from tomodrgn.core.specs.training import DevicesSpec
 from tomodrgn.core.specs.volumes import EvenInt
 
@@ -49,7 +50,7 @@ class AnalysisSpec(Spec):
     """Box edge of the volumes in px, even; cropped in Fourier space."""
     lowpass_a: PositiveFloat | None = None
     """Resolution in angstrom to which volumes are low-pass filtered."""
-    pixel_size_a: PositiveFloat | None = None
+    pixel_size_a: PixelSizeA | None = None
     """Pixel size in angstrom for the headers of volumes, instead of that of the run."""
     plot_format: PictureFormat = "png"
     """Format of pictures."""

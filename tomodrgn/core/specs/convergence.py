@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.quantities import PixelSizeA
 from tomodrgn.core.specs.training import DevicesSpec
 from tomodrgn.core.specs.volumes import EvenInt
 
@@ -107,7 +108,7 @@ class ConvergenceVaeSpec(SketchSpec, MaskSpec):
     """Box edge of the volumes in px, even; cropped in Fourier space."""
     lowpass_a: PositiveFloat | None = None
     """Resolution in angstrom to which volumes are low-pass filtered."""
-    pixel_size_a: PositiveFloat | None = None
+    pixel_size_a: PixelSizeA | None = None
     """Pixel size in angstrom for the headers of volumes, instead of that of the run."""
     max_threads: PositiveInt = 8
     """Threads that compare volumes."""

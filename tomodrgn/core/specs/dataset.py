@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.quantities import DosePerTilt
 
 EvenBox = Annotated[int, Field(ge=8, multiple_of=2)]
 
@@ -33,7 +34,7 @@ class DatasetSpec(Spec):
     """Leave out particles with fewer tilt images."""
     use_first_nptcls: PositiveInt | None = None
     """Keep this many particles."""
-    dose_override: PositiveFloat | None = None
+    dose_override: DosePerTilt | None = None
     """Dose per tilt image in e/A^2, counted in row order, instead of the dose of the input."""
     leave_out_imgs: Path | None = None
     """File of image indices to leave out at last (rows of the input STAR, 0-based; .pkl, .npy or

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.quantities import PixelSizeA
 from tomodrgn.core.specs.training import DevicesSpec
 from tomodrgn.core.specs.volumes import EvenInt
 
@@ -31,11 +32,11 @@ class MapbackSpec(Spec):
     """The tomogram to draw, exactly as it is named, or all."""
     tomogram_column: str | None = None
     """Column of the STAR file that names the tomogram, instead of the usual one."""
-    pixel_size_a: PositiveFloat | None = None
+    pixel_size_a: PixelSizeA | None = None
     """Pixel size in A/px of coordinates in the STAR file, instead of the one that it states."""
     tomograms: Path | None = None
     """Tomograms STAR file of a set whose particles STAR file is given by itself."""
-    volume_pixel_size_a: PositiveFloat | None = None
+    volume_pixel_size_a: PixelSizeA | None = None
     """Pixel size in A/px of the maps, instead of the one in their headers."""
     vol_path: Path | None = None
     """The map of mode volume."""

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.quantities import CsMm, PixelSizeA, VoltageKv
 
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -89,7 +90,7 @@ class AcquisitionSpec(StructureSpec):
     """Extent x, y and z in angstrom of the part of a tomogram in which particles lie."""
     box_size_px: EvenBox | None = None
     """Edge of the images in px, even; that of the maps, or 48."""
-    pixel_size_a: PositiveFloat | None = None
+    pixel_size_a: PixelSizeA | None = None
     """Pixel size in angstrom; that of the maps, or 8."""
     n_tilts: PositiveInt = 21
     """Tilt images acquired per tomogram."""
@@ -107,9 +108,9 @@ class AcquisitionSpec(StructureSpec):
     """Dose of each exposure in e/A^2; it damages the images of that exposure and all later ones."""
     ctf: bool = True
     """Modulate images by the contrast transfer function; without it no CTF columns are written."""
-    voltage_kv: PositiveFloat = 300.0
+    voltage_kv: VoltageKv = 300.0
     """Acceleration voltage in kV."""
-    cs_mm: NonNegativeFloat = 2.7
+    cs_mm: CsMm = 2.7
     """Spherical aberration in mm."""
     amplitude_contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Fraction of amplitude contrast."""

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.quantities import PixelSizeA
 from tomodrgn.core.specs.training import DevicesSpec
 
 EvenInt = Annotated[int, Field(gt=0, multiple_of=2)]
@@ -44,7 +45,7 @@ class VolumesSpec(Spec):
     """Resolution in angstrom to which volumes are low-pass filtered."""
     batch_size: PositiveInt = 32
     """Volumes decoded at once."""
-    pixel_size_a: PositiveFloat | None = None
+    pixel_size_a: PixelSizeA | None = None
     """Pixel size in angstrom for the headers, before downsampling, instead of that of the run."""
     devices: DevicesSpec = DevicesSpec()
     """Where the volumes are computed."""

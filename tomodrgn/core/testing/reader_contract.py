@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.interfaces import ReaderContext, SelectionWriter
+from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.testing.component_contract import ComponentContract
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class ReaderContract(ComponentContract):
     def test_images_ascend_in_dose_within_a_particle(self, particles: ParticleSet) -> None:
         same = np.diff(particles.particle_of_image) == 0
         assert bool((np.diff(particles.images.dose_e_per_a2)[same] >= 0).all())
+
+    def test_numbers_are_in_the_units_of_their_names(self, particles: ParticleSet) -> None:
+        refuse_impossible(particles)
 
     def test_rotations_are_rotations(self, particles: ParticleSet) -> None:
         rotation = particles.images.rotation

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import PositiveFloat
-
 from tomodrgn.core.components import Component
 from tomodrgn.core.hookspecs import hookimpl
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.quantities import PixelSizeA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,7 @@ class _StarSpec(Spec):
 
     path: Path
     """STAR file of the particles."""
-    pixel_size_a: PositiveFloat | None = None
+    pixel_size_a: PixelSizeA | None = None
     """Pixel size in A/px, instead of the one of the STAR file."""
 
 
@@ -54,7 +53,7 @@ class OptimisationSetSpec(_ImageSeriesSpec):
     defocus_sign: Literal["auto", "plus", "minus", "none"] = "auto"
     """Sign with which the height of a particle along the beam adds to its defocus; auto follows
     the program that wrote the set, none leaves the defocus of the tilt series as it is."""
-    coordinate_pixel_size_a: PositiveFloat | None = None
+    coordinate_pixel_size_a: PixelSizeA | None = None
     """Pixel size in A/px of coordinates in pixels, instead of the one that the files state."""
     trajectories: bool = True
     """Apply the motion of particles where the set names a file of trajectories."""
