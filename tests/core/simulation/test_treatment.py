@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.rounding import assert_equal_to_rounding
 from tomodrgn.core.fourier.disc import images_to_disc, shift_phases
 from tomodrgn.core.particles.tables import ImageState
 from tomodrgn.core.physics.transfer import noise_transfer, signal_transfer
@@ -106,7 +107,7 @@ def test_treating_keeps_blocks_apart(altered: Alter) -> None:
     pixels = torch.from_numpy(_recorded(simulation))
     whole = treat(pixels, images, simulation.optics)
     part = treat(pixels[3:5], images.convert(lambda column: column[3:5]), simulation.optics)
-    torch.testing.assert_close(whole[3:5], part)
+    assert_equal_to_rounding(whole[3:5], part, n_roundings=50)  # transforms there and back
 
 
 def test_raw_images_are_left_alone(altered: Alter) -> None:
