@@ -24,8 +24,9 @@ MARGIN_R: Final = 0.9
 """Radius of the circle around the particle, as a fraction of the half box."""
 _LINE_DEPTH: Final = 1 / 16
 """How far from the rim of the box the lines lie that tell blank parts, as a fraction of the box."""
-_PIXELS_AT_ONCE: Final = 2**19
-"""Few enough to stay in the cache of a core between the steps."""
+_PIXELS_AT_ONCE: Final = 2**21
+"""Few enough that what is computed of them takes little memory beside a block of images."""
+_FEW_PIXELS: Final = 384
 _SMALLEST: Final = 1e-30
 _MAD_OF_NORMAL: Final = 1.4826
 
@@ -116,13 +117,9 @@ class Margin:
         axis = _axis(box_size_px)
         outside = np.hypot(axis[:, None], axis[None, :]) >= MARGIN_R
         y, x = np.nonzero(outside)
-        planes = np.stack([np.ones(len(x)), axis[x], axis[y]], axis=1)
-        basis, triangle = np.linalg.qr(planes)
-        self._shape = _Shape(
-            torch.from_numpy(y * box_size_px + x),
-            torch.from_numpy(basis.astype(np.float32)),
-            torch.from_numpy(np.linalg.inv(triangle)),
-        )
+        self._shape = _shape_of(axis, y, x)
+        some = slice(None, None, -(-len(x) // _FEW_PIXELS))
+        self._coarse = _shape_of(axis, y[some], x[some])
         depth = min(max(1, round(box_size_px * _LINE_DEPTH)), box_size_px // 2 - 1)
         self._lines = depth, box_size_px - 1 - depth
         centered = axis - axis.mean()
@@ -140,12 +137,18 @@ class Margin:
         across = axis.expand(self.box_size_px, -1)
         return torch.stack([torch.ones_like(across), across, across.T])
 
-    def measure(self, images: NDArray[np.float32]) -> PixelLevels:
-        """Gray levels of images (n, D, D); n may be 0."""
+    def measure(self, images: NDArray[np.float32], *, is_coarse: bool = False) -> PixelLevels:
+        """Gray levels of images (n, D, D); n may be 0.
+
+        With ``is_coarse`` only a few hundred pixels of each margin are looked at, which is enough
+        to tell what is odd.
+        """
+        shape = self._coarse if is_coarse else self._shape
         at_once = max(1, _PIXELS_AT_ONCE // self.box_size_px**2)
         starts = range(0, max(len(images), 1), at_once)
         with np.errstate(invalid="ignore", over="ignore"):
-            return joined([self._measure(images[start : start + at_once]) for start in starts])
+            parts = [self._measure(images[start : start + at_once], shape) for start in starts]
+        return joined(parts)
 
     def healed(
         self, images: NDArray[np.float32], background: NDArray[np.float64], limit: float
@@ -182,22 +185,22 @@ class Margin:
         found: NDArray[np.float32] = flat.reshape(images.shape).numpy()
         return found
 
-    def _measure(self, images: NDArray[np.float32]) -> PixelLevels:
+    def _measure(self, images: NDArray[np.float32], shape: _Shape) -> PixelLevels:
         """Of a few images."""
         n = len(images)
         images = np.ascontiguousarray(images)
         flat = images.reshape(n, -1)
-        margin = torch.from_numpy(flat).index_select(1, self._shape.pixels)
+        margin = torch.from_numpy(flat).index_select(1, shape.pixels)
         level = margin.mean(1, keepdim=True)
         margin -= level
-        coefficients = (margin @ self._shape.basis).double()  # (n, 3)
+        coefficients = (margin @ shape.basis).double()  # (n, 3)
         squares = torch.linalg.vector_norm(margin, dim=1).double().square()
         left = squares - coefficients.square().sum(1)
-        plane = coefficients @ self._shape.to_plane.T
+        plane = coefficients @ shape.to_plane.T
         plane[:, 0] += level[:, 0].double()
         return PixelLevels(
             background=plane.numpy(),
-            deviation=(left.clamp_min(0) / (self.n_pixels - 3)).sqrt().numpy(),
+            deviation=(left.clamp_min(0) / (len(shape.pixels) - 3)).sqrt().numpy(),
             low=flat.min(1, initial=np.inf).astype(np.float64),
             high=flat.max(1, initial=-np.inf).astype(np.float64),
             evenness=self._evenness(images).astype(np.float64),
@@ -215,6 +218,16 @@ class Margin:
         low, high = variance.min(axis=0), variance.max(axis=0)
         found: NDArray[np.float32] = np.maximum(low, 0) / np.maximum(high, _SMALLEST)
         return found
+
+
+def _shape_of(axis: NDArray[np.float64], y: NDArray[np.int64], x: NDArray[np.int64]) -> _Shape:
+    """The margin of the pixels in rows ``y`` and columns ``x``."""
+    basis, triangle = np.linalg.qr(np.stack([np.ones(len(x)), axis[x], axis[y]], axis=1))
+    return _Shape(
+        torch.from_numpy(y * len(axis) + x),
+        torch.from_numpy(basis.astype(np.float32)),
+        torch.from_numpy(np.linalg.inv(triangle)),
+    )
 
 
 def _axis(box_size_px: int) -> NDArray[np.float64]:

@@ -117,7 +117,7 @@ class NormalizingReader:
         """Images of the ``source_image`` rows given, and which of them are damaged."""
         standard = self.standard
         images = self.reader.load_images(rows)
-        levels = self._margin.measure(images)
+        levels = self._margin.measure(images, is_coarse=not standard.normalizes)
         reference = np.exp(self._scale[rows]) * self._expected[rows]  # (n,) usual deviation
         healed = np.zeros(len(rows), dtype=np.int64)
         damage = np.full(len(rows), SOUND, dtype=np.uint8)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
 
-_FEWEST_IMAGES: Final = 512
-_MOST_IMAGES: Final = 4096
-_PART: Final = 8
+_FEWEST_IMAGES: Final = 256
+_MOST_IMAGES: Final = 2048
+_PART: Final = 16
 """One image in so many is looked at where a set is neither small nor large."""
 _FEWEST_OF_TOMOGRAM: Final = 16
 _BLOCK_BYTES: Final = 16 * 2**20

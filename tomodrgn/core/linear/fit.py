@@ -40,6 +40,10 @@ FEWEST_PER_LATENT: Final = 4
 """Particles of a half for each latent that is searched for: with fewer, anything fits."""
 SIGNIFICANT_Z: Final = 2.5
 """Gain on held-out tilts over its standard error from which particles are called different."""
+LEAST_GAIN: Final = 3.0
+"""Log likelihood that all particles together have to gain by it: what latents add to n particles by
+chance or by right has a variance of twice its mean, so a gain of z errors is one of z^2 / 2 or
+more. Less is a number of nearly equal ones, however sure its sign."""
 USEFUL_Z: Final = 2.0
 """The same of one latent more, from which it is kept where their number is not given."""
 _PROMISING_Z: Final = 1.0
@@ -108,7 +112,11 @@ class LinearFit:
     @property
     def is_heterogeneous(self) -> bool:
         """Whether particles differ beyond doubt in what the model describes."""
-        return max(self.held_out.z) > SIGNIFICANT_Z
+        n_particles = len(self.latents.mean)
+        return any(
+            z > SIGNIFICANT_Z and n_particles * gain > LEAST_GAIN
+            for z, gain in zip(self.held_out.z, self.held_out.gain, strict=True)
+        )
 
 
 def fit_linear(
