@@ -77,13 +77,27 @@ def fit(sample: Sample, noise: NoiseModel | None = None) -> Fit:
     model = noise if noise is not None and noise.suits(sample) else NoiseModel(sample)
     centred = centred_coefficients(sample)
     maps, agreement = half_maps(sum_parts(sample, centred, sample.half, 2))
-    predicted = as_recorded(sample, model.signal * predict(sample, maps, 1 - sample.half))
     return Fit(
-        likelihood=_per_particle(model.likelihood(sample.coefficients, predicted), sample),
+        likelihood=likelihood_of_maps(sample, maps, 1 - sample.half, model),
         maps=maps,
         agreement=agreement,
         noise=model,
     )
+
+
+def likelihood_of_maps(
+    sample: Sample, maps: NDArray[np.float32], which: Tensor, model: NoiseModel
+) -> Tensor:
+    """(B,) log likelihood of the images of each particle under given maps.
+
+    Args:
+        sample: images and metadata.
+        maps: (V, D, D, D) in the gray levels of the images, up to a factor of 2 in each shell.
+        which: (M,) the map of each image.
+        model: of the noise of the sample.
+    """
+    predicted = as_recorded(sample, model.signal * predict(sample, maps, which))
+    return _per_particle(model.likelihood(sample.coefficients, predicted), sample)
 
 
 def blind_likelihood(sample: Sample, noise: NoiseModel | None = None) -> Tensor:

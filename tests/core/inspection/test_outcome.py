@@ -1,0 +1,92 @@
+"""What a check may say, and when it says that a set has passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.comparison import Comparison, Decision
+from tomodrgn.core.inspection.contract import describe_set
+from tomodrgn.core.inspection.findings import Finding
+from tomodrgn.core.inspection.outcome import Outcome
+from tomodrgn.core.inspection.page import conclusion, page
+from tomodrgn.core.inspection.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
+
+BY_NAME = {alternative.name: alternative for alternative in tried.alternatives()}
+FAULT = Finding("fault", "one_tilt_each", "every particle has one tilt image", "name them", True)
+
+
+@pytest.fixture
+def outcome(opened: tuple[Reader, ParticleSet]) -> Outcome:
+    reader, particles = opened
+    return Outcome(
+        contract=describe_set(particles, reader, "optimisation_set"), findings=(), n_images=9,
+        n_particles=1, resolution_a=20.0, signal_z=1.0,
+    )  # fmt: skip
+
+
+def compared(name: str, differences: list[float], decision: Decision) -> Comparison:
+    values = torch.tensor(differences * 20, dtype=torch.float64)
+    values += torch.linspace(-0.1, 0.1, len(values), dtype=torch.float64)
+    return Comparison(
+        alternative=BY_NAME[name], z=8.0, difference=float(values.mean()), gain=0.1,
+        halves=(6.0, 6.0), decision=decision, differences=values,
+    )  # fmt: skip
+
+
+def verdict(assumption: str, decision: Decision, *rivals: Comparison) -> Verdict:
+    own = compared("images are transposed", [1.0, 2.0], decision)
+    return Verdict(assumption=assumption, decision=decision, comparisons=(own,), rivals=rivals)
+
+
+def test_passed_is_said_only_where_images_belong_to_their_rows(outcome: Outcome) -> None:
+    passed = replace(outcome, verdicts=(verdict(tried.MATCH, "supported"),))
+    assert (passed.result, passed.as_json()["passed"]) == ("passed", True)
+    assert conclusion(passed) == "Passed."
+    open_one = replace(outcome, verdicts=(verdict(tried.MATCH, "undecided"),))
+    assert (open_one.result, open_one.as_json()["passed"]) == ("undecided", False)
+    assert conclusion(open_one).startswith("Nothing was found wrong, and nothing could be decided")
+    untried = replace(outcome, not_tried="--no-tests was given")
+    assert (untried.result, untried.as_json()["passed"]) == ("undecided", False)
+    assert "Passed" not in page(untried)
+
+
+def test_what_would_decide_is_said(outcome: Outcome) -> None:
+    verdicts = (verdict(tried.MATCH, "supported"), verdict(tried.PIXEL_SIZE, "undecided"))
+    text = page(replace(outcome, verdicts=verdicts))
+    assert "what would decide: images of finer detail" in text
+    assert "cannot be decided: as given, or images are transposed" in text
+
+
+def test_two_faults_that_explain_images_alike_are_both_named(outcome: Outcome) -> None:
+    one = compared("images are transposed", [1.0, 2.0], "contradicted")
+    alike = compared("rot and psi are exchanged", [2.0, 1.0], "contradicted")
+    worse = compared("shifts have the opposite sign", [0.1, 0.2], "contradicted")
+    assert one.is_rivaled_by(alike)
+    assert not one.is_rivaled_by(worse)
+    found = replace(outcome, verdicts=(verdict(tried.AXES, "contradicted", alike),))
+    assert (found.result, found.fault_ids) == ("wrong", [])
+    assert found.candidates == ["transposed", "euler_exchanged"]
+    assert "cannot tell which is wrong: transposed images, or exchanged Euler angles" in page(found)
+
+
+def test_facts_that_come_first_stop_the_trials(outcome: Outcome) -> None:
+    stopped = replace(outcome, findings=(FAULT,))
+    assert stopped.blocking == "first correct: one tilt image of each particle"
+    stopped = replace(stopped, not_tried=stopped.blocking)
+    assert stopped.result == "wrong"
+    assert "No assumption was tried on images; first correct: one tilt" in conclusion(stopped)
+
+
+def test_nouns_agree_with_their_numbers(outcome: Outcome) -> None:
+    text = page(replace(outcome, verdicts=(verdict(tried.MATCH, "supported"),)))
+    assert "tried on 9 images of 1 particle, to 20 Å" in text
+    assert "24 in 2 tomograms; 216 images, 9 tilts each" in text
