@@ -67,6 +67,9 @@ ASSUMPTIONS: Final = (
 )  # fmt: skip
 """What is tried, from the coarsest to the finest."""
 
+POSES: Final = frozenset({AXES, EULER, TILT})
+"""Assumptions about poses, which images support where poses are theirs."""
+
 GEOMETRY: Final = frozenset({STACK, AXES, EULER, SHIFT_SIGN, SHIFT_UNITS})
 """Assumptions that say nothing of how images are transferred."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from tomodrgn.core.inspection.alternatives import MATCH, Alternative
+from tomodrgn.core.inspection.alternatives import MATCH, POSES, Alternative
 from tomodrgn.core.inspection.comparison import (
     CLEARLY_BETTER_Z,
     CLEARLY_WORSE_Z,
@@ -91,8 +91,10 @@ class Outcome:
 
     @property
     def has_signal(self) -> bool:
-        """Whether anything could be decided."""
-        return any(v.assumption == MATCH and v.decision == "supported" for v in self.verdicts)
+        """Whether images support that rows are theirs, or anything about their poses."""
+        return any(
+            v.assumption in {MATCH, *POSES} and v.decision == "supported" for v in self.verdicts
+        )
 
     @property
     def result(self) -> Result:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.inspection.sample import Sample
 
 _MIDDLE: Final = 0.5
-_EDGE: Final = (0.9, 1.2)
-"""Radii in units of the half box; the window begins at the last."""
+_EDGE: Final = 0.75
+"""Where the edge begins, over the radius at which the window, or a mask upstream, ends it."""
+_OPEN: Final = 0.95
 
 
 def central_excess(sample: Sample) -> Tensor:
@@ -29,7 +30,8 @@ def central_excess(sample: Sample) -> Tensor:
     half = disc.box_size_px / 2
     axis = (np.arange(disc.box_size_px) - half) / half
     radius = torch.from_numpy(np.hypot(axis, axis[:, None])).float()
-    middle, edge = radius < _MIDDLE, (radius > _EDGE[0]) & (radius < _EDGE[1])
+    end = float(radius[sample.window > _OPEN].max())
+    middle, edge = radius < _MIDDLE, (radius > _EDGE * end) & (radius < end)
     edges = pixels[:, edge]
     level = edges.mean(1, keepdim=True)
     inner = (pixels[:, middle] - level).square().mean(1)

@@ -92,36 +92,45 @@ class NoiseEvidence:
 
     def __init__(self, sample: Sample) -> None:
         self._sample = sample
-        self._said: dict[tuple[str, ...], tuple[NoiseSays, float]] = {}
+        self._found: dict[tuple[str, ...], tuple[Sample, Modulation | None]] = {}
+        self._said: dict[tuple[str, ...], NoiseSays] = {}
 
     def under(self, alternatives: Sequence[Alternative]) -> tuple[NoiseSays, float]:
         """What it says if these alternatives are true, and z, positive where it is multiplied."""
-        key = tuple(alternative.name for alternative in alternatives)
+        sample, found = self._modulation(alternatives)
+        if found is None:
+            return "nothing", 0.0
+        key = _names(alternatives)
         if key not in self._said:
-            sample = self._sample
-            for alternative in alternatives:
-                sample = alternative.change(sample) or sample
-            found = noise_modulation(sample)
-            self._said[key] = (
-                ("nothing", 0.0) if found is None else (_read_modulation(sample, found), found.z)
-            )
-        return self._said[key]
+            self._said[key] = _read_modulation(sample, found)
+        return self._said[key], found.z
 
     def is_against(self, alternatives: Sequence[Alternative]) -> bool:
         """Whether noise that was multiplied follows the given transfer better than another one."""
-        given = noise_modulation(self._sample)
+        _, given = self._modulation([])
         if given is None or not given.is_deep:
             return False
-        sample = self._sample
-        for alternative in alternatives:
-            sample = alternative.change(sample) or sample
-        other = noise_modulation(sample)
+        _, other = self._modulation(alternatives)
         return other is not None and other.log_likelihood < given.log_likelihood
 
     def is_cropped(self) -> bool:
         """Whether images were multiplied in a larger box, and then cropped."""
-        found = noise_modulation(self._sample)
+        _, found = self._modulation([])
         return found is not None and found.is_deep and found.box > 1
+
+    def _modulation(self, alternatives: Sequence[Alternative]) -> tuple[Sample, Modulation | None]:
+        """The sample under some alternatives, and its modulation."""
+        key = _names(alternatives)
+        if key not in self._found:
+            sample = self._sample
+            for alternative in alternatives:
+                sample = alternative.change(sample) or sample
+            self._found[key] = sample, noise_modulation(sample)
+        return self._found[key]
+
+
+def _names(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
+    return tuple(alternative.name for alternative in alternatives)
 
 
 def _read_modulation(sample: Sample, found: Modulation) -> NoiseSays:

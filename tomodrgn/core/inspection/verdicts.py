@@ -104,8 +104,9 @@ def judge(
     search = Search(sample, noise)
     found = search.run(progress)
     excess_z = paired_z(central_excess(sample))
-    match = _match(search.against_chance(), excess_z)
     verdicts = [_verdict(name, found, search.rivals(name)) for name in tried.ASSUMPTIONS]
+    is_seen = any(v.assumption in tried.POSES and v.decision == "supported" for v in verdicts)
+    match = _match(search.against_chance(), excess_z, is_seen=is_seen)
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
     return Judgement(
@@ -133,15 +134,17 @@ def _verdict(
     return Verdict(assumption=assumption, decision="undecided", comparisons=())
 
 
-def _match(scrambled: Sequence[Comparison], excess_z: float) -> Verdict:
+def _match(scrambled: Sequence[Comparison], excess_z: float, *, is_seen: bool) -> Verdict:
     """Whether images belong to their rows: in no order they must be explained clearly worse.
 
-    Where they are not, it is a fault only if they hold something that could have been explained.
+    Where they are not, it is a fault only if they hold something that could have been explained,
+    and if no change of the poses is clearly worse: poses that say something of images are theirs,
+    though few particles, or junk among them, may leave open how many.
     """
     decision: Decision = "undecided"
     if all(c.decision == "supported" for c in scrambled):
         decision = "supported"
-    elif excess_z > _PRESENT_Z:
+    elif excess_z > _PRESENT_Z and not is_seen:
         decision = "contradicted"
     by_z = sorted(scrambled, key=lambda c: c.z, reverse=True)
     return Verdict(assumption=tried.MATCH, decision=decision, comparisons=tuple(by_z))
