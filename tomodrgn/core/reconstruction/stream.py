@@ -100,7 +100,9 @@ def sum_images(
     for line in damage_lines(damage, np.arange(particles.n_images), particles):
         logger.warning("left out %s", line)
     if not (sums.real.any() or sums.imag.any()):
-        raise DataError(f"{particles.source}: all images are empty; check the image stacks")
+        raise DataError(
+            f"{particles.source}: all images are empty or damaged; check the image stacks"
+        )
     return sums
 
 
@@ -122,6 +124,8 @@ class _Insertion:
     ) -> None:
         """Add those of the images to the sums whose volumes belong to a worker."""
         mine = np.flatnonzero(self.volume_index[rows] % self.n_workers == worker)
+        if not len(mine):  # of which there is no transform
+            return
         rows = rows[mine]
         images = send_rows(self.particles.images, rows, self.device)
         coefficients = _centred(
