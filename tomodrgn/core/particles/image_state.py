@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
-    from tomodrgn.core.particles.tables import ImageState, ParticleSet
+    from tomodrgn.core.particles.tables import ImageState, OpticsGroup, ParticleSet
     from tomodrgn.core.specs.dataset import ContrastSpec, ImageStateSpec
 
 
@@ -23,8 +23,52 @@ def declare_state(
         given.setdefault("phase_flipped", False)
     if given.get("phase_flipped"):
         given.setdefault("ctf_premultiplied", False)
-    groups = (replace(group, state=replace(group.state, **given)) for group in particles.optics)
-    return replace(particles, optics=tuple(groups))
+    if "ctf_premultiplied" in given and is_ctf_state_open(particles):
+        particles = settled(particles, premultiplied=given["ctf_premultiplied"])
+    return replace(particles, optics=tuple(_declared(group, given) for group in particles.optics))
+
+
+def _declared(group: OpticsGroup, given: dict[str, Any]) -> OpticsGroup:
+    """A group in the state that is given, also if its images prove to be CTF-premultiplied."""
+    other = group.premultiplied_state
+    if other is not None:
+        of_ctf = ("ctf_premultiplied", "phase_flipped")
+        other = replace(other, **{k: value for k, value in given.items() if k not in of_ctf})
+    return replace(group, state=replace(group.state, **given), premultiplied_state=other)
+
+
+def is_ctf_state_open(particles: ParticleSet) -> bool:
+    """Whether it is not known of some images if they are CTF-premultiplied."""
+    return any(group.state.ctf_premultiplied is None for group in particles.optics)
+
+
+def settled(
+    particles: ParticleSet, *, premultiplied: bool, phase_flipped: bool = False
+) -> ParticleSet:
+    """The set with the CTF state of those images of which the input does not say it."""
+
+    def settle(group: OpticsGroup) -> OpticsGroup:
+        if group.state.ctf_premultiplied is not None:
+            return group
+        state = replace(group.state, ctf_premultiplied=False, phase_flipped=phase_flipped)
+        if premultiplied:
+            state = group.premultiplied_state or replace(state, ctf_premultiplied=True)
+        return replace(group, state=state)
+
+    return replace(particles, optics=tuple(settle(group) for group in particles.optics))
+
+
+def settled_spec(particles: ParticleSet, spec: ImageStateSpec) -> ImageStateSpec:
+    """The spec with the CTF state that was settled, if one fits all groups, to be recorded.
+
+    Where nothing was open, the spec as it is: it says what the user knows better than the input.
+    """
+    states = {(g.state.ctf_premultiplied, g.state.phase_flipped) for g in particles.optics}
+    if len(states) > 1 or not any(g.premultiplied_state for g in particles.optics):
+        return spec
+    premultiplied, flipped = states.pop()
+    found = {"ctf_premultiplied": premultiplied, "phase_flipped": flipped}
+    return spec.model_copy(update=found)
 
 
 def contrast_sign(particles: ParticleSet) -> int:
@@ -44,6 +88,8 @@ def contrast_sign(particles: ParticleSet) -> int:
 
 def describe_state(state: ImageState) -> str:
     """The state in a few words, for logs and reports."""
+    if state.ctf_premultiplied is None:
+        return "CTF-premultiplied or not (not stated)"
     words = {
         "CTF-premultiplied": state.ctf_premultiplied,
         "phase-flipped": state.phase_flipped,

@@ -30,14 +30,15 @@ class ImageState:
     """What upstream programs have already done to the images.
 
     Attributes:
-        ctf_premultiplied: multiplied by their contrast transfer function.
+        ctf_premultiplied: multiplied by their contrast transfer function; None where the input
+            does not say, see :func:`~.image_state.settled`.
         phase_flipped: multiplied by its sign.
         dose_weighted: multiplied by the amplitude that their dose leaves.
         tilt_weighted: multiplied by the cosine of their tilt.
         inverted: multiplied by -1, so that protein, dark when recorded, is bright.
     """
 
-    ctf_premultiplied: bool = False
+    ctf_premultiplied: bool | None = False
     phase_flipped: bool = False
     dose_weighted: bool = False
     tilt_weighted: bool = False
@@ -46,12 +47,22 @@ class ImageState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpticsGroup:
-    """Images that share a pixel size, a box and a state; the box of no images is 0."""
+    """Images that share a pixel size, a box and a state; the box of no images is 0.
+
+    Attributes:
+        name: of the group.
+        pixel_size_a: of its images.
+        box_size_px: edge of its images.
+        state: what was done to them.
+        premultiplied_state: their state if they are CTF-premultiplied, where the input does not
+            say whether they are; it stays when that is settled.
+    """
 
     name: str
     pixel_size_a: float
     box_size_px: int
     state: ImageState = ImageState()
+    premultiplied_state: ImageState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,12 +31,14 @@ from tomodrgn.core.inspection.state import NoiseEvidence, load_noise_sample
 from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
 from tomodrgn.core.inspection.verdicts import judge
 from tomodrgn.core.interfaces import Reader, ReaderContext
-from tomodrgn.core.particles.image_state import declare_state
+from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open, settled
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
+from tomodrgn.core.pipeline.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
 from tomodrgn.core.pipeline.display import show_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tomodrgn.core.inspection.sample import Sample
@@ -79,9 +81,11 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     everything = reader.read()
     refuse_impossible(everything)
     everything = declare_state(everything, run.image_state, run.contrast)
+    everything = _with_state(everything, reader, tests=spec.tests)
     particles = select(everything, run.dataset, 0 if run.seed is None else run.seed)
     contract = describe_set(particles, reader, sections.reader.kind)
-    outcome = Outcome(contract=contract, findings=tuple(metadata_findings(particles, contract)))
+    found = (*metadata_findings(particles, contract), *_open_states(particles))
+    outcome = Outcome(contract=contract, findings=found)
     trial = None
     if not reader.has_images:
         nothing = Finding(
@@ -100,10 +104,25 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     return outcome
 
 
+def _with_state(particles: ParticleSet, reader: Reader, *, tests: bool) -> ParticleSet:
+    """The set with the CTF state that images show where the input does not say it."""
+    if not tests or not reader.has_images:
+        return particles
+    return settle_ctf_state(particles, reader) or particles
+
+
+def _open_states(particles: ParticleSet) -> Iterator[Finding]:
+    """That nobody knows whether images are CTF-premultiplied, where it is so."""
+    if is_ctf_state_open(particles):
+        text = f"{NOT_STATED}, and this cannot be decided"
+        yield Finding("warning", "premultiplied", text, SAY_SO)
+
+
 def _try(
     particles: ParticleSet, reader: Reader, spec: CheckSpec, outcome: Outcome
 ) -> tuple[Outcome, _Trial | None]:
     """The outcome with what images say."""
+    particles = settled(particles, premultiplied=False)  # where nobody knows; others are tried
     heights = heights_from_defocus(particles)
     drawn = draw_particles(replace(particles, height_defocus_a=heights), spec.most_images)
     with show_progress("reading images") as progress:

@@ -29,6 +29,7 @@ from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
+from tomodrgn.core.pipeline.ctf_state import with_ctf_state
 from tomodrgn.core.pipeline.damaged import leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
@@ -112,6 +113,7 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
     with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
         logger.info("%s", shlex.join(sys.argv))
         reader, particles = read_particles(run, registry)
+        run = with_ctf_state(run, particles)
         _begin(spec, run, registry, particles)
         make_folder(outdir)
         begin_log()

@@ -28,6 +28,7 @@ from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
+from tomodrgn.core.pipeline.ctf_state import with_ctf_state
 from tomodrgn.core.pipeline.damaged import leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
@@ -82,6 +83,7 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
     with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
         logger.info("%s", shlex.join(sys.argv))
         reader, particles = read_particles(run, registry)
+        run = with_ctf_state(run, particles)
         rows = _halves(particles, run)
         is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         facts = dataset_facts(particles, is_trained)

@@ -18,6 +18,7 @@ from tomodrgn.core.particles.image_state import declare_state, describe_state
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.particles.tilt_counts import require_tilts
+from tomodrgn.core.pipeline.ctf_state import require_ctf_state
 from tomodrgn.core.pipeline.damaged import tell_gray_levels
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.memory import announce
@@ -68,7 +69,8 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
     """The reader of a run and all particles of its input, in the state that the run declares.
 
     Raises:
-        DataError: the input has no tilt images.
+        DataError: the input has no tilt images, or nothing tells whether they are
+            CTF-premultiplied.
     """
     reader: Reader = registry.build(run.reader, ReaderContext())  # type: ignore[attr-defined]
     particles = reader.read()
@@ -90,6 +92,7 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
     for reason, n_rows in particles.rejected.items():
         logger.info("rejected %d images: %s", n_rows, reason)
     particles = declare_state(particles, run.image_state, run.contrast)
+    particles = require_ctf_state(particles, reader)
     reader = looking(reader, particles, run.preparation)
     for group in particles.optics:
         logger.info("%s: images are %s", group.name, describe_state(group.state))

@@ -20,6 +20,7 @@ from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.checkups import Checkups
+from tomodrgn.core.pipeline.ctf_state import with_ctf_state
 from tomodrgn.core.pipeline.damaged import LIST, leave_out_damaged
 from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
 from tomodrgn.core.pipeline.display import logging_to
@@ -128,6 +129,7 @@ class _Training:
         self.registry = registry
         self.is_new = is_new
         self.reader, particles = read_particles(run, registry)
+        run = with_ctf_state(run, particles)
         self._asked = run
         self._assemble(run, particles)
 

@@ -78,7 +78,7 @@ def _optics(simulation: Simulation) -> str:
         "rlnSphericalAberration": [f"{spec.cs_mm:.3f}"],
         "rlnVoltage": [f"{spec.voltage_kv:.3f}"],
         "rlnTomoTiltSeriesPixelSize": [f"{series_a:.8f}"],
-        "rlnCtfDataAreCtfPremultiplied": [str(int(optics.state.ctf_premultiplied))],
+        "rlnCtfDataAreCtfPremultiplied": [str(int(optics.state.ctf_premultiplied is True))],
         "rlnImageDimensionality": ["2"],
         "rlnTomoSubtomogramBinning": [f"{optics.pixel_size_a / series_a:.5f}"],
         "rlnImagePixelSize": [f"{optics.pixel_size_a:.8f}"],

@@ -44,7 +44,7 @@ def reading_options(spec: SimulationSpec) -> list[str]:
     """Options that tell a reader what the files of a simulation cannot say, or say otherwise."""
     written = written_state(spec)
     states_transfer = spec.format != "warp"
-    premultiplied = written.ctf_premultiplied and states_transfer
+    premultiplied = bool(written.ctf_premultiplied) and states_transfer
     assumed = ImageState(
         ctf_premultiplied=premultiplied,
         dose_weighted=_weights_images(spec, premultiplied=premultiplied),

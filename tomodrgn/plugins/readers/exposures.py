@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_COSINE: Final = 1.01  # some programs round up
 _LARGEST_SCALE: Final = 10.0
 _FOLLOWS: Final = 0.9
 """Correlation above which a B-factor is taken for -4 times the dose that is stated beside it."""
@@ -116,7 +115,7 @@ def _tilt_deg(
     if stage is None:
         if scale is None:
             raise ValueError("the table has no column of the tilt")
-        is_bad = (scale < 0) | (scale > _LARGEST_COSINE)
+        is_bad = (scale < 0) | (scale > columns.LARGEST_COSINE)
         fault = (
             "no cosine of a tilt angle (0 to 1); where scales were refined, tilts are needed in "
             f"{' or '.join(columns.STAGE_TILTS)}"
@@ -128,7 +127,7 @@ def _tilt_deg(
         is_bad = np.abs(scale) > _LARGEST_SCALE
         fault = "neither the cosine of a tilt (0 to 1) nor the scale of an image"
         refuse_rows(table, columns.TILT_COSINE, path, is_bad, fault)
-        if (scale > _LARGEST_COSINE).any() or (scale < 0).any():
+        if (scale > columns.LARGEST_COSINE).any() or (scale < 0).any():
             logger.info(
                 "%s: %s holds refined scales (%.3g to %.3g), no cosines; tilts are taken from %s",
                 path, columns.TILT_COSINE, scale.min(), scale.max(), stage,

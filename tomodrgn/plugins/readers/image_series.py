@@ -26,6 +26,7 @@ from tomodrgn.plugins.readers.image_numbers import (
     image_pixel_size_a,
     image_table,
 )
+from tomodrgn.plugins.readers.image_origins import state_by_origin
 from tomodrgn.plugins.readers.image_stacks import (
     ImageStacks,
     describe_file,
@@ -150,9 +151,10 @@ class ImageSeries:
         """The numbers of all rows, which of them are dark frames, and the optics groups."""
         path = self._spec.path
         pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(table, path)
+        origin = state_by_origin(table, inverted=self.inverted)
         optics, optics_of_set = optics_groups.image_optics(
-            table, groups, path, pixel_size_a=pixel_size_a,
-            box_size_px=self._box_size_px(names), inverted=self.inverted,
+            table, groups, path, pixel_size_a=pixel_size_a, box_size_px=self._box_size_px(names),
+            state=origin.state, premultiplied_state=origin.premultiplied_state,
         )  # fmt: skip
         exposures = read_exposures(table, path)
         images = image_table(

@@ -6,6 +6,7 @@ come first.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column, quote_value
 from tomodrgn.core.files.star_tables import the_one_table
-from tomodrgn.core.particles.tables import ImageState, OpticsGroup
+from tomodrgn.core.particles.tables import OpticsGroup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarBlock, StarFile
+    from tomodrgn.core.particles.tables import ImageState
 
 GROUP: Final = "rlnOpticsGroup"
 GROUP_NAME: Final = "rlnOpticsGroupName"
@@ -134,7 +136,8 @@ def image_optics(
     *,
     pixel_size_a: float,
     box_size_px: int,
-    inverted: bool,
+    state: ImageState,
+    premultiplied_state: ImageState | None = None,
 ) -> tuple[NDArray[np.int64], tuple[OpticsGroup, ...]]:
     """The group of each row, and the groups by name; one for all where the file names none.
 
@@ -144,26 +147,32 @@ def image_optics(
         path: the file, for errors.
         pixel_size_a: pixel size of all images.
         box_size_px: box edge of all images.
-        inverted: whether the program inverts contrast.
+        state: of images as the program extracts them, unless the groups say that they are
+            CTF-premultiplied.
+        premultiplied_state: state of images that the program premultiplies, where it may.
     """
     if groups is None:
-        state = ImageState(inverted=inverted)
         group = OpticsGroup(
-            name="opticsGroup1", pixel_size_a=pixel_size_a, box_size_px=box_size_px, state=state
-        )
+            name="opticsGroup1", pixel_size_a=pixel_size_a, box_size_px=box_size_px, state=state,
+            premultiplied_state=premultiplied_state,
+        )  # fmt: skip
         return np.zeros(len(images), dtype=np.int64), (group,)
     used = groups[groups[GROUP].isin(images[GROUP])].sort_values(GROUP).reset_index(drop=True)
     names = used[GROUP_NAME] if GROUP_NAME in used else "opticsGroup" + used[GROUP]
-    multiplied = (
-        numeric_column(used, PREMULTIPLIED, path) if PREMULTIPLIED in used else np.zeros(len(used))
-    )
+    states = [state] * len(used)
+    if PREMULTIPLIED in used:
+        multiplied = premultiplied_state or replace(state, ctf_premultiplied=True)
+        stated = numeric_column(used, PREMULTIPLIED, path) != 0
+        states = [multiplied if is_multiplied else state for is_multiplied in stated]
+        premultiplied_state = None
     place = pd.Index(used[GROUP]).get_indexer(images[GROUP]).astype(np.int64)
     return place, tuple(
         OpticsGroup(
             name=str(name),
             pixel_size_a=pixel_size_a,
             box_size_px=box_size_px,
-            state=ImageState(ctf_premultiplied=bool(flag), inverted=inverted),
+            state=each,
+            premultiplied_state=premultiplied_state,
         )
-        for name, flag in zip(names, multiplied, strict=True)
+        for name, each in zip(names, states, strict=True)
     )

@@ -47,7 +47,7 @@ def tilt_codes(table: pd.DataFrame) -> NDArray[np.int64]:
 
 def has_doses(table: pd.DataFrame) -> bool:
     """Whether doses tell exposures apart."""
-    doses = [_numbers(table, name) for name in columns.DOSES if name in table]
+    doses = [column_numbers(table, name) for name in columns.DOSES if name in table]
     return any(dose.min() < dose.max() for dose in doses)
 
 
@@ -59,10 +59,10 @@ def stack_codes(images: NDArray[np.object_]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _codes_of_columns(table: pd.DataFrame, names: Iterable[str]) -> NDArray[np.int64]:
-    found = [_numbers(table, name) for name in names if name in table]
+    found = [column_numbers(table, name) for name in names if name in table]
     return combined_codes(*found) if found else np.zeros(len(table), dtype=np.int64)
 
 
-def _numbers(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+def column_numbers(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """A column as numbers; readers refuse those that are none."""
     return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)

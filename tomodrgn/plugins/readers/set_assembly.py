@@ -152,19 +152,30 @@ def _optics_groups(
     is_warptools = tomograms is not None and tomograms.is_warptools
     is_scaled = tomograms is not None and not np.isnan(tomograms.frames.cosine).any()
     has_curve = tomograms is None or is_warptools or not tomograms.has_dose_b_factors
+    multiplied = ImageState(
+        ctf_premultiplied=True,
+        dose_weighted=has_curve or is_warptools,
+        tilt_weighted=is_scaled,
+    )
+    untouched = ImageState(
+        dose_weighted=is_warptools,
+        tilt_weighted=is_warptools and is_scaled,
+        inverted=not is_warptools,
+    )
+    unknown = replace(untouched, ctf_premultiplied=None)
+    states = [
+        unknown if is_open else multiplied if is_premultiplied else untouched
+        for is_premultiplied, is_open in zip(stated.is_premultiplied, stated.is_open, strict=True)
+    ]
     return tuple(
         OpticsGroup(
             name=name,
             pixel_size_a=particles.pixel_size_a,
             box_size_px=stated.box_size_px if box_size_px is None else box_size_px,
-            state=ImageState(
-                ctf_premultiplied=bool(is_premultiplied),
-                dose_weighted=(bool(is_premultiplied) and has_curve) or is_warptools,
-                tilt_weighted=(bool(is_premultiplied) or is_warptools) and is_scaled,
-                inverted=not is_premultiplied and not is_warptools,
-            ),
+            state=state,
+            premultiplied_state=multiplied if is_open else None,
         )
-        for name, is_premultiplied in zip(stated.names, stated.is_premultiplied, strict=True)
+        for name, state, is_open in zip(stated.names, states, stated.is_open, strict=True)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,13 +15,9 @@ from tomodrgn.plugins.readers.set_files import particles_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarFile
-
-logger = logging.getLogger(__name__)
 
 _VOLUME: Final = 3
 
@@ -37,7 +32,8 @@ class SetOptics:
         pixel_size_a: of all images; None where the file does not state it.
         series_pixel_size_a: (G,) of the tilt series, NaN where it is not stated.
         box_size_px: of all images as stated, 0 where it is not.
-        is_premultiplied: (G,) whether images were multiplied by their CTF.
+        is_premultiplied: (G,) whether images were multiplied by their CTF, as far as is stated.
+        is_open: (G,) whether that matters and is not stated.
         are_volumes: whether the particles are volumes, not stacks of tilt images.
         microscope: (G,) columns by field of ``CtfTable``, those that the file has.
     """
@@ -48,6 +44,7 @@ class SetOptics:
     series_pixel_size_a: NDArray[np.float64]
     box_size_px: int
     is_premultiplied: NDArray[np.bool_]
+    is_open: NDArray[np.bool_]
     are_volumes: bool
     microscope: dict[str, NDArray[np.float64]]
 
@@ -74,7 +71,7 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
     elif columns.SERIES_PIXEL_SIZE not in table:
         original_a = column(columns.ORIGINAL_PIXEL_SIZE, "pixel_size_a")
         series_a = np.where(np.isnan(original_a), pixel_size_a / binning, original_a)
-    box_px = column(columns.IMAGE_SIZE)
+    box_px, premultiplied = column(columns.IMAGE_SIZE), column(columns.IS_PREMULTIPLIED)
     are_volumes = _are_volumes(star, column(columns.DIMENSIONS), particles)
     return SetOptics(
         names=tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP])),
@@ -84,11 +81,8 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
         else None,
         series_pixel_size_a=series_a,
         box_size_px=max(int(np.nan_to_num(box_px[0])), 0),
-        is_premultiplied=_is_premultiplied(
-            column(columns.IS_PREMULTIPLIED),
-            star.path,
-            is_asked=columns.STACK in particles and not are_volumes,
-        ),
+        is_premultiplied=np.asarray(np.nan_to_num(premultiplied) != 0),
+        is_open=np.isnan(premultiplied) & (columns.STACK in particles and not are_volumes),
         are_volumes=are_volumes,
         microscope={
             field: column(name, field)
@@ -121,14 +115,3 @@ def _are_volumes(star: StarFile, dimensions: NDArray[np.float64], particles: pd.
         are_maps = len(names) > 0 and bool(names.str.endswith(".mrc").all())
         return columns.CTF_VOLUME in particles or are_maps
     return are_stacks not in (None, "1") or bool((dimensions == _VOLUME).any())
-
-
-def _is_premultiplied(
-    stated: NDArray[np.float64], path: Path, *, is_asked: bool
-) -> NDArray[np.bool_]:
-    if is_asked and np.isnan(stated).all():
-        logger.warning(
-            "%s: does not say whether images were multiplied by their CTF (%s); they are taken "
-            "not to be, correct it with --ctf-premultiplied", path, columns.IS_PREMULTIPLIED,
-        )  # fmt: skip
-    return np.asarray(np.nan_to_num(stated) != 0)
