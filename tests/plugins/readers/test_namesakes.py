@@ -93,6 +93,14 @@ def test_a_stack_for_each_exposure_splits_no_name(tmp_path: Path) -> None:
     assert _reader(tmp_path, table).read().counts.tolist() == [N_TILTS] * 2
 
 
+def test_an_exposure_that_was_taken_twice_splits_no_name(tmp_path: Path) -> None:
+    table = _session("a.mrcs")
+    table["rlnImageName"] = [f"{k // 9 + 1}@tilt_{k % 9}.mrcs" for k in range(18)]
+    again = table[table["rlnTomoYTilt"] == "0.0"].assign(rlnCtfBfactor="-200")
+    again["rlnImageName"] = [f"{k + 1}@tilt_9.mrcs" for k in range(2)]
+    assert _reader(tmp_path, table, again).read().counts.tolist() == [N_TILTS + 1] * 2
+
+
 def test_two_images_of_one_exposure_are_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
