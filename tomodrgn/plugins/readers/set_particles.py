@@ -90,16 +90,18 @@ def refuse_repeats(star: StarFile, table: pd.DataFrame) -> None:
     Raises:
         DataError: two rows share a name or a stack.
     """
-    keys = {"name": (columns.TOMOGRAM, columns.PARTICLE), "stack": (columns.STACK, columns.STACK)}
-    for shared, names in keys.items():
-        if set(names) <= set(table):
-            first, second = (table[name].to_numpy(dtype=object) for name in names)
-            repeats = find_repeats(rank_of_pairs(first, second))
-            if len(repeats.later):
-                raise repeat_error(
-                    star, particles_table(star), repeats,
-                    thing="particle", same=columns.PLACES, shared=shared,
-                )  # fmt: skip
+    for shared, column in (("name", columns.PARTICLE), ("stack", columns.STACK)):
+        if column not in table or table[column].is_unique:
+            continue
+        keys = table[column].to_numpy(dtype=object)
+        if shared == "name":
+            keys = rank_of_pairs(table[columns.TOMOGRAM].to_numpy(dtype=object), keys)
+        repeats = find_repeats(keys)
+        if len(repeats.later):
+            raise repeat_error(
+                star, particles_table(star), repeats,
+                thing="particle", same=columns.PLACES, shared=shared,
+            )  # fmt: skip
 
 
 def particle_names(table: pd.DataFrame) -> NDArray[np.object_]:
