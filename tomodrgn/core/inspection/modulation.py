@@ -38,14 +38,14 @@ SHALLOW: Final = 0.5
 BOXES: Final = (1, 2)
 """Their own box, and a larger one that they were cropped from; no file says which it was."""
 
-_DEPTHS: Final = torch.arange(11, dtype=torch.float64) / 10
+_DEPTHS: Final = torch.tensor([0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0], dtype=torch.float64)
 _AROUND: Final = (0.55, 0.8)
 """Radii in units of the half box between which pixels begin to count."""
 _FIRST_SHELL: Final = 2  # what is below knows the mean of an image, and its slope
 _LEAST_POWER: Final = 0.02  # of what a zero may leave, for the defocus is not exact
 _CLEAR_GAIN: Final = 20.0  # of a log likelihood: where C has no zero, all depths are alike
 _CLEAR_Z: Final = 4.0
-_STEPS: Final = 6
+_STEPS: Final = 4
 _BLOCK: Final = 64
 
 

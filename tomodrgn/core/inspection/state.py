@@ -102,7 +102,8 @@ class NoiseEvidence:
             return "nothing", 0.0
         key = _names(alternatives)
         if key not in self._said:
-            self._said[key] = _read_modulation(sample, found)
+            agrees = found.is_shallow and not any(g.state.ctf_premultiplied for g in sample.optics)
+            self._said[key] = "not multiplied" if agrees else _read_modulation(sample, found)
         return self._said[key], found.z
 
     def is_against(self, alternatives: Sequence[Alternative]) -> bool:
