@@ -32,6 +32,7 @@ from tomodrgn.plugins.readers.image_stacks import (
     describe_file,
     locate_images,
 )
+from tomodrgn.plugins.readers.left_over_images import say_left_over_images
 from tomodrgn.plugins.readers.namesakes import refuse_namesakes, say_equal_exposures
 from tomodrgn.plugins.readers.repeats import find_repeats, repeat_error
 from tomodrgn.plugins.readers.row_names import name_rows
@@ -88,6 +89,8 @@ class ImageSeries:
         check_shifts(images.shift_px, optics_of_set[0].box_size_px, path, names)
         rows = _pack(rank, images, names, ~is_dark)
         say_equal_exposures(named, images, rows, path)
+        if self._stacks is not None:
+            say_left_over_images(self._stacks, rank, path)
         source_particle, first, counts = np.unique(
             rank[rows], return_index=True, return_counts=True
         )
