@@ -197,6 +197,12 @@ def test_a_hot_pixel_is_replaced_by_background() -> None:
     assert np.abs(seen.images - noise()).max() < 6
 
 
+def test_the_brightest_view_of_a_particle_is_no_hot_pixel() -> None:
+    pixels = noise()
+    pixels[7, 16, 16] += 11  # three times the typical peak
+    assert np.array_equal(reader(pixels).load_images(EVERY), pixels)
+
+
 def test_a_quarter_of_images_at_the_rim_is_found() -> None:
     pixels = noise()
     pixels[::4, :, :8] = 0

@@ -37,6 +37,17 @@ def describe_gray_levels(job: BuildJob, power: BlockPower) -> GrayLevelsFound | 
 
 def standard_of(reader: Reader) -> Standard | None:
     """How a reader judges images; None where it does not look at them."""
+    found = _looking(reader)
+    return None if found is None else found.standard
+
+
+def has_surveyed(reader: Reader) -> bool:
+    """Whether a reader has looked at a sample of its images, and told what it found."""
+    found = _looking(reader)
+    return found is not None and found.has_surveyed
+
+
+def _looking(reader: Reader) -> NormalizingReader | None:
     while isinstance(reader, DownsampledReader):
         reader = reader.reader
-    return reader.standard if isinstance(reader, NormalizingReader) else None
+    return reader if isinstance(reader, NormalizingReader) else None

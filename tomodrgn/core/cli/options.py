@@ -170,7 +170,7 @@ CHECK_DATA_OPTIONS: Final = tuple(
     row
     for row in RUN_OPTIONS
     if row.places.split(".")[0] in {"reader", "dataset", "image_state", "seed"}
-    or row.places == "contrast.invert_data"
+    or row.places in {"contrast.invert_data", "preparation.normalize"}
 )
 
 CHECK_OPTIONS: Final = (

@@ -19,7 +19,7 @@ from tomodrgn.core.gray_levels.damage import (
 from tomodrgn.core.gray_levels.expected import expected_deviation
 from tomodrgn.core.gray_levels.margin import Margin, PixelLevels
 from tomodrgn.core.gray_levels.standard import Standard, set_standard
-from tomodrgn.core.gray_levels.survey import survey
+from tomodrgn.core.gray_levels.survey import GrayLevels, survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +86,7 @@ class NormalizingReader:
         self._forced = forced
         self._margin = Margin(particles.box_size_px)
         self._standard: Standard | None = None
+        self._found: GrayLevels | None = None
         self._expected = self._scale = np.zeros(0, dtype=np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,6 +101,19 @@ class NormalizingReader:
             self._survey()
         assert self._standard is not None  # noqa: S101  for mypy
         return self._standard
+
+    @property
+    def found(self) -> GrayLevels:
+        """What the survey found."""
+        if self._found is None:
+            self._survey()
+        assert self._found is not None  # noqa: S101  for mypy
+        return self._found
+
+    @property
+    def has_surveyed(self) -> bool:
+        """Whether the survey was made, and told, by this process."""
+        return self._standard is not None
 
     def read(self) -> ParticleSet:
         """Metadata of the whole input."""
@@ -199,7 +213,7 @@ class NormalizingReader:
         """Look at a sample, set the standard and say so."""
         particles = self._particles
         assert particles is not None  # noqa: S101  for mypy
-        found = survey(self.reader, particles)
+        self._found = found = survey(self.reader, particles)
         self._standard = standard = set_standard(found, forced=self._forced)
         _, tomogram = np.unique(particles.tomogram.astype(str), return_inverse=True)
         n_rows = int(particles.source_image.max()) + 1

@@ -21,8 +21,10 @@ SCALE_LIMIT: Final = 0.1
 IMAGE_SCALE_LIMIT: Final = 0.2
 """The same between images of a tomogram."""
 _CLEAR_Z: Final = 4.0
-_LEAST_EXTREME: Final = 10.0
-_EXTREME_OVER_TYPICAL: Final = 3.0
+_LEAST_EXTREME: Final = 15.0
+_EXTREME_OVER_TYPICAL: Final = 5.0
+"""Far beyond the brightest view of a particle, which at SNR 1 has two to three times the peak of a
+typical one: to replace such a peak is worse than to leave a hot pixel."""
 _STRONG_EXTREME: Final = 15.0
 """Typical largest pixel, in deviations, from which margins show the particles more than noise."""
 _SIGNAL_IN_MARGIN: Final = 0.05
@@ -159,7 +161,5 @@ def _as_they_are(found: GrayLevels) -> Iterator[str]:
         yield "no image could be measured"
         return
     level = float(np.nanmedian(found.offset.typical))
-    yield (
-        f"background at {level:.2g} deviations, which are {np.exp(found.scale.shared):.4g} in all "
-        "tomograms"
-    )
+    deviation = np.exp(found.scale.shared)
+    yield f"background level {level:.2g} deviations, deviation {deviation:.3g} in all tomograms"

@@ -9,7 +9,7 @@ FaultId = Literal[
     "hand", "defocus_hand", "shift_sign", "shift_units", "shifts_applied", "premultiplied",
     "ctf_sign", "phase_shift", "pixel_size", "dose_weighted", "dose_order", "tilt_scale",
     "duplicated", "pixels", "doses", "ctf", "shifts", "images", "tomograms", "half_sets",
-    "few_tilts", "one_tilt_each",
+    "gray_levels", "few_tilts", "one_tilt_each",
 ]  # fmt: skip
 
 FAULT_NAMES: Final[dict[FaultId, str]] = {
@@ -38,6 +38,7 @@ FAULT_NAMES: Final[dict[FaultId, str]] = {
     "shifts": "shifts",
     "images": "images",
     "tomograms": "tomograms",
+    "gray_levels": "gray levels",
     "half_sets": "half sets",
     "few_tilts": "few tilts",
     "one_tilt_each": "one tilt image of each particle",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.inspection.contract import Contract
     from tomodrgn.core.inspection.fault_names import FaultId
+    from tomodrgn.core.inspection.gray_levels import GrayLevelFacts
     from tomodrgn.core.inspection.sample import Sample
 
 CONTRAST: Final = "contrast"
@@ -49,6 +50,7 @@ class Outcome:
         findings: faults and warnings of metadata and pixels.
         verdicts: of the assumptions; empty where they were not tried.
         not_tried: why they were not.
+        gray_levels: of the images; None where nobody looked.
         n_particles: particles that they were tried on.
         n_images: images of these.
         resolution_a: finest detail that was looked at, in angstrom.
@@ -60,6 +62,7 @@ class Outcome:
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...] = ()
     not_tried: str = ""
+    gray_levels: GrayLevelFacts | None = None
     n_particles: int = 0
     n_images: int = 0
     resolution_a: float | None = None
@@ -117,6 +120,7 @@ class Outcome:
             "candidates": self.candidates,
             "not_tried": self.not_tried,
             "contract": asdict(self.contract),
+            "gray_levels": None if self.gray_levels is None else self.gray_levels.as_json(),
             "findings": [_finding_json(finding) for finding in self.findings],
             "tried_on": {
                 "particles": self.n_particles,

@@ -28,7 +28,7 @@ _MARKS: Final = {"supported": "ok", "contradicted": "WRONG", "doubtful": "warnin
 def page(outcome: Outcome) -> str:
     """The whole page."""
     sections = {
-        "Input": contract_lines(outcome.contract),
+        "Input": _input_lines(outcome),
         "Findings": _finding_lines(outcome),
         "Assumptions": _verdict_lines(outcome),
     }
@@ -36,6 +36,12 @@ def page(outcome: Outcome) -> str:
         "\n".join([title, *lines]) for title, content in sections.items() if (lines := [*content])
     ]
     return "\n\n".join([*parts, conclusion(outcome)]) + "\n"
+
+
+def _input_lines(outcome: Outcome) -> Iterator[str]:
+    yield from contract_lines(outcome.contract)
+    if outcome.gray_levels is not None:
+        yield from _line("gray level", outcome.gray_levels.sentence)
 
 
 def conclusion(outcome: Outcome) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc
+from tomodrgn.core.gray_levels.damage import CONSTANT, NOT_FINITE, SOUND
+from tomodrgn.core.gray_levels.reader import LookedAt, look_at
 from tomodrgn.core.particles.selection import take_particles
 from tomodrgn.core.physics.windows import circular_window
 
@@ -139,12 +141,20 @@ class PixelFacts:
         not_finite: rows of the input whose images hold values that are not finite.
         constant: rows of the input whose images are constant.
         repeated: pairs of rows of the input whose images are equal in every pixel.
+        damaged: why images are left out, a code of :mod:`tomodrgn.core.gray_levels.damage` by row
+            of the input; empty where the reader does not look.
     """
 
     n_images: int
     not_finite: list[int]
     constant: list[int]
     repeated: list[tuple[int, int]]
+    damaged: dict[int, int]
+
+    @property
+    def unusable(self) -> list[int]:
+        """Rows of the input whose images tell nothing."""
+        return sorted({*self.not_finite, *self.constant, *self.damaged})
 
 
 def draw_particles(particles: ParticleSet, most_images: int) -> ParticleSet:
@@ -222,8 +232,8 @@ def _load_images(
     coefficients = torch.zeros((particles.n_images, len(crop)), dtype=torch.complex64)
     for start in range(0, particles.n_images, per_block):
         rows = by_place[start : start + per_block]
-        images = reader.load_images(particles.source_image[rows])
-        coefficients[torch.from_numpy(rows)] = pixels.look_at(images, particles.source_image[rows])
+        seen = look_at(reader, particles.source_image[rows])
+        coefficients[torch.from_numpy(rows)] = pixels.look_at(seen, particles.source_image[rows])
         progress(min(start + per_block, particles.n_images), particles.n_images)
     return coefficients, pixels.facts()
 
@@ -279,15 +289,20 @@ class _Pixels:
         self._repeated: list[tuple[int, int]] = []
         self._not_finite: list[int] = []
         self._constant: list[int] = []
+        self._damaged: dict[int, int] = {}
         self._n_images = 0
 
-    def look_at(self, images: NDArray[np.float32], rows: NDArray[np.int64]) -> Tensor:
-        """(n, P) cropped coefficients of images (n, D, D) from rows of the input."""
-        finite: NDArray[np.bool_] = np.isfinite(images.sum(axis=(1, 2)))
+    def look_at(self, seen: LookedAt, rows: NDArray[np.int64]) -> Tensor:
+        """(n, P) cropped coefficients of n images from rows of the input."""
+        images, damage = seen.images, seen.damage
+        which = np.flatnonzero(damage != SOUND)
+        self._damaged |= dict(zip(rows[which].tolist(), damage[which].tolist(), strict=True))
+        finite = np.isfinite(images.sum(axis=(1, 2))) & (damage != NOT_FINITE)
         self._not_finite += rows[~finite].tolist()
         images = np.where(finite[:, None, None], images, np.float32(0))
         varies = np.ptp(images, axis=(1, 2)) > 0
-        self._constant += rows[finite & ~varies].tolist()
+        is_plain = np.isin(damage, (SOUND, CONSTANT))  # others are shown as zeros
+        self._constant += rows[finite & ~varies & is_plain].tolist()
         self._n_images += len(images)
         for row, image in zip(rows[varies].tolist(), images[varies], strict=True):
             first = self._seen.setdefault(hash(image.tobytes()), row)
@@ -304,6 +319,7 @@ class _Pixels:
             not_finite=sorted(self._not_finite),
             constant=sorted(self._constant),
             repeated=sorted(self._repeated),
+            damaged=self._damaged,
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, paired_z, student_limit
 from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.modulation import Modulation, noise_modulation
-from tomodrgn.core.inspection.sample import draw_particles, load_sample
+from tomodrgn.core.inspection.sample import draw_particles, load_sample, without_rows
 from tomodrgn.core.inspection.transfer_changes import declared_state, scaled_pixels
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def load_noise_sample(
         progress: told how many images of all are read.
     """
     drawn = draw_particles(particles, _MOST_IMAGES)
-    return load_sample(
+    sample, pixels = load_sample(
         drawn, reader, n_groups=1, progress=progress, largest_box_px=_LARGEST_BOX_PX
-    )[0]
+    )
+    return without_rows(sample, pixels.unusable)
 
 
 def what_noise_says(sample: Sample) -> tuple[NoiseSays, Modulation | None]:

@@ -12,8 +12,10 @@ import numpy as np
 from tomodrgn.core.analysis.check_figures import draw_acquisition, draw_maps
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.gray_levels.reader import NormalizingReader
 from tomodrgn.core.inspection.contract import describe_set
 from tomodrgn.core.inspection.findings import Finding, metadata_findings, pixel_findings
+from tomodrgn.core.inspection.gray_levels import gray_level_facts, gray_level_findings
 from tomodrgn.core.inspection.outcome import (
     N_GROUPS,
     Outcome,
@@ -36,6 +38,7 @@ from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.pipeline.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
 from tomodrgn.core.pipeline.display import show_progress
+from tomodrgn.core.pipeline.prepare import looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +102,8 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     elif blocking := outcome.blocking:
         outcome = replace(outcome, not_tried=blocking)
     else:
-        outcome, trial = _try(particles, reader, spec, outcome)
+        looking_reader = looking(reader, particles, run.preparation)
+        outcome, trial = _try(particles, looking_reader, spec, outcome)
     _write(outcome, particles, trial, spec.outdir)
     return outcome
 
@@ -127,10 +131,15 @@ def _try(
     drawn = draw_particles(replace(particles, height_defocus_a=heights), spec.most_images)
     with show_progress("reading images") as progress:
         sample, pixels = load_sample(drawn, reader, n_groups=N_GROUPS, progress=progress)
-    outcome = replace(outcome, findings=(*outcome.findings, *pixel_findings(pixels)))
+    found = [*pixel_findings(pixels)]
+    if isinstance(reader, NormalizingReader):
+        facts = gray_level_facts(reader)
+        outcome = replace(outcome, gray_levels=facts)
+        found += gray_level_findings(facts, pixels.damaged, pixels.n_images)
+    outcome = replace(outcome, findings=(*outcome.findings, *found))
     if blocking := outcome.blocking:
         return replace(outcome, not_tried=blocking), None
-    sample = without_rows(sample, [*pixels.not_finite, *pixels.constant])
+    sample = without_rows(sample, pixels.unusable)
     sample = with_upstream_mask(sample)
     with show_progress("reading noise") as progress:
         noise = NoiseEvidence(load_noise_sample(drawn, reader, progress))

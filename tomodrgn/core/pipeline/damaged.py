@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.cache.levels import has_surveyed
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.gray_levels.damage import REASONS, SOUND, damage_lines
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.cache.layout import GrayLevelsFound
     from tomodrgn.core.cache.store import CoefficientCache
+    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.pipeline.run_images import RunImages
     from tomodrgn.core.specs.run import RunSpecBase
@@ -31,11 +33,16 @@ LIST: Final = "damaged_images.txt"
 """File of a run directory, which ``dataset.leave_out_imgs`` of its run spec names."""
 
 
-def tell_gray_levels(cache: CoefficientCache, particles: ParticleSet) -> NDArray[np.uint8]:
+def tell_gray_levels(
+    cache: CoefficientCache, particles: ParticleSet, reader: Reader
+) -> NDArray[np.uint8]:
     """(M,) damage of the images of a set, as the cache has it; what it found goes to the log."""
     found = cache.gray_levels()
     if found is None:
         return np.zeros(particles.n_images, dtype=np.uint8)
+    if not has_surveyed(reader):  # and said so
+        what = "were normalized" if found.normalizes else "were left as they are"
+        logger.info("gray levels: images %s: %s", what, "; ".join(found.reasons))
     damage = found.damage[cache.rows(particles)]
     if found.n_healed:
         logger.warning(

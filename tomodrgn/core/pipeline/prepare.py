@@ -49,7 +49,7 @@ def prepare(run: RunSpecBase, registry: Registry, outdir: Path | None) -> Path:
     """
     reader, particles = read_particles(run, registry)
     cache = open_or_build(run, reader, particles, outdir)
-    tell_gray_levels(cache, particles)
+    tell_gray_levels(cache, particles, reader)
     return cache.path
 
 

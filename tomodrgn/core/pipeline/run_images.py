@@ -85,7 +85,7 @@ def open_run_images(
     with devices.agreement():  # where every node has a cache of its own, it is built now
         cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
         rows = cache.rows(particles)
-        damage = tell_gray_levels(cache, particles)
+        damage = tell_gray_levels(cache, particles, reader)
         residency = _plan(run, cache, devices, work)
     norm = run.contrast.norm or (0.0, cache.rms)
     logger.info("images are shifted by %g and scaled by %g", *norm)
