@@ -85,6 +85,7 @@ def draw(number: int, outdir: Path) -> tuple[SimulationSpec, Treatment]:
         mask=is_multiplied and one_of(True, False, False),
     )
     box = one_of(16, 24, 24, 32)
+    origin_shift_px = one_of(0.0, 1.0, 3.0)
     n_tilts = one_of(7, 9, 11, 13)
     options: dict[str, Any] = {
         "format": kind,
@@ -104,10 +105,11 @@ def draw(number: int, outdir: Path) -> tuple[SimulationSpec, Treatment]:
         "defocus_um": one_of((2.0, 4.0), (1.5, 2.5), (3.0, 5.0)),
         "phase_shift_deg": one_of(0.0, 0.0, 0.0, 90.0),
         "amplitude_contrast": one_of(0.07, 0.1),
-        "origin_shift_px": one_of(0.0, 1.0, 3.0),
+        "origin_shift_px": origin_shift_px,
         "field_a": (3000.0, 3000.0, one_of(300.0, 1500.0, 3000.0)),
         "pose_error_deg": one_of(0.0, 1.0, 3.0),
-        "shift_error_px": one_of(0.0, 0.2, 0.5),
+        # shifts that are nothing but errors are rightly called wrong
+        "shift_error_px": one_of(0.0, 0.2, 0.5) if origin_shift_px > 1 else 0.1 * origin_shift_px,
         "junk_fraction": one_of(0.0, 0.0, 0.2),
         "junk": one_of("noise", "scrambled"),
         "seed": number,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.comparison import paired_z
+from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, paired_z
 from tomodrgn.core.inspection.presence import central_excess
 from tomodrgn.core.inspection.search import Search
 
@@ -31,6 +31,8 @@ _FROM_WORST: Final[tuple[Decision, ...]] = (
 _PRESENT_Z: Final = 12.0
 """Excess of power in the middle of images at which poses that match would be seen to; they are at
 a third of it."""
+_SMALL_LOSS: Final = 0.3
+"""Part of what is explained that images in no order may lose, and still be as good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,9 @@ def judge(
     excess_z = paired_z(central_excess(sample))
     verdicts = [_verdict(name, found, search.rivals(name)) for name in tried.ASSUMPTIONS]
     is_seen = any(v.assumption in tried.POSES and v.decision == "supported" for v in verdicts)
-    match = _match(search.against_chance(), excess_z, is_seen=is_seen)
+    signal_z = paired_z(search.best.gain)
+    is_present = excess_z > _PRESENT_Z and not is_seen
+    match = _match(search.against_chance(), signal_z, is_present=is_present)
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
     return Judgement(
@@ -116,7 +120,7 @@ def judge(
         best=search.best.sample,
         gain=search.best.gain,
         excess_z=excess_z,
-        signal_z=paired_z(search.best.gain),
+        signal_z=signal_z,
     )
 
 
@@ -134,17 +138,20 @@ def _verdict(
     return Verdict(assumption=assumption, decision="undecided", comparisons=())
 
 
-def _match(scrambled: Sequence[Comparison], excess_z: float, *, is_seen: bool) -> Verdict:
+def _match(scrambled: Sequence[Comparison], signal_z: float, *, is_present: bool) -> Verdict:
     """Whether images belong to their rows: in no order they must be explained clearly worse.
 
     Where they are not, it is a fault only if they hold something that could have been explained,
-    and if no change of the poses is clearly worse: poses that say something of images are theirs,
-    though few particles, or junk among them, may leave open how many.
+    no change of the poses is clearly worse (poses that say something of images are theirs), and
+    nothing is predicted, or hardly less in no order. Few particles, or junk among them, may leave
+    it open.
     """
+    loss = -max((c.gain for c in scrambled), default=0.0)
+    is_alike = signal_z < CLEARLY_BETTER_Z or loss < _SMALL_LOSS
     decision: Decision = "undecided"
     if all(c.decision == "supported" for c in scrambled):
         decision = "supported"
-    elif excess_z > _PRESENT_Z and not is_seen:
+    elif is_present and is_alike:
         decision = "contradicted"
     by_z = sorted(scrambled, key=lambda c: c.z, reverse=True)
     return Verdict(assumption=tried.MATCH, decision=decision, comparisons=tuple(by_z))
