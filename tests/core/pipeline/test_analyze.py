@@ -14,7 +14,7 @@ from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.files.pickles import load_pickles, read_latents, write_latents
+from tomodrgn.core.files.pickles import load_pickles, read_latents, write_latents, write_pickle
 from tomodrgn.core.pipeline.analyze import analyze
 from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
@@ -243,9 +243,11 @@ def test_latents_that_are_not_finite_are_refused(
     run: Path, tmp_path: Path, registry: Registry
 ) -> None:
     latents = read_latents(run / "z.pkl")[0]
+    damaged = with_latents(run, tmp_path / "bad", latents)
     latents[7, 1] = np.nan
+    write_pickle(damaged / "z.pkl", latents)  # nothing writes such latents any more
     with pytest.raises(DataError, match=r"latents of 1 particles are not finite.*particle 7"):
-        analyze(AnalysisSpec(run=with_latents(run, tmp_path / "bad", latents)), registry)
+        analyze(AnalysisSpec(run=damaged), registry)
 
 
 @pytest.mark.usefixtures("no_pictures")
