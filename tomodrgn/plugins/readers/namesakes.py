@@ -52,6 +52,8 @@ def refuse_namesakes(
     Raises:
         DataError: it does; both stacks are named.
     """
+    if table.empty:
+        return
     stack, stacks = stack_codes(table[columns.IMAGE].to_numpy(dtype=object))
     rank = named.rank
     if n_pairs(rank, stack) == rank.max() + 1:  # one stack each
