@@ -14,6 +14,7 @@ import numpy as np
 
 from tomodrgn.core.gray_levels.expected import expected_deviation
 from tomodrgn.core.gray_levels.margin import Margin, PixelLevels, joined
+from tomodrgn.core.particles.keyed_random import particle_keys
 from tomodrgn.core.particles.selection import take_images
 
 if TYPE_CHECKING:
@@ -199,8 +200,8 @@ def draw_rows(particles: ParticleSet, tomogram: NDArray[np.int64]) -> NDArray[np
     n_wanted = min(max(_FEWEST_IMAGES, particles.n_images // _PART), _MOST_IMAGES)
     most = max(_FEWEST_OF_TOMOGRAM, n_wanted // len(counts))
     rank = np.arange(particles.n_images) - particles.starts[particles.particle_of_image]
-    mixed = (particles.particle_of_image * 40503) % 65521  # particles in no order
-    order = np.lexsort((mixed, rank, tomogram))
+    keys = particle_keys(particles.tomogram, particles.name)  # an order that rows do not change
+    order = np.lexsort((keys[particles.particle_of_image], rank, tomogram))
     own = tomogram[order]
     place = np.arange(len(order)) - (np.cumsum(counts) - counts)[own]
     n_own = np.minimum(most, counts)[own]
