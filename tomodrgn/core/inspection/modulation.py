@@ -83,13 +83,13 @@ class Modulation:
 
 
 def noise_modulation(sample: Sample, boxes: tuple[int, ...] = BOXES) -> Modulation | None:
-    """Modulation of what surrounds the particles of a sample; None without CTF.
+    """Modulation of what surrounds the particles of a sample; None without CTF or images.
 
     Args:
         sample: images and metadata, better at the resolution of the images.
         boxes: in which they may have been multiplied, in units of their own.
     """
-    if sample.images.ctf is None:
+    if sample.images.ctf is None or not len(sample.images):
         return None
     each = [_of_box(sample, larger) for larger in boxes]
     return max(each, key=lambda modulation: modulation.log_likelihood)
