@@ -83,7 +83,7 @@ def test_selection_and_box_are_those_of_the_run(
 ) -> None:
     path = results.directory / RUN_SPEC
     spec = yaml.safe_load(path.read_text())
-    spec["dataset"]["use_first_ntilts"] = 4
+    spec["dataset"] |= {"use_first_ntilts": 4, "min_tilts": 4}
     spec["preparation"]["downsample"] = BOX_SIZE_PX // 2
     path.write_text(yaml.safe_dump(spec))
     manifest = results.directory / MANIFEST
