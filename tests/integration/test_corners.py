@@ -64,9 +64,7 @@ def run(star: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "size",
     [
-        {"n_particles": 1, "n_tilts": 1},
         {"n_particles": 1},
-        {"n_tilts": 1},
         {"particles_per_stack": 1},
         {"dtype": "float16"},
         {"missing_fraction": 0.5, "n_tilts": 5},
