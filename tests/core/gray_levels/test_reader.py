@@ -216,6 +216,17 @@ def test_masked_images_are_left_as_they_are() -> None:
     assert not seen.damage.any()
 
 
+def test_noise_free_images_are_left_as_they_are() -> None:
+    squared = AXIS[:, None] ** 2 + AXIS**2
+    around = 0.02 * (1 + np.arange(N_PARTICLES) % N_TOMOGRAMS).repeat(N_TILTS)  # as defocus differs
+    pixels = np.exp(-squared / 0.02) + around[:, None, None] * np.cos(9 * np.sqrt(squared))
+    pixels = pixels.astype(np.float32)
+    seen = reader(pixels).look_at(EVERY)
+    assert np.array_equal(seen.images, pixels)
+    assert not seen.damage.any()
+    assert not seen.healed.any()
+
+
 def test_a_copy_for_another_process_judges_alike() -> None:
     pixels = noise()
     pixels[in_tomogram(2)] *= 4

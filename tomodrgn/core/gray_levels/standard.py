@@ -82,7 +82,7 @@ def set_standard(found: GrayLevels, *, forced: bool) -> Standard:
         extreme_limit=max(_LEAST_EXTREME, _EXTREME_OVER_TYPICAL * found.extreme)
         if found.has_noise
         else np.inf,
-        evenness_limit=found.evenness_limit,
+        evenness_limit=found.evenness_limit if found.has_noise else 0.0,
         reasons=reasons,
     )
 
@@ -155,7 +155,7 @@ def _scale_faults(found: GrayLevels) -> Iterator[str]:
 def _as_they_are(found: GrayLevels) -> Iterator[str]:
     """What was found where images are left as they are."""
     if not found.has_noise:
-        yield "margins hold no noise (masked or simulated images), so nothing could be measured"
+        yield "margins hold no noise (masked or noise-free images), so nothing could be measured"
         return
     if not found.is_measured.any():
         yield "no image could be measured"
