@@ -346,12 +346,13 @@ def test_images_without_scale_factors_are_not_weighted_by_tilt(tmp_path: Path) -
     assert (state.dose_weighted, state.tilt_weighted) == (True, False)
 
 
+@pytest.mark.parametrize("scale", ["1.3", "-0.02"])
 def test_scales_that_are_no_cosines_leave_tilts_to_the_stage(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    scale: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     written = warptools_set()
     plain = _read(written.write(tmp_path / "plain")).images.tilt_deg
-    written.tilts["TS_1.tomostar"].loc[1, "rlnCtfScalefactor"] = "1.3"
+    written.tilts["TS_1.tomostar"].loc[1, "rlnCtfScalefactor"] = scale
     with caplog.at_level(logging.WARNING):
         refined = _read(written.write(tmp_path / "refined")).images.tilt_deg
     np.testing.assert_allclose(refined, plain, atol=3.01)  # the inclination of the specimen
@@ -596,6 +597,10 @@ FAULTS: dict[str, tuple[Callable[[HandmadeSet], None], str]] = {
     "three numbers": (_change_tilts("rlnTomoProjX", "[1,0,0]"), "row 2: .* are not 4 numbers"),
     "words for numbers": (_change_tilts("rlnTomoProjX", "[1,a,0,0]"), "could not convert"),
     "cosine": (_change_tilts("rlnCtfScalefactor", "15"), "row 2: 15 is neither the cosine of a"),
+    "inverted": (
+        lambda written: written.tilts["TS_1.tomostar"].__setitem__("rlnCtfScalefactor", "-0.9"),
+        "row 1: -0.9 is below 0, as most are, and would invert",
+    ),
     "dose": (_change_tilts("rlnMicrographPreExposure", "-3"), "row 2: -3 is outside of 0 to"),
     "half a defocus": (_drop_tilts("rlnDefocusV"), "rlnDefocusV missing beside rlnDefocusU"),
     "defocus of some": (

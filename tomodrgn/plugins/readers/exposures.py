@@ -22,6 +22,7 @@ from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.physics.spans import SPANS
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
+from tomodrgn.plugins.readers.scale_factors import LARGEST_COSINE, are_refined, refuse_scales
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_SCALE: Final = 10.0
 _FOLLOWS: Final = 0.9
 """Correlation above which a B-factor is taken for -4 times the dose that is stated beside it."""
 
@@ -115,7 +115,7 @@ def _tilt_deg(
     if stage is None:
         if scale is None:
             raise ValueError("the table has no column of the tilt")
-        is_bad = (scale < 0) | (scale > columns.LARGEST_COSINE)
+        is_bad = (scale < 0) | (scale > LARGEST_COSINE)
         fault = (
             "no cosine of a tilt angle (0 to 1); where scales were refined, tilts are needed in "
             f"{' or '.join(columns.STAGE_TILTS)}"
@@ -124,10 +124,8 @@ def _tilt_deg(
         return np.rad2deg(np.arccos(np.minimum(scale, 1.0))).astype(np.float32)
     tilt_deg = bounded_column(table, stage, path, "tilt_deg")
     if scale is not None:
-        is_bad = np.abs(scale) > _LARGEST_SCALE
-        fault = "neither the cosine of a tilt (0 to 1) nor the scale of an image"
-        refuse_rows(table, columns.TILT_COSINE, path, is_bad, fault)
-        if (scale > columns.LARGEST_COSINE).any() or (scale < 0).any():
+        refuse_scales(table, columns.TILT_COSINE, path, scale)
+        if are_refined(scale):
             logger.info(
                 "%s: %s holds refined scales (%.3g to %.3g), no cosines; tilts are taken from %s",
                 path, columns.TILT_COSINE, scale.min(), scale.max(), stage,

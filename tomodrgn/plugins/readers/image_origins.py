@@ -17,6 +17,7 @@ from tomodrgn.core.particles.tables import ImageState
 from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.optics_groups import PREMULTIPLIED
 from tomodrgn.plugins.readers.row_codes import column_numbers
+from tomodrgn.plugins.readers.scale_factors import are_refined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def _has_cosines(table: pd.DataFrame) -> bool:
     if columns.TILT_COSINE not in table:
         return False
     scale = column_numbers(table, columns.TILT_COSINE)
-    return bool(((scale >= 0) & (scale <= columns.LARGEST_COSINE)).all())
+    return not are_refined(scale)
 
 
 def _is_simulated(table: pd.DataFrame) -> bool:

@@ -4,8 +4,8 @@ The dose is ``rlnMicrographPreExposure``, what the specimen had taken when the e
 because WarpTools and RELION weight images by it and training must undo the same weights. The tilt
 is the nominal one, the arccosine of ``rlnCtfScalefactor`` with the sign of the stage, where the
 file has it; the angle of the projection also holds the inclination of the specimen. A scale factor
-of 0 marks a dark frame. RELION can refine scale factors; where one of a tomogram is above 1, they
-are no cosines and tilts are those of the stage.
+of 0 marks a dark frame. RELION can refine scale factors; where one of a tomogram is above 1 or
+below 0, they are no cosines and tilts are those of the stage.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tomodrgn.core.geometry.projections import (
 )
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
+from tomodrgn.plugins.readers.scale_factors import are_refined, refuse_scales
 from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_LARGEST_COSINE: Final = 1.01  # some programs round up
 _LARGEST_BFACTOR_A2: Final = 1e5
-_LARGEST_SCALE: Final = 10.0
 _MATRIX_ROW: Final = 4
 _LARGEST_ENTRY: Final = 1e9  # of a matrix; shifts are in pixels
 
@@ -101,7 +100,7 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
     if table.empty:
         raise DataError(f"{path}: has no rows of tilt images; export it again")
     scale = _scales(table, path)
-    is_dark, is_refined = scale == 0, bool((scale > _LARGEST_COSINE).any())
+    is_dark, is_refined = scale == 0, are_refined(scale)
     cosine = np.full(len(table), np.nan) if is_refined else np.minimum(scale, 1.0)
     rotation, translation_px = _projections(table, path)
     crooked = np.flatnonzero(~is_rotation(rotation) & ~is_dark)
@@ -174,9 +173,7 @@ def _matrix_rows(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float
 def _scales(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """(F,) scale factors, NaN where the file has none."""
     scale = optional_column(table, columns.TILT_COSINE, path)
-    is_bad = (scale < 0) | (scale > _LARGEST_SCALE)
-    fault = "neither the cosine of a tilt (0 to 1) nor the scale of an image"
-    refuse_rows(table, columns.TILT_COSINE, path, is_bad, fault)
+    refuse_scales(table, columns.TILT_COSINE, path, scale)
     return scale
 
 

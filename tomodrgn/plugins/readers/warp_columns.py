@@ -25,8 +25,6 @@ PARTICLE_OF_NEXTPYP: Final = "rlnGroupNumber"
 TOMOGRAM: Final = "rlnMicrographName"
 EULER_ANGLES: Final = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 TILT_COSINE: Final = "rlnCtfScalefactor"
-LARGEST_COSINE: Final = 1.01
-"""Of a tilt as written; some programs round up."""
 DOSE: Final = "rlnCtfBfactor"
 PRE_EXPOSURE: Final = "rlnMicrographPreExposure"
 STAGE_TILTS: Final = ("rlnTomoNominalStageTiltAngle", "rlnTomoYTilt")
