@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.plugins.readers.fitted_ctf import FittedCtf, check_fitted_ctf, check_phase_shifts
+from tomodrgn.plugins.readers.fitted_ctf import (
+    FittedCtf,
+    check_fitted_ctf,
+    check_phase_shifts,
+    say_nanometers,
+)
 
 PATH = Path("particles.star")
 N = 40
@@ -112,3 +117,16 @@ def test_phase_shifts_of_a_plate_in_radians_are_refused(degrees: float) -> None:
 @pytest.mark.parametrize("degrees", [0.0, 0.1, -0.05])
 def test_phase_shifts_that_are_nothing_in_any_unit_pass(degrees: float) -> None:
     check_phase_shifts(np.full(N, degrees), PATH)
+
+
+def test_defoci_as_in_nanometers_are_said_but_with_a_phase_plate(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    nothing, plate = np.zeros(N), np.full(N, 90.0)
+    with caplog.at_level(logging.WARNING):
+        say_nanometers(_fit(np.linspace(15_000, 60_000, N)), nothing)
+        say_nanometers(_fit(np.linspace(1_500, 6_000, N)), plate)
+        assert not caplog.messages
+        say_nanometers(_fit(np.linspace(1_500, 6_000, N)), nothing)
+    assert "rlnDefocusU is 1500 to 6000 A in all images" in caplog.text
+    assert "multiply rlnDefocusU and rlnDefocusV by 10" in caplog.text

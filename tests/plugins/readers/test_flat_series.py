@@ -219,3 +219,18 @@ def test_a_b_factor_that_does_not_follow_the_dose_is_left_out(
 def test_group_numbers_of_relion_are_no_particles_of_nextpyp(tmp_path: Path) -> None:
     rows = _parse_relion5_tomo() | {"rlnGroupNumber": "1"}
     assert _read(_write(tmp_path / "a.star", rows)).counts.tolist() == [N_TILTS] * 3
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("rlnTomoNominalStageTiltAngle",), "rlnTomoNominalStageTiltAngle holds .* tilts from"),
+        (("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"), "while tilts span .* radians, multiply"),
+    ],
+)
+def test_angles_in_radians_are_refused(names: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    rows = _parse_relion5_tomo()
+    rows["rlnTomoNominalStageTiltAngle"] = _text(4 * TILT_DEG[FRAME])
+    rows |= {name: _text(np.deg2rad(np.asarray(rows[name], dtype=float)), 6) for name in names}
+    with pytest.raises(DataError, match=said):
+        _read(_write(tmp_path / "a.star", rows))

@@ -21,6 +21,7 @@ import numpy as np
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.physics.spans import SPANS
 from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.angle_units import refuse_tilts_in_radians
 from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
 from tomodrgn.plugins.readers.scale_factors import LARGEST_COSINE, are_refined, refuse_scales
 
@@ -123,6 +124,7 @@ def _tilt_deg(
         refuse_rows(table, columns.TILT_COSINE, path, is_bad, fault)
         return np.rad2deg(np.arccos(np.minimum(scale, 1.0))).astype(np.float32)
     tilt_deg = bounded_column(table, stage, path, "tilt_deg")
+    refuse_tilts_in_radians(tilt_deg, stage, path)
     if scale is not None:
         refuse_scales(table, columns.TILT_COSINE, path, scale)
         if are_refined(scale):

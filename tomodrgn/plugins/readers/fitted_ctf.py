@@ -33,6 +33,8 @@ _FEWEST_OF_A_TOMOGRAM: Final = 3
 _ASTIGMATISM_A: Final = 5000.0
 _LARGEST_ASTIGMATISM_A: Final = 20_000.0
 _NAMES_SHOWN: Final = 3
+_NANOMETERS: Final = (1000.0, 8000.0)
+"""Defoci that are few in A, 0.1 to 0.8 micrometers, and usual in nm."""
 _PHASE_RAD: Final = (0.2, 1.001 * np.pi)
 """Phase shifts of a plate in radian, 11 to 180 degrees; in degrees they would change nothing."""
 
@@ -97,6 +99,24 @@ def check_phase_shifts(phase_shift_deg: NDArray[np.floating], path: Path) -> Non
         f"is above pi; a phase plate shifts by 30 to 150 degrees: if the values are in radians, "
         f"multiply them by 57.29578; degrees as few change nothing, so then write 0"
     )
+
+
+def say_nanometers(fit: FittedCtf, phase_shift_deg: NDArray[np.floating]) -> None:
+    """Warn of defoci that are small in all images, as if in nanometers; without a phase plate.
+
+    Args:
+        fit: what was fitted.
+        phase_shift_deg: (n,) all of the file.
+    """
+    size = np.maximum(np.abs(fit.defocus_u_a), np.abs(fit.defocus_v_a))
+    low, high = _NANOMETERS
+    if not len(size) or phase_shift_deg.any() or size.max() > high or np.median(size) < low:
+        return
+    logger.warning(
+        "%s: rlnDefocusU is %.4g to %.4g A in all images, less than 0.8 micrometers; if it is in "
+        "nanometers, multiply rlnDefocusU and rlnDefocusV by 10",
+        fit.path, fit.defocus_u_a.min(), fit.defocus_u_a.max(),
+    )  # fmt: skip
 
 
 def _check_zeros(fit: FittedCtf, u: NDArray[np.floating], v: NDArray[np.floating]) -> None:

@@ -19,6 +19,7 @@ from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.angle_units import refuse_poses_in_radians
 from tomodrgn.plugins.readers.bounds import (
     bounded_column,
     refuse_conflict,
@@ -26,7 +27,12 @@ from tomodrgn.plugins.readers.bounds import (
     refuse_rows,
     the_one_pixel_size_a,
 )
-from tomodrgn.plugins.readers.fitted_ctf import FittedCtf, check_fitted_ctf, check_phase_shifts
+from tomodrgn.plugins.readers.fitted_ctf import (
+    FittedCtf,
+    check_fitted_ctf,
+    check_phase_shifts,
+    say_nanometers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +76,7 @@ def image_table(
     """
     angles = [bounded_column(table, name, path, "angle_deg") for name in columns.EULER_ANGLES]
     euler_deg = np.stack(angles, axis=-1)
+    refuse_poses_in_radians(euler_deg, exposures.tilt_deg, path)
     ctf = _ctf_table(table, path)
     voltage_kv = np.full(len(table), _ASSUMED_VOLTAGE_KV, np.float32)
     return ImageTable(
@@ -103,16 +110,16 @@ def check_images(
     if images.ctf is None:
         return
     rows = np.flatnonzero(is_used)
-    check_fitted_ctf(
-        FittedCtf(
-            path=path,
-            defocus_u_a=images.ctf.defocus_u_a[rows],
-            defocus_v_a=images.ctf.defocus_v_a[rows],
-            tomogram=tomogram[rows],
-            row=rows + 1,
-        )
+    fit = FittedCtf(
+        path=path,
+        defocus_u_a=images.ctf.defocus_u_a[rows],
+        defocus_v_a=images.ctf.defocus_v_a[rows],
+        tomogram=tomogram[rows],
+        row=rows + 1,
     )
+    check_fitted_ctf(fit)
     check_phase_shifts(images.ctf.phase_shift_deg, path)
+    say_nanometers(fit, images.ctf.phase_shift_deg)
 
 
 def _rotations(euler_deg: NDArray[np.float64]) -> NDArray[np.float32]:

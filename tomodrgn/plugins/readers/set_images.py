@@ -12,7 +12,12 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.bounds import bounded_column
-from tomodrgn.plugins.readers.fitted_ctf import FittedCtf, check_fitted_ctf, check_phase_shifts
+from tomodrgn.plugins.readers.fitted_ctf import (
+    FittedCtf,
+    check_fitted_ctf,
+    check_phase_shifts,
+    say_nanometers,
+)
 from tomodrgn.plugins.readers.visible_frames import parse_frame_lists
 
 if TYPE_CHECKING:
@@ -200,8 +205,10 @@ def ctf_table(
             f"add them to data_optics"
         )
     phase_shift_deg = _phase_shift_deg(packed, particles, tomograms)
-    _check_fits(packed, tomograms)
+    fit = _fits(packed, tomograms)
+    check_fitted_ctf(fit)
     check_phase_shifts(phase_shift_deg, path)
+    say_nanometers(fit, phase_shift_deg)
     added = 0.0 if height_defocus_a is None else height_defocus_a
     u, v, angle = defocus[packed.tilt].T
     return CtfTable(
@@ -213,18 +220,16 @@ def ctf_table(
     )
 
 
-def _check_fits(packed: PackedFrames, tomograms: Tomograms) -> None:
-    """Judge the fits of the tilt images that are used, before heights add to their defocus."""
+def _fits(packed: PackedFrames, tomograms: Tomograms) -> FittedCtf:
+    """The fits of the tilt images that are used, before heights add to their defocus."""
     used = np.unique(packed.tilt)
     of_frame = np.searchsorted(tomograms.starts, used, side="right") - 1
-    check_fitted_ctf(
-        FittedCtf(
-            path=tomograms.paths[0],
-            defocus_u_a=tomograms.frames.defocus[used, 0],
-            defocus_v_a=tomograms.frames.defocus[used, 1],
-            tomogram=np.array(tomograms.names, dtype=object)[of_frame],
-            row=used - tomograms.starts[of_frame] + 1,
-        )
+    return FittedCtf(
+        path=tomograms.paths[0],
+        defocus_u_a=tomograms.frames.defocus[used, 0],
+        defocus_v_a=tomograms.frames.defocus[used, 1],
+        tomogram=np.array(tomograms.names, dtype=object)[of_frame],
+        row=used - tomograms.starts[of_frame] + 1,
     )
 
 

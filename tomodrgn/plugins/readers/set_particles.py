@@ -11,6 +11,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.angle_units import say_poses_in_radians
 from tomodrgn.plugins.readers.repeats import find_repeats, repeat_error
 from tomodrgn.plugins.readers.set_files import particles_table
 from tomodrgn.plugins.readers.set_numbers import triples
@@ -199,9 +200,10 @@ def _orientations(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     euler_deg = triples(table, columns.EULER_ANGLES, path, quantity="angle_deg")
     if euler_deg is None:
         euler_deg = np.zeros((len(table), 3))
-    return particle_orientations(
-        euler_deg, triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
-    )
+    extracted_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
+    if extracted_deg is None:  # else angles are relative to these, and small
+        say_poses_in_radians(euler_deg, path)
+    return particle_orientations(euler_deg, extracted_deg)
 
 
 def _origins_a(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from tomodrgn.core.geometry.projections import (
     stage_angles_from_rotations,
 )
 from tomodrgn.plugins.readers import set_columns as columns
+from tomodrgn.plugins.readers.angle_units import refuse_tilts_in_radians
 from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
 from tomodrgn.plugins.readers.scale_factors import are_refined, refuse_scales
 from tomodrgn.plugins.readers.set_numbers import optional_column
@@ -186,6 +187,7 @@ def _tilt_deg(
                    if name in table), None)  # fmt: skip
     if stated is not None:
         stage_deg = bounded_column(table, stated, path, "tilt_deg")
+        refuse_tilts_in_radians(stage_deg, stated, path)
     signed = np.copysign(np.rad2deg(np.arccos(cosine)), stage_deg)
     return np.where(cosine > 0, signed, stage_deg)
 
