@@ -61,14 +61,14 @@ def resolve_run(
         SpecError: the spec has faults, or describes a run of another command.
     """
     run = registry.parse(merge(BASE_LAYERS[command], *layers), pending=pending)
-    encoder = getattr(run, "encoder", None)
+    encoder = run.encoder
     if command == "train_vae" and encoder is None:
         raise SpecError("encoder: train_vae needs one; use train_nn for a model without latents")
     if command == "train_vae" and run.latent.dim is None:
         raise SpecError(
             "latent.dim is missing: train_vae needs the number of latent dimensions (--zdim)"
         )
-    if command == "train_linear" and (encoder or run.decoder.kind != "linear_volumes"):  # type: ignore[attr-defined]
+    if command == "train_linear" and (encoder or run.decoder.kind != "linear_volumes"):
         raise SpecError(
             "decoder: train_linear fits linear_volumes without an encoder; leave both out, or "
             "use train_vae"

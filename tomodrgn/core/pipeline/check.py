@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -79,14 +79,13 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     Raises:
         DataError: the input cannot be read.
     """
-    sections: Any = run
-    reader: Reader = registry.build(sections.reader, ReaderContext())
+    reader: Reader = registry.build(run.reader, ReaderContext())
     everything = reader.read()
     refuse_impossible(everything)
     everything = declare_state(everything, run.image_state, run.contrast)
     everything = _with_state(everything, reader, tests=spec.tests)
     particles = select(everything, run.dataset, 0 if run.seed is None else run.seed)
-    contract = describe_set(particles, reader, sections.reader.kind)
+    contract = describe_set(particles, reader, run.reader.kind)
     found = (*metadata_findings(particles, contract), *_open_states(particles))
     outcome = Outcome(contract=contract, findings=found)
     trial = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -84,9 +84,9 @@ def separate_classes(raw: RawClasses, sums: FourierSums, *, most_images: int) ->
 def _candidate_images(raw: RawClasses) -> tuple[NDArray[np.bool_], bool]:
     """(M,) images of usable classes, those alone that the run has held out where it has."""
     mask = np.isin(raw.class_of_image, raw.usable)
-    parts: Any = raw.run
+    run = raw.run
     fraction = raw.run.dataset.fraction_train
-    has_labels_of_its_own = parts.encoder is not None or parts.decoder.kind == _LINEAR
+    has_labels_of_its_own = run.encoder is not None or run.decoder.kind == _LINEAR
     if fraction >= 1 or not has_labels_of_its_own:
         return mask, False
     held_out = mask & ~train_mask(raw.particles, fraction, raw.run.seed or 0)

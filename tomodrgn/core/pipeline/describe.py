@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -50,9 +50,8 @@ def describe_run(
         facts: of the images that the run uses.
         norm: shift and scale of the images.
     """
-    parts: Any = run
-    used = [parts.reader, parts.positional_encoding, parts.encoder, parts.decoder]
-    used += [*parts.loss_weightings, *parts.exporters]
+    used = [run.reader, run.positional_encoding, run.encoder, run.decoder]
+    used += [*run.loss_weightings, *run.exporters]
     write_spec(outdir / RUN_SPEC, _without_circumstances(run))
     write_manifest(
         outdir / MANIFEST,

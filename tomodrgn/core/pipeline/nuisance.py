@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -97,9 +97,9 @@ def _contrast(results: RunResults, registry: Registry, seed: int) -> NDArray[np.
         generator = np.random.default_rng(seed)
         rows = np.sort(generator.choice(len(rows), MOST_PARTICLES, replace=False))
     contrast = np.full(particles.n_particles, np.nan)
-    parts: Any = registry.parse(results.spec, pending=True)
+    run = registry.parse(results.spec, pending=True)
     try:
-        reader: Reader = registry.build(parts.reader, ReaderContext())
+        reader: Reader = registry.build(run.reader, ReaderContext())
         reader.read()
         for first in range(0, len(rows), _IMAGES_AT_ONCE):
             block = rows[first : first + _IMAGES_AT_ONCE]

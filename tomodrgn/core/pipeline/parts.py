@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -35,10 +35,9 @@ def require_sound(run: RunSpecBase) -> None:
     Raises:
         SpecError: an encoder has no latents, or latents have no encoder.
     """
-    sections: Any = run
-    if sections.encoder is not None and run.latent.dim is None:
+    if run.encoder is not None and run.latent.dim is None:
         raise SpecError("latent.dim: a model with an encoder needs --zdim, for example --zdim 8")
-    if sections.encoder is None and run.latent.dim is not None:
+    if run.encoder is None and run.latent.dim is not None:
         raise SpecError("latent.dim: a model without encoder has no latents; leave --zdim out")
 
 
@@ -49,25 +48,24 @@ def run_disc(run: RunSpecBase, box_size_px: int) -> HalfPlaneDisc:
 
 def build_model(run: RunSpecBase, registry: Registry, facts: DatasetFacts) -> VolumeModel:
     """The volume model of a run, with weights drawn from its seed."""
-    sections: Any = run  # family fields exist on the model that the registry built
     box, seed = facts.box_size_px, run.seed or 0
     latent_dim = run.latent.dim or 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoding = None
-        if sections.positional_encoding is not None:
+        if run.positional_encoding is not None:
             context = EncodingContext(box_size_px=box, seed=seed)
-            encoding = registry.build(sections.positional_encoding, context)
+            encoding = registry.build(run.positional_encoding, context)
         decoder = registry.build(
-            sections.decoder,
+            run.decoder,
             DecoderContext(box_size_px=box, latent_dim=latent_dim, encoding=encoding, seed=seed),
         )
         encoder = None
-        if sections.encoder is not None:
+        if run.encoder is not None:
             radius = torch.from_numpy(run_disc(run, box).radius_px)
             n_tilts = run.training.sample_ntilts or facts.min_tilts
             encoder = registry.build(
-                sections.encoder,
+                run.encoder,
                 EncoderContext(
                     box_size_px=box, radius_px=radius, latent_dim=latent_dim, min_tilts=n_tilts
                 ),
@@ -77,14 +75,13 @@ def build_model(run: RunSpecBase, registry: Registry, facts: DatasetFacts) -> Vo
 
 def settle_encoder(run: RunSpecBase, facts: DatasetFacts) -> RunSpecBase:
     """The run with an encoder for the numbers of tilt images that particles bring to it."""
-    sections: Any = run
-    if not isinstance(sections.encoder, TiltDependentSpec):
+    if not isinstance(run.encoder, TiltDependentSpec):
         return run
     counts = facts.min_tilts, facts.max_tilts
     drawn = run.training.sample_ntilts
     if drawn is not None:
         counts = min(counts[0], drawn), min(counts[1], drawn)
-    return run.model_copy(update={"encoder": sections.encoder.for_tilt_counts(*counts)})
+    return run.model_copy(update={"encoder": run.encoder.for_tilt_counts(*counts)})
 
 
 def say_tilt_counts(particles: ParticleSet, n_tilts: int | None) -> None:
@@ -128,6 +125,5 @@ def build_weightings(
     run: RunSpecBase, registry: Registry, facts: DatasetFacts
 ) -> list[LossWeighting]:
     """The loss weightings that a run multiplies."""
-    sections: Any = run
     context = WeightingContext(box_size_px=facts.box_size_px, pixel_size_a=facts.pixel_size_a)
-    return [registry.build(spec, context) for spec in sections.loss_weightings]
+    return [registry.build(spec, context) for spec in run.loss_weightings]

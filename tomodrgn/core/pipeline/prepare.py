@@ -72,7 +72,7 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
         DataError: the input has no tilt images, or nothing tells whether they are
             CTF-premultiplied.
     """
-    reader: Reader = registry.build(run.reader, ReaderContext())  # type: ignore[attr-defined]
+    reader: Reader = registry.build(run.reader, ReaderContext())
     particles = reader.read()
     refuse_impossible(particles)
     if not reader.has_images:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
@@ -66,8 +66,7 @@ def _read(
     run: RunSpecBase, facts: DatasetFacts, directory: Path, registry: Registry
 ) -> tuple[Reader, ParticleSet]:
     """The reader of a run and its particles."""
-    parts: Any = run  # family fields exist on the model that the registry built
-    reader: Reader = registry.build(parts.reader, ReaderContext(needs_images=False))
+    reader: Reader = registry.build(run.reader, ReaderContext(needs_images=False))
     try:
         everyone = reader.read()
     except DataError as error:

@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -344,11 +344,11 @@ class _Training:
 
     def _export(self) -> None:
         """Hand the finished run to the exporters of its spec."""
-        parts: Any = self.run_spec
-        if not parts.exporters:
+        exporters = self.run_spec.exporters
+        if not exporters:
             return
         results = open_results(self.outdir, self.registry)
-        for spec in parts.exporters:
+        for spec in exporters:
             folder = self.outdir / EXPORTS / spec.kind
             exporter: Exporter = self.registry.build(spec, ExporterContext(outdir=folder))
             for path in exporter.export(results, None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -161,8 +161,7 @@ def _beside_images(
     run = registry.parse(data)
     reader, particles = read_particles(run, registry)
     halves, usable = _halve(particles, labels, run.seed or 0)
-    weightings: Any = run
-    kinds = {each.kind for each in weightings.loss_weightings}
+    kinds = {each.kind for each in run.loss_weightings}
     dose, tilt = spec.recon_dose_weight, spec.recon_tilt_weight
     return RawClasses(
         run=run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -199,12 +199,11 @@ def _require_teachable(run: RunSpecBase, model: VolumeModel) -> None:
     """Refuse parts that do not say that they can learn from another model."""
     if model.encoder is None:
         raise SpecError("training.init: one structure needs no linear model; leave --init out")
-    sections: Any = run
     for name in ("encoder", "decoder"):
         part = getattr(model, name)
         if not (isinstance(part, WarmStarting) and part.can_start_warm):
             raise SpecError(
-                f"training.init: {name} {getattr(sections, name).kind!r} cannot start from a "
+                f"training.init: {name} {getattr(run, name).kind!r} cannot start from a "
                 "linear model; leave --init and --init-from out"
             )
 

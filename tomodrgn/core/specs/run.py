@@ -17,8 +17,18 @@ from tomodrgn.core.specs.dataset import (
 from tomodrgn.core.specs.training import DevicesSpec, LatentSpec, TrainingSpec
 
 
+class PartSpec(Spec):
+    """What every section that a plugin provides has: the name of the part it describes."""
+
+    kind: str
+
+
 class RunSpecBase(Spec):
-    """Base of the run spec; :class:`~tomodrgn.core.registry.Registry` adds a field per family."""
+    """Base of the run spec.
+
+    The last fields, one per family, are narrowed by :class:`~tomodrgn.core.registry.Registry` to
+    the specs of the installed parts.
+    """
 
     dataset: DatasetSpec = DatasetSpec()
     """Which particles and images are used."""
@@ -38,3 +48,15 @@ class RunSpecBase(Spec):
     """Where the run computes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     """Seed of every random choice; drawn once and recorded when not given."""
+    reader: PartSpec
+    """Reads particles and tilt images."""
+    positional_encoding: PartSpec | None = None
+    """From spatial frequencies to features."""
+    encoder: PartSpec | None = None
+    """From tilt images to latents; none for a model of one structure."""
+    decoder: PartSpec
+    """From frequencies and latents to Fourier coefficients."""
+    loss_weightings: tuple[PartSpec, ...] = ()
+    """Weights of images and frequencies, multiplied."""
+    exporters: tuple[PartSpec, ...] = ()
+    """Write results for other programs when the run has ended."""

@@ -35,7 +35,7 @@ def example_run(folder: Path, registry: Registry) -> RunResults:
     write_table(star, example_rows())
     layer = {"reader": {"path": star}, "latent": {"dim": LATENT_DIM}, "seed": 0}
     run = resolve_run("train_vae", layer, registry=registry)
-    reader = registry.build(run.reader, ReaderContext(needs_images=False))  # type: ignore[attr-defined]
+    reader = registry.build(run.reader, ReaderContext(needs_images=False))
     directory = folder / "run"
     directory.mkdir()
     write_spec(directory / RUN_SPEC, run)
