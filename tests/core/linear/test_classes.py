@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from tests.core.linear.class_sets import ClassSet, class_set
 from tomodrgn.core.linear.basis import MapSpectra
 from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
-from tomodrgn.core.linear.classes_held_out import class_gain, held_out_gains
+from tomodrgn.core.linear.classes_held_out import class_gain, held_out_gains, one_map_gains
 from tomodrgn.core.linear.classes_passes import run_class_pass
 from tomodrgn.core.linear.classes_starts import start_from_chance
 
@@ -127,6 +127,18 @@ def test_a_class_that_is_certain_is_worth_its_gain() -> None:
     gains = torch.tensor([[[80.0, -80.0], [60.0, -60.0]]])
     found = held_out_gains(gains, torch.tensor([[0.5, 0.5]]))
     torch.testing.assert_close(found, torch.tensor([[140.0]]))
+
+
+def test_maps_that_are_all_better_than_the_mean_map_are_not_classes() -> None:
+    better = torch.linspace(0.1, 0.4, 20)[:, None, None].expand(20, 2, 2)
+    predicted = held_out_gains(better, torch.tensor([[0.7, 0.3]]))[:, 0]
+    assert class_gain(predicted).z > 5  # over the mean map alone
+    torch.testing.assert_close(one_map_gains(better), predicted)
+
+
+def test_one_map_is_the_mean_map_where_no_class_map_predicts_all_particles() -> None:
+    gains = torch.tensor([[[9.0, -9.0], [9.0, -9.0]], [[-9.0, 9.0], [-9.0, 8.0]]])
+    assert torch.equal(one_map_gains(gains), torch.zeros(2))
 
 
 def test_misleading_tilts_are_held_against_a_class() -> None:

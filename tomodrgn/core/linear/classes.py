@@ -15,7 +15,12 @@ import numpy as np
 import torch
 
 from tomodrgn.core.linear.classes_halves import ClassHalves, HalfClasses
-from tomodrgn.core.linear.classes_held_out import ClassGain, class_gain, held_out_gains
+from tomodrgn.core.linear.classes_held_out import (
+    ClassGain,
+    class_gain,
+    held_out_gains,
+    one_map_gains,
+)
 from tomodrgn.core.linear.classes_passes import run_class_pass
 from tomodrgn.core.linear.fit import FIRST_RADIUS_PX
 from tomodrgn.core.linear.half_models import cores_for_halves, run_both
@@ -178,7 +183,8 @@ def _held_out(halves: ClassHalves, models: HalfClasses) -> ClassGain:
     weights = models.weights.expand(2, 1, -1)
     passes = halves.passes(models.maps.flip(0), models.precision, weights, collect=False)
     gains = halves.in_order([each.gains for each in passes])
-    return class_gain(held_out_gains(gains, models.weights[None])[:, 0])
+    predicted = held_out_gains(gains, models.weights[None])[:, 0]
+    return class_gain(predicted - one_map_gains(gains))
 
 
 def _by_size(shares: Tensor, keys: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ Source: Kass & Raftery 1995, doi:10.1080/01621459.1995.10476572.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassGain:
-    """Log likelihood of held-out tilts under the classes of the other half, over its mean map.
+    """Log likelihood of held-out tilts under the classes of the other half, over one map for all.
 
     Attributes:
         gain: mean per particle.
@@ -56,6 +56,20 @@ def held_out_gains(gains: Tensor, weights: Tensor) -> Tensor:
     predicted = torch.logsumexp(told + by_model.flip(1), dim=3)
     total: Tensor = predicted.sum(1)
     return total
+
+
+def one_map_gains(gains: Tensor) -> Tensor:
+    """(b,) gain of each particle under the one map that predicts all of them best.
+
+    With few particles the mean map is filtered more than it should be, and each class map alone
+    predicts all particles better, however they are sorted; that says nothing of classes.
+
+    Args:
+        gains: (b, 2, C) log likelihood of each class over the mean map, by sets of tilts.
+    """
+    alone = torch.nn.functional.pad(gains.sum(1), (1, 0))  # the mean map first
+    found: Tensor = alone[:, alone.mean(0).argmax()]
+    return found
 
 
 def class_gain(gains: Tensor) -> ClassGain:
