@@ -87,6 +87,8 @@ class Alternative:
         name: what would be the case.
         remedy: what to change then.
         change: the sample under this reading.
+        controls: readings between and beyond that no metadata would state; where one of them
+            explains images better, it is the model that does not suit, not the metadata.
     """
 
     assumption: str
@@ -94,6 +96,7 @@ class Alternative:
     name: str
     remedy: str
     change: Change
+    controls: tuple[Change, ...] = ()
 
 
 def alternatives() -> Iterator[Alternative]:
@@ -237,6 +240,7 @@ def _of_transfer() -> Iterator[Alternative]:
         "choose the other --defocus-sign; if the defocus was "
         "computed upstream, invert its handedness there",
         scaled_heights(-1),
+        controls=tuple(map(scaled_heights, (0.5, 0, -2))),
     )
 
 

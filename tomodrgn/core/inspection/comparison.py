@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.inspection.alternatives import Alternative
-    from tomodrgn.core.inspection.sample import Sample
+    from tomodrgn.core.inspection.sample import Change, Sample
 
 Decision = Literal["supported", "contradicted", "doubtful", "undecided"]
 
@@ -39,6 +39,12 @@ _NOTABLE_OF: Final[dict[str, float]] = {
     tried.PIXEL_SIZE: 4e-3, tried.DOSE_ORDER: 2e-3, tried.HEIGHT: 2e-4, tried.TILT: 2e-4,
 }  # fmt: skip
 """The same where alternatives are scans of a number, or mirror images of the metadata."""
+_NOTABLE_OF_CUT: Final = 0.1
+"""The same for all that changes transfer functions, where images were cropped or masked after they
+were transferred: what was cut off is not predicted."""
+_TRANSFER: Final = frozenset(
+    {tried.CTF, tried.PIXEL_SIZE, tried.HEIGHT, tried.DOSE_STATE, tried.DOSE_ORDER}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,8 +104,7 @@ class Ground:
             return None
         differences = fit(changed, self.base.noise).likelihood - self.base.likelihood
         z, difference = paired_z(differences), float(differences.mean())
-        worth = float(self.gain.mean())
-        gain = difference / max(worth, worth + difference, _TINY)
+        gain = self._in_units(difference)
         halves = self._z_of_halves(differences)
         return Comparison(
             alternative=alternative,
@@ -107,9 +112,36 @@ class Ground:
             difference=difference,
             gain=gain,
             halves=halves,
-            decision=_decide(alternative, z, halves, gain, len(differences)),
+            decision=self._decide(alternative, z, halves, gain),
             differences=differences,
         )
+
+    def _decide(
+        self, alternative: Alternative, z: float, halves: tuple[float, float], gain: float
+    ) -> Decision:
+        n = self.sample.n_particles
+        if z > student_limit(DOUBTFUL_Z, n):
+            if (
+                alternative.assumption in _TRANSFER
+                and self.sample.is_cut
+                and gain < _NOTABLE_OF_CUT
+            ):
+                return "undecided"
+            if any(self._gain_by(change) > gain for change in alternative.controls):
+                return "undecided"
+        return _decide(alternative, z, halves, gain, n)
+
+    def _gain_by(self, change: Change) -> float:
+        """What another reading adds, in units of what the better of both explains."""
+        changed = change(self.sample)
+        if changed is None:
+            return -np.inf
+        likelihood = fit(changed, self.base.noise).likelihood
+        return self._in_units(float((likelihood - self.base.likelihood).mean()))
+
+    def _in_units(self, difference: float) -> float:
+        worth = float(self.gain.mean())
+        return difference / max(worth, worth + difference, _TINY)
 
     def _z_of_halves(self, differences: Tensor) -> tuple[float, float]:
         counts = torch.bincount(self.sample.particle)

@@ -59,6 +59,7 @@ class Sample:
         shrinkage: box edge over that of the cropped images.
         filtered_in: edge of the box in which images were multiplied with their contrast transfer,
             over that of the images: 1, or 2 where they were cropped from a larger one.
+        is_masked: whether upstream programs masked the images; the window knows how.
     """
 
     coefficients: Tensor
@@ -76,11 +77,17 @@ class Sample:
     extraction: Tensor | None
     shrinkage: float
     filtered_in: int = 1
+    is_masked: bool = False
 
     @property
     def n_particles(self) -> int:
         """B."""
         return len(self.tomogram)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether images were cropped or masked after their contrast was transferred."""
+        return self.is_masked or self.filtered_in > 1
 
     @property
     def pixel_size_a(self) -> float:

@@ -7,7 +7,7 @@ the particles have to predict the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, paired_z, student_limit
@@ -15,6 +15,7 @@ from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.modulation import Modulation, noise_modulation
 from tomodrgn.core.inspection.sample import draw_particles, load_sample, without_rows
 from tomodrgn.core.inspection.transfer_changes import declared_state, scaled_pixels
+from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +68,8 @@ def load_noise_sample(
     sample, pixels = load_sample(
         drawn, reader, n_groups=1, progress=progress, largest_box_px=_LARGEST_BOX_PX
     )
-    return without_rows(sample, pixels.unusable)
+    sample = without_rows(sample, pixels.unusable)
+    return replace(sample, is_masked=with_upstream_mask(sample).is_masked)
 
 
 def what_noise_says(sample: Sample) -> tuple[NoiseSays, Modulation | None]:
@@ -138,6 +140,8 @@ def _names(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
 def _read_modulation(sample: Sample, found: Modulation) -> NoiseSays:
     if found.is_deep:
         return "multiplied"
+    if sample.is_masked and found.depth > 0:  # little is left around particles, and it is theirs
+        return "nothing"
     if not found.is_shallow or any(other.is_deep for other in _elsewhere(sample)):
         return "nothing"
     return "not multiplied"

@@ -45,4 +45,4 @@ def with_upstream_mask(sample: Sample) -> Sample:
     strength: Tensor = torch.where(outer, (profile / inside).sqrt().clamp(max=1), 1.0)
     # what the window itself does to the noise is in the profile already
     mask = torch.where(sample.window > 0, strength[ring].float(), 0.0)
-    return replace(sample, window=torch.minimum(sample.window, mask))
+    return replace(sample, window=torch.minimum(sample.window, mask), is_masked=True)

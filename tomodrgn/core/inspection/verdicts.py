@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, paired_z
+from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, FEWEST_PARTICLES, paired_z
+from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.presence import central_excess
 from tomodrgn.core.inspection.search import Search
 
@@ -31,6 +32,8 @@ _FROM_WORST: Final[tuple[Decision, ...]] = (
 _PRESENT_Z: Final = 12.0
 """Excess of power in the middle of images at which poses that match would be seen to; they are at
 a third of it."""
+_FEWEST_TO_MATCH: Final = 2 * FEWEST_PARTICLES
+"""Particles of which half may be expected to predict the other half."""
 _SMALL_LOSS: Final = 0.3
 """Part of what is explained that images in no order may lose, and still be as good."""
 
@@ -101,7 +104,7 @@ def judge(
         progress: told how many alternatives of all are tried; faults add to them.
         noise: what the noise of images says of their state; without it maps alone decide.
     """
-    if noise is not None and noise.is_cropped():
+    if _is_cropped(sample, noise):
         sample = replace(sample, filtered_in=2)
     search = Search(sample, noise)
     found = search.run(progress)
@@ -109,7 +112,7 @@ def judge(
     verdicts = [_verdict(name, found, search.rivals(name)) for name in tried.ASSUMPTIONS]
     is_seen = any(v.assumption in tried.POSES and v.decision == "supported" for v in verdicts)
     signal_z = paired_z(search.best.gain)
-    is_present = excess_z > _PRESENT_Z and not is_seen
+    is_present = excess_z > _PRESENT_Z and not is_seen and sample.n_particles >= _FEWEST_TO_MATCH
     match = _match(search.against_chance(), signal_z, is_present=is_present)
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
@@ -122,6 +125,16 @@ def judge(
         excess_z=excess_z,
         signal_z=signal_z,
     )
+
+
+def _is_cropped(sample: Sample, noise: NoiseEvidence | None) -> bool:
+    """Whether images were transferred in a larger box: by noise, or by all of masked images."""
+    if noise is not None and noise.is_cropped():
+        return True
+    if not sample.is_masked:
+        return False
+    own, larger = fit(sample), fit(replace(sample, filtered_in=2))
+    return float(larger.likelihood.sum()) > float(own.likelihood.sum())
 
 
 def _verdict(
