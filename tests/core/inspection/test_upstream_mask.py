@@ -16,6 +16,7 @@ def test_a_circular_mask_is_found_by_its_noise(sample: Sample) -> None:
     masked = replace(
         sample, coefficients=torch.view_as_complex(images_to_disc(pixels, sample.disc))
     )
+    assert with_upstream_mask(masked).is_masked
     found = with_upstream_mask(masked).window
     half = sample.disc.box_size_px // 2
     # rings are a pixel wide, and the images hold no frequency beyond the disc

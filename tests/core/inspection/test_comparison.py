@@ -1,0 +1,65 @@
+"""What counts as a contradiction, and what another explanation makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.comparison import Ground
+from tomodrgn.core.inspection.pose_changes import scaled_shifts
+from tomodrgn.core.inspection.transfer_changes import reversed_doses, scaled_pixels
+
+if TYPE_CHECKING:
+    from tomodrgn.core.inspection.alternatives import Alternative
+    from tomodrgn.core.inspection.sample import Change, Sample
+
+
+def named(name: str) -> Alternative:
+    return next(each for each in tried.alternatives() if each.name == name)
+
+
+def decided(given: Sample | None, alternative: Alternative) -> str:
+    assert given is not None
+    found = Ground(given).compare(alternative)
+    assert found is not None
+    return found.decision
+
+
+@pytest.mark.parametrize(("cut", "decision"), [
+    ({}, "contradicted"), ({"is_masked": True}, "undecided"), ({"filtered_in": 2}, "undecided"),
+])  # fmt: skip
+def test_small_misfits_of_the_dose_say_nothing_of_images_that_were_cut(
+    cut: dict[str, int], decision: str, sample: Sample
+) -> None:
+    faulty = reversed_doses(sample)
+    assert faulty is not None
+    assert decided(replace(faulty, **cut), named("doses are in reverse order")) == decision
+
+
+def test_large_misfits_are_faults_of_images_that_were_cut(sample: Sample) -> None:
+    faulty = scaled_pixels(0.8)(sample)
+    assert faulty is not None
+    larger = named("pixel size is 1.25 times as large")
+    assert decided(replace(faulty, is_masked=True), larger) == "contradicted"
+
+
+@pytest.mark.parametrize(("control", "decision"), [
+    (scaled_shifts(-1, -1), "undecided"), (scaled_shifts(1, 1), "contradicted"),
+])  # fmt: skip
+def test_an_alternative_is_not_believed_where_a_control_explains_more(
+    control: Change, decision: str, sample: Sample
+) -> None:
+    faulty = scaled_shifts(-1, -1)(sample)
+    halfway = replace(
+        named("shifts have the opposite sign"),
+        change=scaled_shifts(-0.6, -0.6),
+        controls=(control,),
+    )
+    assert decided(faulty, halfway) == decision
+
+
+def test_opposite_heights_have_controls_on_either_side() -> None:
+    assert len(named("particle height adds to defocus with the opposite sign").controls) == 3
