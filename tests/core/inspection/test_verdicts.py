@@ -7,8 +7,10 @@ import torch
 
 from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.comparison import paired_z, student_limit
+from tomodrgn.core.inspection.comparison import Ground, paired_z, student_limit
 from tomodrgn.core.inspection.sample import Sample
+from tomodrgn.core.inspection.search import Search
+from tomodrgn.core.inspection.transfer_changes import declared_state
 from tomodrgn.core.inspection.verdicts import judge
 
 
@@ -39,6 +41,27 @@ def test_one_fault_is_named_once(name: str, called: str, sample: Sample) -> None
     wrong = [v.assumption for v in judgement.verdicts if v.decision == "contradicted"]
     assert wrong == [called]
     assert judgement.corrected is not judgement.given
+
+
+def test_of_states_that_explain_images_alike_density_is_bright_in_the_right_one(
+    sample: Sample,
+) -> None:
+    """Raw images are flipped ones of the other contrast where the transfer has one sign."""
+    first, second = (
+        replace(found, decision="contradicted", differences=torch.zeros(sample.n_particles))
+        for name in ("raw", "flipped")
+        if (found := Ground(sample).compare(named_state(name))) is not None
+    )
+    search = Search(sample)
+    chosen = search.bright(first, [first, second])
+    assert search.bright(second, [first, second]) is chosen
+    assert search.brightness(chosen) >= max(map(search.brightness, (first, second)))
+    clearly_better = replace(second, differences=torch.linspace(5, 6, sample.n_particles))
+    assert search.bright(clearly_better, [first, clearly_better]) is clearly_better
+
+
+def named_state(state: str) -> tried.Alternative:
+    return tried.Alternative(tried.CTF_STATE, "premultiplied", state, "", declared_state(state))
 
 
 def test_noise_decides_nothing(sample: Sample) -> None:

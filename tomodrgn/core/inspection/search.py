@@ -9,6 +9,7 @@ import numpy as np
 
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import FEWEST_PARTICLES, Ground
+from tomodrgn.core.inspection.contrast import density_skewness
 from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.sample import part_of
 from tomodrgn.core.inspection.weighing import weighed
@@ -100,6 +101,8 @@ class Search:
         own = [c for c in comparisons if c.alternative.assumption == alternative.assumption]
         candidates = map(self.best.compare, tried.finer(alternative))
         best = max((*own, *(c for c in candidates if c is not None)), key=_how_much_better)
+        if alternative.assumption == tried.CTF_STATE:
+            best = self.bright(best, own)
         own = [best, *(c for c in own if c.alternative.name != best.alternative.name)]
         self._rivals[alternative.assumption] = tuple(
             c
@@ -112,6 +115,22 @@ class Search:
         self._accepted[alternative.assumption] = best.alternative, own
         self.best = Ground(self._read(self.given.sample, self._accepted))
         self._drop_needless(earlier)
+
+    def bright(self, best: Comparison, others: Sequence[Comparison]) -> Comparison:
+        """Of states that explain images alike, that in which density is bright.
+
+        At low frequencies raw images are flipped ones of the other contrast.
+        """
+        alike = [best, *(c for c in others if c is not best and _is_like(best, c))]
+        if len(alike) == 1:
+            return best
+        return max(alike, key=self.brightness)
+
+    def brightness(self, comparison: Comparison) -> float:
+        """How clearly density is bright where an alternative is true."""
+        sample = comparison.alternative.change(self.best.sample) or self.best.sample
+        agreement = fit(sample, self.best.base.noise).agreement
+        return density_skewness(sample, agreement, 1 + int(sample.group.max()))[1]
 
     def _drop_needless(self, earlier: Sequence[str]) -> None:
         """Do without as many of the earlier alternatives as possible."""
@@ -148,6 +167,10 @@ def _worst(comparisons: Sequence[Comparison]) -> Comparison | None:
     """The contradiction by the alternative that gains most."""
     contradictions = [c for c in comparisons if c.decision == "contradicted"]
     return max(contradictions, key=lambda c: c.difference, default=None)
+
+
+def _is_like(best: Comparison, other: Comparison) -> bool:
+    return other.decision == "contradicted" and best.is_rivaled_by(other)
 
 
 def _how_much_better(comparison: Comparison) -> tuple[bool, float]:
