@@ -11,7 +11,7 @@ import torch
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Decision
 from tomodrgn.core.inspection.contract import describe_set
-from tomodrgn.core.inspection.findings import Finding
+from tomodrgn.core.inspection.findings import Finding, metadata_findings
 from tomodrgn.core.inspection.outcome import Outcome
 from tomodrgn.core.inspection.page import conclusion, page
 from tomodrgn.core.inspection.verdicts import Verdict
@@ -90,3 +90,23 @@ def test_nouns_agree_with_their_numbers(outcome: Outcome) -> None:
     text = page(replace(outcome, verdicts=(verdict(tried.MATCH, "supported"),)))
     assert "tried on 9 images of 1 particle, to 20 Å" in text
     assert "24 in 2 tomograms; 216 images, 9 tilts each" in text
+
+
+@pytest.mark.parametrize(("header_a", "is_given", "stops"), [
+    (14.0 * 1.02, False, False), (14.0 * 2, False, True), (14.0 / 12, False, True),
+    (14.0 * 2, True, False),
+])  # fmt: skip
+def test_nothing_is_tried_while_stacks_and_metadata_differ_in_what_a_pixel_is(
+    header_a: float, is_given: bool, stops: bool, opened: tuple[Reader, ParticleSet]
+) -> None:
+    reader, particles = opened
+    contract = describe_set(particles, reader, "optimisation_set")
+    assert contract.stacks is not None
+    other = replace(contract, stacks=replace(contract.stacks, pixel_size_a=(header_a,)))
+    found = [
+        finding
+        for finding in metadata_findings(particles, other, is_pixel_size_given=is_given)
+        if finding.about == "pixel_size"
+    ]
+    assert [finding.stops_trials for finding in found] == [stops]
+    assert f"stacks state {header_a:g} Å/px, the metadata 14 Å/px" in found[0].text

@@ -7,11 +7,11 @@ import torch
 
 from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.comparison import Ground, paired_z, student_limit
+from tomodrgn.core.inspection.comparison import Comparison, Ground, paired_z, student_limit
 from tomodrgn.core.inspection.sample import Sample
 from tomodrgn.core.inspection.search import Search
 from tomodrgn.core.inspection.transfer_changes import declared_state
-from tomodrgn.core.inspection.verdicts import judge
+from tomodrgn.core.inspection.verdicts import Verdict, beside_order_of_tilts, judge
 
 
 def decisions(sample: Sample) -> dict[str, str]:
@@ -41,6 +41,23 @@ def test_one_fault_is_named_once(name: str, called: str, sample: Sample) -> None
     wrong = [v.assumption for v in judgement.verdicts if v.decision == "contradicted"]
     assert wrong == [called]
     assert judgement.corrected is not judgement.given
+
+
+def test_where_tilts_in_any_order_are_as_good_they_may_be_what_is_wrong() -> None:
+    by_name = {a.name: a for a in (*tried.scrambles(), *tried.alternatives())}
+    dose = Comparison(
+        alternative=by_name["images are not dose-weighted"], z=6.0, difference=1.0, gain=0.2,
+        halves=(4.0, 4.0), decision="contradicted",
+    )  # fmt: skip
+    verdict = Verdict(assumption=tried.DOSE_STATE, decision="contradicted", comparisons=(dose,))
+    order = replace(dose, alternative=by_name[tried.SCRAMBLED_TILTS])
+    worse, alike = (replace(order, decision=each) for each in ("supported", "undecided"))
+    assert beside_order_of_tilts(verdict, [worse]).fault == "dose_weighted"
+    found = beside_order_of_tilts(verdict, [alike])
+    assert found.fault is None
+    assert found.candidates == ("dose_weighted", "stack_row_mismatch")
+    contrast = replace(verdict, assumption=tried.CTF_STATE)
+    assert beside_order_of_tilts(contrast, [alike]) is contrast
 
 
 def test_of_states_that_explain_images_alike_density_is_bright_in_the_right_one(

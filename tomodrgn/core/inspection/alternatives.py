@@ -61,6 +61,8 @@ HEIGHT: Final = "sign of the defocus gradient"
 DOSE_STATE: Final = "dose weighting"
 DOSE_ORDER: Final = "dose order"
 
+SCRAMBLED_TILTS: Final = "images of each particle are in any order"
+
 ASSUMPTIONS: Final = (
     STACK, AXES, EULER, TILT, SHIFT_SIGN, SHIFT_UNITS, CTF_STATE, CTF, PIXEL_SIZE, HEIGHT,
     DOSE_STATE, DOSE_ORDER,
@@ -115,7 +117,7 @@ def scrambles() -> Iterator[Alternative]:
     remedy = "extract the particles again, or find the poses that belong to these images"
     for name, change in (
         ("images of each tomogram are in any order", scrambled_images),
-        ("images of each particle are in any order", scrambled_tilts),
+        (SCRAMBLED_TILTS, scrambled_tilts),
         ("images of each exposure are of any particle", scrambled_particles),
     ):
         yield Alternative(MATCH, "stack_row_mismatch", name, remedy, change)

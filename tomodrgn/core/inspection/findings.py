@@ -35,6 +35,8 @@ _STEEP_DISAGREEMENT_DEG: Final = 12.0
 _ODD_DISAGREEMENT_DEG: Final = 6.0
 _TURNS_DEG: Final = 10.0
 _REVERSED_ORDER: Final = -0.5
+_OTHER_PIXEL_SIZE: Final = 1.5
+"""Ratio of pixel sizes beyond which nothing that depends on them can be tried."""
 _SAME_PIXEL_SIZE: Final = 0.02
 _SAME_PLACE_PX: Final = 0.5
 _SAME_POSE: Final = 1e-4  # of matrix elements, which files state to about six digits
@@ -59,8 +61,16 @@ class Finding:
         return FAULT_NAMES[self.about]
 
 
-def metadata_findings(particles: ParticleSet, contract: Contract) -> Iterator[Finding]:
-    """What the tables alone tell."""
+def metadata_findings(
+    particles: ParticleSet, contract: Contract, *, is_pixel_size_given: bool = False
+) -> Iterator[Finding]:
+    """What the tables alone tell.
+
+    Args:
+        particles: the set.
+        contract: what was read of it.
+        is_pixel_size_given: whether the user says what the pixel size is.
+    """
     yield from _duplicates(particles)
     for fault in half_set_faults(particles):
         yield Finding("warning", "half_sets", *fault)
@@ -70,7 +80,7 @@ def metadata_findings(particles: ParticleSet, contract: Contract) -> Iterator[Fi
         yield from _doses(particles, contract)
         yield from _shifts(particles)
         yield from _transfer(contract)
-        yield from _stacks(contract)
+        yield from _stacks(contract, is_pixel_size_given=is_pixel_size_given)
 
 
 def pixel_findings(pixels: PixelFacts) -> Iterator[Finding]:
@@ -277,15 +287,17 @@ def _transfer(contract: Contract) -> Iterator[Finding]:
         )
 
 
-def _stacks(contract: Contract) -> Iterator[Finding]:
+def _stacks(contract: Contract, *, is_pixel_size_given: bool) -> Iterator[Finding]:
     if contract.stacks is None:
         return
     stated = [a for a in contract.stacks.pixel_size_a if a not in _NOMINAL_PIXEL_SIZES_A]
     off = [a for a in stated if abs(a / contract.pixel_size_a - 1) > _SAME_PIXEL_SIZE]
     if off:
+        ratio = off[0] / contract.pixel_size_a
         yield Finding(
             "warning",
             "pixel_size",
             f"stacks state {off[0]:g} Å/px, the metadata {contract.pixel_size_a:g} Å/px",
             "find out which is right, and give it with --Apix",
+            stops_trials=not is_pixel_size_given and max(ratio, 1 / ratio) > _OTHER_PIXEL_SIZE,
         )

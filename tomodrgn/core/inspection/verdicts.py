@@ -32,6 +32,7 @@ _FROM_WORST: Final[tuple[Decision, ...]] = (
 _PRESENT_Z: Final = 12.0
 """Excess of power in the middle of images at which poses that match would be seen to; they are at
 a third of it."""
+_BETWEEN_TILTS: Final = frozenset({tried.DOSE_STATE, tried.DOSE_ORDER, tried.TILT})
 _FEWEST_TO_MATCH: Final = 2 * FEWEST_PARTICLES
 """Particles of which half may be expected to predict the other half."""
 _SMALL_LOSS: Final = 0.3
@@ -113,7 +114,9 @@ def judge(
     is_seen = any(v.assumption in tried.POSES and v.decision == "supported" for v in verdicts)
     signal_z = paired_z(search.best.gain)
     is_present = excess_z > _PRESENT_Z and not is_seen and sample.n_particles >= _FEWEST_TO_MATCH
-    match = _match(search.against_chance(), signal_z, is_present=is_present)
+    scrambled = search.against_chance()
+    match = _match(scrambled, signal_z, is_present=is_present)
+    verdicts = [beside_order_of_tilts(verdict, scrambled) for verdict in verdicts]
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
     return Judgement(
@@ -168,6 +171,20 @@ def _match(scrambled: Sequence[Comparison], signal_z: float, *, is_present: bool
         decision = "contradicted"
     by_z = sorted(scrambled, key=lambda c: c.z, reverse=True)
     return Verdict(assumption=tried.MATCH, decision=decision, comparisons=tuple(by_z))
+
+
+def beside_order_of_tilts(verdict: Verdict, scrambled: Sequence[Comparison]) -> Verdict:
+    """A verdict on what differs between the tilts of a particle, beside their order.
+
+    Where tilts in any order are as good, a contradiction may also come from their order.
+    """
+    if verdict.decision != "contradicted" or verdict.assumption not in _BETWEEN_TILTS:
+        return verdict
+    alike = (
+        c for c in scrambled
+        if c.alternative.name == tried.SCRAMBLED_TILTS and c.decision != "supported"
+    )  # fmt: skip
+    return replace(verdict, rivals=(*verdict.rivals, *alike))
 
 
 def set_aside(verdict: Verdict) -> Verdict:

@@ -86,7 +86,9 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
     everything = _with_state(everything, reader, tests=spec.tests)
     particles = select(everything, run.dataset, 0 if run.seed is None else run.seed)
     contract = describe_set(particles, reader, run.reader.kind)
-    found = (*metadata_findings(particles, contract), *_open_states(particles))
+    is_given = getattr(run.reader, "pixel_size_a", None) is not None
+    stated = metadata_findings(particles, contract, is_pixel_size_given=is_given)
+    found = (*stated, *_open_states(particles))
     outcome = Outcome(contract=contract, findings=found)
     trial = None
     if not reader.has_images:
