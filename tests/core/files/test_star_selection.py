@@ -9,6 +9,7 @@ import pytest
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.star import StarFile, read_star
+from tomodrgn.core.files.star_rows import is_row
 from tomodrgn.core.files.star_selection import (
     RowSelection,
     TableLines,
@@ -192,3 +193,12 @@ def test_no_input_is_overwritten(tmp_path: Path) -> None:
         write_together({tmp_path / "new.star": [b""], other: [b""]}, [path])
     assert path.read_bytes() == PLAIN.encode()
     assert not (tmp_path / "new.star").exists()
+
+
+@pytest.mark.parametrize("comment", ["", "# a comment\n"])
+def test_rows_without_comments_are_counted_as_those_with_them(tmp_path: Path, comment: str) -> None:
+    star = star_of(tmp_path, f"data_\n\nloop_\n_a #1\n1\n\n  \t\n2\n{comment} 3 \n\n")
+    table = TableLines(star, star.blocks[0])
+    expected = [number for number, line in enumerate(table.lines) if is_row(line)]
+    assert table.of_rows.tolist() == expected
+    assert [table.lines[number].strip() for number in expected] == [b"1", b"2", b"3"]

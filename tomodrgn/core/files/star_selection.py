@@ -46,7 +46,10 @@ class TableLines:
     @cached_property
     def of_rows(self) -> NDArray[np.int64]:
         """(rows,) the line of each row."""
-        return np.flatnonzero(np.fromiter(map(is_row, self.lines), bool, len(self.lines)))
+        lines = self.lines
+        if self.star.content.find(b"#", self.block.start, self.block.stop) < 0:  # no comments
+            return np.flatnonzero(~np.fromiter(map(bytes.isspace, lines), bool, len(lines)))
+        return np.flatnonzero(np.fromiter(map(is_row, lines), bool, len(lines)))
 
 
 @dataclass(frozen=True, kw_only=True)
