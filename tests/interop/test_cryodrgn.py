@@ -6,8 +6,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
+import starfile
 import torch
 import yaml
 from numpy.typing import NDArray
@@ -150,12 +152,13 @@ def test_graph_traversal_leads_from_particle_to_particle(
 def test_its_encoder_finds_our_latents(
     tomodrgn: Command, cryodrgn: Command, tmp_path: Path
 ) -> None:
-    star = simulate(  # one tilt each, because cryoDRGN draws the order of tilts
+    star = simulate(
         SimulationSpec(
             outdir=tmp_path / "data", n_particles=30, box_size_px=16, pixel_size_a=20.0,
-            n_tilts=1, snr=0.5, seed=0,
+            n_tilts=3, snr=0.5, seed=0,
         )
     )  # fmt: skip
+    _show_one_image_in_all_tilts(star)  # because cryoDRGN draws the order of tilts
     run, folder = tmp_path / "run", tmp_path / "export"
     tomodrgn("train_vae", star, "-o", run, *NETWORK, "--no-window")
     tomodrgn("export", run, "cryodrgn", "-o", folder)
@@ -174,6 +177,21 @@ def test_its_encoder_finds_our_latents(
     theirs, _ = read_latents(tmp_path / "theirs" / "z.4.pkl")
     # images are kept as float16
     np.testing.assert_allclose(theirs, ours, atol=1e-3 * ours.std())
+
+
+def _show_one_image_in_all_tilts(star: Path) -> None:
+    """Give all tilts of a particle the pixels and the CTF of its first one."""
+    table = starfile.read(star)
+    first = table.groupby(["rlnMicrographName", "rlnGroupName"]).transform("first")
+    ctf = ["rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle"]
+    number = [names.str.split("@").str[0].astype(int) - 1 for names in
+              (table["rlnImageName"], first["rlnImageName"])]  # fmt: skip
+    for stack, rows in table.groupby(table["rlnImageName"].str.split("@").str[1]):
+        with mrcfile.open(star.parent / str(stack), mode="r+") as file:
+            own, same = (each[rows.index].to_numpy() for each in number)
+            file.data[own] = file.data[same]
+    table[ctf] = first[ctf]
+    starfile.write(table, star, overwrite=True)
 
 
 def _options(model: dict[str, object]) -> list[object]:
