@@ -44,6 +44,13 @@ def test_images_of_coefficients_have_these_coefficients(images: torch.Tensor) ->
     torch.testing.assert_close(again, coefficients)
 
 
+def test_no_images_have_no_coefficients_and_back(images: torch.Tensor) -> None:
+    disc = half_plane_disc(16)
+    coefficients = images_to_disc(images[:0], disc)
+    assert coefficients.shape == (0, len(disc), 2)
+    assert disc_to_images(coefficients, disc).shape == (0, 16, 16)
+
+
 def test_phases_move_the_content_by_the_shift(images: torch.Tensor) -> None:
     disc = half_plane_disc(16)
     freqs = torch.from_numpy(disc.freqs()).double()

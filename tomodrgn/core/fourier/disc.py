@@ -83,6 +83,8 @@ def images_to_disc(images: Tensor, disc: HalfPlaneDisc) -> Tensor:
     Returns:
         (M, P, 2) real and imaginary parts, unscaled.
     """
+    if not len(images):  # MKL does not transform nothing
+        return images.new_zeros((0, len(disc), 2))
     box = disc.box_size_px
     spectra = torch.fft.rfftn(images, dim=(-1, -2))  # (M, D//2+1 in y, D in x)
     kx, ky = send(disc.k, images.device).T
@@ -104,6 +106,8 @@ def disc_to_images(coefficients: Tensor, disc: HalfPlaneDisc) -> Tensor:
         (M, D, D) real images.
     """
     box = disc.box_size_px
+    if not len(coefficients):
+        return coefficients.new_zeros((0, box, box))
     kx, ky = send(disc.k, coefficients.device).T
     centred = 1.0 - 2.0 * ((kx + ky) % 2).to(coefficients.dtype)
     values = torch.view_as_complex(coefficients.contiguous()) * centred

@@ -27,6 +27,8 @@ _MASKED: Final = 0.5
 
 def with_upstream_mask(sample: Sample) -> Sample:
     """The sample whose window knows a circular mask, if its images have one."""
+    if not len(sample.coefficients):
+        return sample
     box = sample.disc.box_size_px
     half = box // 2
     pixels = disc_to_images(torch.view_as_real(sample.coefficients), sample.disc)
@@ -39,7 +41,7 @@ def with_upstream_mask(sample: Sample) -> Sample:
     distance = torch.arange(len(profile)) / half
     inside = profile[(distance >= _INSIDE[0]) & (distance <= _INSIDE[1])].mean()
     corners = profile[(distance >= _CORNERS[0]) & (distance <= _CORNERS[1])].mean()
-    if not len(power) or not bool(corners < _MASKED**2 * inside):
+    if not bool(corners < _MASKED**2 * inside):
         return sample
     outer = distance > _INSIDE[1]
     strength: Tensor = torch.where(outer, (profile / inside).sqrt().clamp(max=1), 1.0)
