@@ -126,6 +126,71 @@ def test_doses_that_tell_nothing_split_no_particle() -> None:
     assert _pairs(table.assign(rlnCtfScalefactor="1")) == EXPECTED
 
 
+RUNNING = ["img{n}.mrc", "img{tomogram}{k:02d}.mrc", "{k:02d}_img{tomogram}.mrc", "{n}.mrc"]
+
+
+def _in_runs(tilt: str, names: dict[int, list[str]], *, images: str = "s.mrcs") -> pd.DataFrame:
+    """Rows of tomograms that are called by a number, which runs on in their nine tilt images."""
+    tables = []
+    for tomogram, group in names.items():
+        table = _rows({str(tomogram): group}, 9)
+        k = table["rlnMicrographName"].str.extract(r"_(\d+)\.mrc")[0].astype(int) - 20
+        called = [tilt.format(tomogram=tomogram, n=tomogram + n, k=n) for n in k]
+        stack = table["rlnImageName"].str.replace(r"@.*", f"@{images}", regex=True)
+        tables.append(table.assign(rlnMicrographName=called, rlnImageName=stack))
+    return _joined(*tables)
+
+
+@pytest.mark.parametrize("tilt", RUNNING)
+@pytest.mark.parametrize("second", [200, 109])
+def test_tomograms_that_only_a_number_tells_apart_are_two(tilt: str, second: int) -> None:
+    names = {100: ["1", "2"], second: ["3"]}
+    pairs = _pairs(_in_runs(tilt, names))
+    assert [particle for _, particle in pairs] == ["1", "2", "3"]
+    assert pairs[0][0] == pairs[1][0] != pairs[2][0]
+
+
+@pytest.mark.parametrize("tilt", RUNNING)
+@pytest.mark.parametrize("second", [200, 109])
+def test_equal_names_in_tomograms_that_only_a_number_tells_apart_are_two(
+    tilt: str, second: int
+) -> None:
+    table = _in_runs(tilt, {100: ["1", "2"], second: ["1"]})
+    named = name_rows(table, "rlnGroupName", PATH)
+    assert np.bincount(named.rank).tolist() == [9, 9, 9]
+    assert len(set(_pairs(table))) == 3
+
+
+def test_equal_names_whose_tilts_lack_some_are_told_apart_by_what_jumps() -> None:
+    table = _in_runs("img{n}.mrc", {100: ["1", "2"], 200: ["1", "2"], 341: ["1", "2"]})
+    lacks = table["rlnMicrographName"].isin(["img108.mrc", "img103.mrc", "img200.mrc"])
+    named = name_rows(table[~lacks], "rlnGroupName", PATH)
+    assert np.bincount(named.rank).tolist() == [7, 7, 8, 8, 9, 9]
+
+
+def test_equal_names_whose_tilts_tell_nothing_are_told_apart_by_their_stacks() -> None:
+    tilt = "{n}"
+    tables = [
+        _in_runs(tilt, {first: ["1", "2"]}, images=f"{first}.mrcs").iloc[lacks:]
+        for first, lacks in ((100, 1), (109, 2))
+    ]
+    assert len(set(_pairs(_joined(*tables)))) == 4
+
+
+def test_doses_of_tomograms_need_not_agree_to_tell_equal_names_apart() -> None:
+    table = _rows({"TS_01": ["1", "2"], "TS_02": ["1", "2"]}, 9)
+    is_second = table["rlnMicrographName"].str.startswith("TS_02")
+    other = [f"{-11.0 * (k + 1):.2f}" for k in range(9)] * 2
+    table.loc[is_second, "rlnCtfBfactor"] = other
+    assert _pairs(table) == [(t, p) for t in ("TS_01", "TS_02") for p in ("1", "2")]
+
+
+def test_images_that_are_named_each_by_itself_are_no_tomograms() -> None:
+    table = _rows({"ts1": ["1", "2"], "ts2": ["3"]}, 9)
+    counted = [f"img{row:06d}.mrc" for row in range(len(table))]
+    assert _pairs(table.assign(rlnMicrographName=counted)) == [("img", p) for p in "123"]
+
+
 def test_tilt_names_without_letters_leave_the_name_of_the_particle_to_tell() -> None:
     assert _pairs(_rows(TS, 9, "{tilt}")) == EXPECTED
 

@@ -30,6 +30,11 @@ def combined_codes(*values: NDArray[Any]) -> NDArray[np.int64]:
     return pd.factorize(codes)[0].astype(np.int64) if len(values) > 1 else codes
 
 
+def first_rows(codes: NDArray[Any]) -> NDArray[np.int64]:
+    """The row at which each code appears first, in that order."""
+    return np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
+
+
 def n_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
     """Distinct pairs of codes."""
     return len(pd.unique(left * (int(right.max()) + 1) + right))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,25 +23,27 @@ from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.row_codes import (
     combined_codes,
     exposure_codes,
+    first_rows,
     has_doses,
     n_pairs,
     stack_codes,
 )
+from tomodrgn.plugins.readers.seen_exposures import SeenExposures, tells_exposures
 from tomodrgn.plugins.readers.tilt_names import (
     group_by,
     name_before_number,
+    names_apart,
     tomogram_names,
-    without_numbers,
 )
+from tomodrgn.plugins.readers.tomogram_keys import tomogram_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
-
-_MOST_NUMBERS: Final = 6  # in the name of a tilt image
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ def name_rows(table: pd.DataFrame, particle_column: str, path: Path) -> RowNames
     if not chosen.any():
         _say_tomograms(rows, path)
         return RowNames(micrograph, particle, rows.pair)
-    part = _parts(rows, exposure, chosen) if has_doses(table) else rows.particle
+    part = _parts(rows, table, chosen) if has_doses(table) else rows.particle
     tomogram = micrograph.copy()
-    tomogram[chosen] = _tomograms(rows, part, chosen)
+    tomogram[chosen] = _tomograms(rows, part, table, chosen)
     _say_tilt_images(rows, part, tomogram, is_tilt_image, path)
     if chosen.all():
         return RowNames(tomogram, particle, part)
@@ -116,13 +118,11 @@ def name_rows(table: pd.DataFrame, particle_column: str, path: Path) -> RowNames
 def _encode(micrograph: NDArray[np.object_], particle: NDArray[np.object_]) -> _Rows:
     of_micrograph, micrographs = pd.factorize(micrograph)
     of_particle, particles = pd.factorize(particle)
-    pair, pairs = pd.factorize(of_micrograph.astype(np.int64) * len(particles) + of_particle)
-    first = np.empty(len(pairs), dtype=np.int64)
-    first[pair[::-1]] = np.arange(len(pair) - 1, -1, -1)
+    pair, _ = pd.factorize(of_micrograph.astype(np.int64) * len(particles) + of_particle)
     return _Rows(
         of_micrograph.astype(np.int64), np.asarray(micrographs, dtype=object),
         of_particle.astype(np.int64), np.asarray(particles, dtype=object),
-        pair.astype(np.int64), first,
+        pair.astype(np.int64), first_rows(pair),
     )  # fmt: skip
 
 
@@ -163,30 +163,44 @@ def _units(rows: _Rows, table: pd.DataFrame) -> NDArray[np.int64]:
     return rows.pair if is_single else combined_codes(stack, rows.pair)
 
 
-def _parts(
-    rows: _Rows, exposure: NDArray[np.int64], chosen: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _parts(rows: _Rows, table: pd.DataFrame, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(rows,) code of the particle; names that stand in several tomograms are split.
 
-    They show by exposures that repeat in other tilt images. The coarsest part of the tilt names
-    that tells them apart is taken.
+    They show by exposures or tilts that repeat in other tilt images. What tells them apart with the
+    fewest particles is taken.
     """
-    pair, particle, exposure = rows.pair[chosen], rows.particle[chosen], exposure[chosen]
-    n_places = n_pairs(pair, exposure)
-    if n_pairs(particle, exposure) == n_places:
+    seen = SeenExposures.in_rows(table, np.flatnonzero(chosen), rows.pair[chosen])
+    if not seen.clashing(rows.particle[chosen]).any():
         return rows.particle
-    for n_numbers in range(_MOST_NUMBERS, 0, -1):
-        keys = [without_numbers(name, n_numbers) for name in rows.micrographs.tolist()]
-        key, found = pd.factorize(np.array(keys, dtype=object))
-        part = combined_codes(rows.particle, key[rows.micrograph])
-        is_fine = 2 * len(pd.unique(part[chosen])) > len(pd.unique(pair))
-        if len(found) > 1 and not is_fine and n_pairs(part[chosen], exposure) == n_places:
-            return part
-    return rows.particle
+    fewest = seen.fewest_owners(rows.particle[chosen])
+    best, most = rows.particle, len(pd.unique(rows.pair[chosen])) // 2
+    for key in _keys(rows, chosen, seen.n_exposures, table):
+        part = combined_codes(rows.particle, key)
+        n_parts = len(pd.unique(part[chosen]))
+        if n_parts <= most and not seen.clashing(part[chosen]).any():
+            best, most = part, n_parts - 1
+        if most < fewest:
+            break
+    return best
+
+
+def _keys(
+    rows: _Rows, chosen: NDArray[np.bool_], n_exposures: int, table: pd.DataFrame
+) -> Iterator[NDArray[np.int64]]:
+    """(rows,) codes of what may be the tomogram: parts of tilt names, else the stack."""
+    used = pd.unique(rows.micrograph[chosen])
+    of_micrograph = np.zeros(len(rows.micrographs), dtype=np.int64)
+    for key in tomogram_keys(rows.micrographs[used].tolist(), n_exposures):
+        if key.min() < key.max():
+            of_micrograph[used] = key
+            yield of_micrograph[rows.micrograph]
+    stack, _ = stack_codes(table[columns.IMAGE].to_numpy(dtype=object))
+    if n_pairs(rows.pair[chosen], stack[chosen]) == len(pd.unique(rows.pair[chosen])):
+        yield stack
 
 
 def _tomograms(
-    rows: _Rows, part: NDArray[np.int64], chosen: NDArray[np.bool_]
+    rows: _Rows, part: NDArray[np.int64], table: pd.DataFrame, chosen: NDArray[np.bool_]
 ) -> NDArray[np.object_]:
     """Names for the chosen rows: particles that share a tilt image share a tomogram."""
     from scipy.sparse import coo_array  # type: ignore[import-untyped]  # slow
@@ -194,25 +208,30 @@ def _tomograms(
         connected_components,
     )
 
-    pairs = np.flatnonzero(chosen[rows.first_of_pair])
-    at = rows.first_of_pair[pairs]
+    at = rows.first_of_pair
+    if part is not rows.particle:
+        at = first_rows(combined_codes(rows.micrograph, part))
+    at = at[chosen[at]]
     n_micrographs, n_nodes = len(rows.micrographs), len(rows.micrographs) + int(part.max()) + 1
     edges = (np.ones(len(at), dtype=np.int8), (rows.micrograph[at], n_micrographs + part[at]))
     _, of_node = connected_components(coo_array(edges, shape=(n_nodes, n_nodes)), directed=False)
-    used = pd.unique(rows.micrograph[at])
-    label, components = pd.factorize(of_node[used])
-    is_first = ~pd.Series(part[at]).duplicated().to_numpy()
-    of_part, first = part[at][is_first], np.flatnonzero(is_first)
-    label_of_part = pd.Index(components).get_indexer(of_node[n_micrographs + of_part])
-    particle_names = rows.particles[rows.particle[at[first]]]
-    names = tomogram_names(
-        group_by(label.tolist(), rows.micrographs[used].tolist(), len(components)),
-        group_by(label_of_part.tolist(), particle_names.tolist(), len(components)),
-    )
+    row_of_tilt, row_of_part = at[first_rows(rows.micrograph[at])], at[first_rows(part[at])]
+    tilts, parts = rows.micrograph[row_of_tilt], part[row_of_part]
+    of_tilt, components = pd.factorize(of_node[tilts])
+    of_part = pd.Index(components).get_indexer(of_node[n_micrographs + parts])
+    particle_names = rows.particles[rows.particle[row_of_part]].tolist()
+    tilts_of = group_by(of_tilt.tolist(), rows.micrographs[tilts].tolist(), len(components))
+    particles_of = group_by(of_part.tolist(), particle_names, len(components))
+    names = tomogram_names(tilts_of, particles_of)
+    if len(set(names)) < len(names) and tells_exposures(table):
+        seen = SeenExposures.in_rows(table, row_of_tilt, np.arange(len(tilts)))
+        name, _ = pd.factorize(np.array(names, dtype=object))
+        clashing = seen.clashing(name[of_tilt])[name]
+        names = names_apart(names, clashing.tolist(), tilts_of, particles_of)
     name_of_part = np.empty(int(part.max()) + 1, dtype=object)
-    name_of_part[of_part] = [
+    name_of_part[parts] = [
         names[label] or name_before_number(particle)
-        for label, particle in zip(label_of_part.tolist(), particle_names.tolist(), strict=True)
+        for label, particle in zip(of_part.tolist(), particle_names, strict=True)
     ]
     return np.asarray(name_of_part[part[chosen]], dtype=object)
 

@@ -8,7 +8,7 @@ of a particle before its last number is taken.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,41 @@ def tomogram_names(
     stems = _tell_apart(tilt_names)
     is_finer = len(set(prefixes)) > len(set(stems)) and all(prefixes)
     return prefixes if is_finer else stems
+
+
+def names_apart(
+    names: Sequence[str],
+    are_several: Sequence[bool],
+    tilt_names: Sequence[Sequence[str]],
+    particle_names: Sequence[Sequence[str]],
+) -> list[str]:
+    """Names of tomograms; those that are of several are replaced by the first of their tilt images.
+
+    They are not where they are the file of which tilt images are slices, and where every particle
+    has tilt images of its own, which are images of particles then.
+
+    Args:
+        names: of each tomogram.
+        are_several: whether tomograms of that name show the same exposures.
+        tilt_names: the names of the tilt images of each tomogram.
+        particle_names: the names of its particles.
+    """
+    files = [{_SLICE.sub("", name) for name in own} for own in tilt_names]
+    n_with_file = Counter(file for own in files for file in own)
+    particles: defaultdict[str, list[str]] = defaultdict(list)
+    has_shared: defaultdict[str, bool] = defaultdict(bool)
+    for name, own in zip(names, particle_names, strict=True):
+        particles[name] += own
+        has_shared[name] |= len(own) > 1
+    are_tilts = {
+        name: has_shared[name] or len(set(own)) < len(own) for name, own in particles.items()
+    }
+    return [
+        without_ending(min(own, key=lambda file: (len(file), file)))
+        if is_several and are_tilts[name] and all(n_with_file[file] == 1 for file in own)
+        else name
+        for name, is_several, own in zip(names, are_several, files, strict=True)
+    ]
 
 
 def name_before_number(name: str) -> str:
