@@ -14,7 +14,7 @@ from tests.plugins.readers.handmade_sets import HandmadeSet, warptools_set
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.plugins.readers import OptimisationSetSpec, WarpParticleseriesSpec
-from tomodrgn.plugins.readers.bounds import check_shifts
+from tomodrgn.plugins.readers.bounds import check_shifts, the_one_pixel_size_a
 from tomodrgn.plugins.readers.optimisation_set import OptimisationSet
 from tomodrgn.plugins.readers.warp_particleseries import WarpParticleseries
 
@@ -130,3 +130,54 @@ def test_tomograms_of_different_pixel_sizes_are_named(
     series.loc[5, "rlnDetectorPixelSize"] = "4.2"
     with pytest.raises(DataError, match=r"4: TS_1.tomostar, 5 rows; 4.2: TS_10.tomostar, 1 rows"):
         _read(write_series(series))
+
+
+def test_pixel_sizes_that_differ_by_nothing_are_read_with_their_mean_and_said(
+    series: pd.DataFrame, write_series: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    series.loc[5, "rlnDetectorPixelSize"] = "4.006"
+    with caplog.at_level(logging.INFO):
+        particles = _read(write_series(series))
+    assert particles.pixel_size_a == pytest.approx(4.001)
+    assert "pixel sizes are 4 to 4.006 A/px; their mean, 4.001 A/px, is taken" in caplog.text
+    reader = WarpParticleseries(
+        WarpParticleseriesSpec(path=write_series(series)), ReaderContext(needs_images=False)
+    )
+    assert reader.read().pixel_size_a == particles.pixel_size_a
+    series["rlnDetectorPixelSize"] = ["4"] * 3 + ["4.06"] * 3
+    with pytest.raises(DataError, match=r"pixel sizes are 4 to 4\.06 A/px"):
+        _read(write_series(series))
+
+
+@pytest.mark.parametrize(("box_size_px", "is_same"), [(64, True), (384, False)])
+def test_pixel_sizes_may_put_the_edge_of_the_box_a_quarter_of_a_fourier_pixel_off(
+    box_size_px: int, *, is_same: bool
+) -> None:
+    sizes_a = np.array([1.998, 2.002])  # 0.1 % off: 0.032 or 0.19 Fourier pixels
+    assert the_one_pixel_size_a(sizes_a, Path("p"), box_size_px=lambda: box_size_px) == 2
+    sizes_a = np.array([1.995, 2.005])  # 0.25 % off: 0.08 or 0.48
+    if is_same:
+        assert the_one_pixel_size_a(sizes_a, Path("p"), box_size_px=lambda: box_size_px) == 2
+    else:
+        with pytest.raises(DataError, match=r"0.48 Fourier pixels at the edge of the box; "):
+            the_one_pixel_size_a(sizes_a, Path("p"), box_size_px=lambda: box_size_px)
+    with pytest.raises(DataError, match="pixel sizes are"):
+        the_one_pixel_size_a(sizes_a, Path("p"))  # a box that is not known
+
+
+def test_optics_groups_of_nearly_one_pixel_size_are_read_with_the_mean_of_their_particles(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = warptools_set()
+    straight = _read_set(written, tmp_path / "same")
+    written.optics["rlnImagePixelSize"] = ["4.0", "4.004"]
+    n_second = int((written.particles["rlnOpticsGroup"] == "2").sum())
+    with caplog.at_level(logging.INFO):
+        particles = _read_set(written, tmp_path / "apart")
+    mean_a = 4 + 0.004 * n_second / len(written.particles)
+    assert particles.pixel_size_a == pytest.approx(mean_a, abs=1e-9)
+    assert "pixel sizes are 4 to 4.004 A/px" in caplog.text
+    assert particles.position_a is not None
+    assert straight.position_a is not None
+    is_second = (written.particles["rlnOpticsGroup"] == "2").to_numpy()
+    assert np.allclose(particles.position_a[~is_second], straight.position_a[~is_second])

@@ -16,7 +16,7 @@ from tomodrgn.core.files.star import numeric_column, quote_value
 from tomodrgn.core.physics.spans import SPANS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 _SMALLEST_MEANT: Final = 1e-20
 """Numbers below it are no result of rounding (1e-16 of a value) and no measurement."""
 _SAME_PIXEL_SIZE: Final = 1e-4  # relative; files state five digits
+MOST_OFF: Final = 0.005
+"""Part by which pixel sizes of one set may differ from their mean, whatever the box."""
+_MOST_OFF_PX: Final = 0.25  # Fourier pixels; a phase error of pi/4 at the edge of the box at most
 _MANY: Final = 0.01  # of the images, moved out of their boxes
 _NAMES_SHOWN: Final = 5
 
@@ -84,14 +87,25 @@ def refuse_misread(numbers: NDArray[np.float64], column: str, path: Path) -> Non
 
 
 def the_one_pixel_size_a(
-    sizes_a: NDArray[np.float64], path: Path, owners: Sequence[str] | None = None
+    sizes_a: NDArray[np.float64],
+    path: Path,
+    owners: Sequence[str] | None = None,
+    *,
+    weights: NDArray[np.int64] | None = None,
+    box_size_px: Callable[[], int | None] = lambda: 0,
 ) -> float:
-    """The pixel size on which all rows agree.
+    """The pixel size on which all rows agree, or their mean where their difference is nothing.
+
+    Images whose pixel size is off by a part d put the frequencies at the edge of a box of D pixels
+    d D/2 Fourier pixels beside their place. Up to a quarter of one, and 0.5 %, that is nothing.
 
     Args:
         sizes_a: (rows,) pixel sizes.
-        path: the file, for errors.
+        path: the file, for errors and the log.
         owners: (rows,) names of what they belong to, such as tomograms.
+        weights: (rows,) images of each row, for the mean.
+        box_size_px: tells the edge of the images, asked where sizes differ a little: 0 where it is
+            unknown, None where only metadata are read.
 
     Raises:
         DataError: they do not, or it cannot be.
@@ -103,13 +117,25 @@ def the_one_pixel_size_a(
             f"{path}: the pixel size of row {row + 1}, {sizes_a[row]:g} A/px, is "
             f"{SPANS['pixel_size_a'].fault(float(sizes_a[row]))}; --Apix replaces it"
         )
-    if np.ptp(sizes_a) > _SAME_PIXEL_SIZE * sizes_a.max():
+    if np.ptp(sizes_a) <= _SAME_PIXEL_SIZE * sizes_a.max():
+        return float(sizes_a[0])
+    mean_a = float(np.average(sizes_a, weights=weights))
+    off = float(np.abs(sizes_a / mean_a - 1).max())
+    box_px = box_size_px() if off <= MOST_OFF else 0
+    off_px = off * (box_px or 0) / 2  # Fourier pixels at the edge of the box
+    span = f"pixel sizes are {sizes_a.min():g} to {sizes_a.max():g} A/px"
+    if off > MOST_OFF or box_px == 0 or off_px > _MOST_OFF_PX:
+        effect = f", {off_px:.2g} Fourier pixels at the edge of the box" if off_px else ""
         raise DataError(
-            f"{path}: pixel sizes are {sizes_a.min():g} to {sizes_a.max():g} A/px "
-            f"({_by_size(sizes_a, owners)}); images of one set need one: extract them again with "
-            "the same, or split the file; --Apix gives one to all"
+            f"{path}: {span} ({_by_size(sizes_a, owners)}){effect}; images of one set need one: "
+            "extract them again with the same, or split the file; --Apix gives one to all"
         )
-    return float(sizes_a[0])
+    logger.info(
+        "%s: %s; their mean, %.6g A/px, is taken for all, which is off by %.2g Fourier pixels "
+        "at most",
+        path, span, mean_a, off_px,
+    )  # fmt: skip
+    return mean_a
 
 
 def refuse_conflict(

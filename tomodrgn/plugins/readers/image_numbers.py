@@ -35,6 +35,7 @@ from tomodrgn.plugins.readers.fitted_ctf import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
@@ -131,8 +132,15 @@ def _rotations(euler_deg: NDArray[np.float64]) -> NDArray[np.float32]:
     return rotation
 
 
-def image_pixel_size_a(table: pd.DataFrame, path: Path) -> float:
+def image_pixel_size_a(
+    table: pd.DataFrame, path: Path, box_size_px: Callable[[], int | None] = lambda: 0
+) -> float:
     """The one pixel size of all rows, from the detector or from a column that states it.
+
+    Args:
+        table: the rows.
+        path: the file, for errors and the log.
+        box_size_px: as for :func:`~.bounds.the_one_pixel_size_a`.
 
     Raises:
         DataError: no column states it, or rows differ.
@@ -143,12 +151,13 @@ def image_pixel_size_a(table: pd.DataFrame, path: Path) -> float:
         if not stated:
             allowed = ", ".join((columns.DETECTOR_PIXEL_SIZE, *columns.PIXEL_SIZES))
             raise DataError(f"{path}: states no pixel size ({allowed}); give it with --Apix")
-        return the_one_pixel_size_a(numeric_column(table, stated[0], path), path, owners)
+        sizes_a = numeric_column(table, stated[0], path)
+        return the_one_pixel_size_a(sizes_a, path, owners, box_size_px=box_size_px)
     sizes_a = detector_pixel_sizes_a(table, path)
     if columns.PIXEL_SIZES[0] in table:
         names = (columns.DETECTOR_PIXEL_SIZE, columns.PIXEL_SIZES[0])
         refuse_conflict(sizes_a, numeric_column(table, names[1], path), names, path)
-    return the_one_pixel_size_a(sizes_a, path, owners)
+    return the_one_pixel_size_a(sizes_a, path, owners, box_size_px=box_size_px)
 
 
 def detector_pixel_sizes_a(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:

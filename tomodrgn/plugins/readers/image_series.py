@@ -153,7 +153,9 @@ class ImageSeries:
     ) -> tuple[ImageTable[NDArray[Any]], NDArray[np.bool_], tuple[OpticsGroup, ...]]:
         """The numbers of all rows, which of them are dark frames, and the optics groups."""
         path = self._spec.path
-        pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(table, path)
+        pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(
+            table, path, lambda: self._locate(names).box_size_px if self._needs_images else None
+        )
         origin = state_by_origin(table, inverted=self.inverted)
         optics, optics_of_set = optics_groups.image_optics(
             table, groups, path, pixel_size_a=pixel_size_a, box_size_px=self._box_size_px(names),

@@ -16,6 +16,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column, quote_value
 from tomodrgn.core.files.star_tables import the_one_table
 from tomodrgn.core.particles.tables import OpticsGroup
+from tomodrgn.plugins.readers.bounds import MOST_OFF
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 GROUP: Final = "rlnOpticsGroup"
 GROUP_NAME: Final = "rlnOpticsGroupName"
 PREMULTIPLIED: Final = "rlnCtfDataAreCtfPremultiplied"
-SHARED: Final = ("rlnImagePixelSize", "rlnImageSize")
-"""Columns in which all groups must agree."""
+SHARED: Final = {"rlnImagePixelSize": 2 * MOST_OFF, "rlnImageSize": 0.0}
+"""Columns in which all groups must agree, with the part by which they may differ here.
+
+Whether a small difference of pixel sizes matters depends on the box, and is judged with it.
+"""
 
 _OPTICS: Final = "optics"
 _IMAGE: Final = "rlnImageName"
-_SAME_SIZE: Final = 1e-4  # relative; files state five digits
 
 
 def optics_block(star: StarFile, images: StarBlock) -> StarBlock | None:
@@ -109,16 +112,16 @@ def join_optics(images: pd.DataFrame, groups: pd.DataFrame, path: Path) -> pd.Da
 
 
 def refuse_mixed_groups(groups: pd.DataFrame, path: Path) -> None:
-    """Refuse groups of different pixel or box sizes.
+    """Refuse groups of clearly different pixel sizes or different boxes.
 
     Raises:
         DataError: it lists the sizes.
     """
-    for name in SHARED:
+    for name, apart in SHARED.items():
         if name not in groups:
             continue
         sizes = numeric_column(groups, name, path)
-        if np.ptp(sizes) > _SAME_SIZE * np.abs(sizes).max():
+        if np.ptp(sizes) > apart * np.abs(sizes).max():
             listed = ", ".join(
                 f"{group}: {size:g}" for group, size in zip(groups[GROUP], sizes, strict=True)
             )

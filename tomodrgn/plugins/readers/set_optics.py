@@ -30,6 +30,7 @@ class SetOptics:
         names: (G,) their names.
         group: (B,) the group of each particle.
         pixel_size_a: of all images; None where the file does not state it.
+        group_pixel_size_a: (G,) of the images of each group as stated, NaN where it is not.
         series_pixel_size_a: (G,) of the tilt series, NaN where it is not stated.
         box_size_px: of all images as stated, 0 where it is not.
         is_premultiplied: (G,) whether images were multiplied by their CTF, as far as is stated.
@@ -41,6 +42,7 @@ class SetOptics:
     names: tuple[str, ...]
     group: NDArray[np.int64]
     pixel_size_a: float | None
+    group_pixel_size_a: NDArray[np.float64]
     series_pixel_size_a: NDArray[np.float64]
     box_size_px: int
     is_premultiplied: NDArray[np.bool_]
@@ -73,14 +75,20 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
         series_a = np.where(np.isnan(original_a), pixel_size_a / binning, original_a)
     box_px, premultiplied = column(columns.IMAGE_SIZE), column(columns.IS_PREMULTIPLIED)
     are_volumes = _are_volumes(star, column(columns.DIMENSIONS), particles)
+    names = tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP]))
+    box_size_px = max(int(np.nan_to_num(box_px[0])), 0)
+    n_particles = np.bincount(group, minlength=len(table))
     return SetOptics(
-        names=tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP])),
+        names=names,
         group=group,
-        pixel_size_a=the_one_pixel_size_a(pixel_size_a, star.path)
+        pixel_size_a=the_one_pixel_size_a(
+            pixel_size_a, star.path, names, weights=n_particles, box_size_px=lambda: box_size_px
+        )
         if np.isfinite(pixel_size_a).all()
         else None,
+        group_pixel_size_a=pixel_size_a,
         series_pixel_size_a=series_a,
-        box_size_px=max(int(np.nan_to_num(box_px[0])), 0),
+        box_size_px=box_size_px,
         is_premultiplied=np.asarray(np.nan_to_num(premultiplied) != 0),
         is_open=np.isnan(premultiplied) & (columns.STACK in particles and not are_volumes),
         are_volumes=are_volumes,

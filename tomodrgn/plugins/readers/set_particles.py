@@ -240,7 +240,7 @@ def _unit_of_coordinates_a(
         else tomograms.is_warptools
     )
     if is_warptools:
-        return np.full(len(table), np.nan if optics.pixel_size_a is None else optics.pixel_size_a)
+        return optics.group_pixel_size_a[optics.group]
     unit_a = optics.series_pixel_size_a[optics.group]
     if tomograms is None:
         return unit_a
