@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from tests.interop.truth import (
+    DEFOCI,
     DEFOCUS_A,
     DOSE_E_PER_A2,
     POSE,
     assert_true,
     assert_true_pixels,
+    centered,
     planned,
     read,
 )
@@ -23,7 +25,10 @@ from tomodrgn.core.simulation.tilt_series import simulate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from tests.integration.conftest import Command
+    from tomodrgn.core.simulation.forward import Simulation
 
 pytestmark = pytest.mark.interop
 
@@ -40,6 +45,7 @@ class Expansion:
     command: str
     settings: dict[str, Any]
     options: tuple[object, ...] = ()
+    moves_defocus: bool = True  # by the heights of refined offsets
 
 
 TILT_DIM = ("--tilt-dim", 2000, 2000)
@@ -48,7 +54,9 @@ EXPANSIONS = {
     "cryodrgn_utils parse_warptools": Expansion(
         "cryodrgn_utils", "parse_warptools", RELION4, TILT_DIM
     ),
-    "recovar parse_relion5_tomo": Expansion("recovar", "parse_relion5_tomo", RELION5),
+    "recovar parse_relion5_tomo": Expansion(
+        "recovar", "parse_relion5_tomo", RELION5, moves_defocus=False
+    ),
 }
 
 
@@ -87,6 +95,35 @@ def test_expanded_sets_are_read_as_simulated(
     assert particles.half_set[first] == half_set[0]
 
 
+def test_phase_shifts_and_offsets_do_not_come_through(
+    expansion: Expansion, expand: Any, tmp_path: Path
+) -> None:
+    simulation = planned(
+        tmp_path, **expansion.settings, phase_shift_deg=30.0, phase_shift_drift_deg=40.0,
+        origin_shift_px=3.0,
+    )  # fmt: skip
+    simulate(simulation.spec)
+    reader, particles = read(expand(expansion, tmp_path))
+    but = ("phase_shift_deg", *(() if expansion.moves_defocus else DEFOCI))
+    rows = assert_true(particles, centered(simulation), but=but)
+    assert_true_pixels(reader, particles, simulation)
+    ctf, true = particles.images.ctf, simulation.experiment.images.ctf
+    assert ctf is not None
+    assert true is not None
+    assert not ctf.phase_shift_deg.any()
+    if not expansion.moves_defocus:
+        stated, height_a = true.defocus_u_a[rows], _height_of_offset_a(simulation)[rows]
+        np.testing.assert_allclose(ctf.defocus_u_a, stated + height_a, rtol=0, atol=DEFOCUS_A)
+
+
+def _height_of_offset_a(simulation: Simulation) -> NDArray[np.float64]:
+    """(M,) along the beam, from where particles are to the coordinates that the set states."""
+    experiment = simulation.experiment
+    beam = experiment.acquisition.rotation[experiment.tilt, 2]
+    along: NDArray[np.float64] = (beam * experiment.origin_a[experiment.particle_of_image]).sum(1)
+    return along
+
+
 def test_selections_expand_to_the_same_rows(
     expansion: Expansion, expand: Any, tomodrgn: Command, tmp_path: Path
 ) -> None:
@@ -116,7 +153,7 @@ def test_parse_warptools_adds_heights_as_relion_does_and_warp_does_not(
     simulation = planned(tmp_path, **WARPTOOLS, defocus_sign=sign)
     simulate(simulation.spec)
     reader, particles = read(expand(EXPANSIONS["cryodrgn_utils parse_warptools"], tmp_path))
-    rows = assert_true(particles, simulation, but_defocus=True)
+    rows = assert_true(particles, simulation, but=DEFOCI)
     assert_true_pixels(reader, particles, simulation)
     experiment = simulation.experiment
     tomogram = experiment.tomogram[experiment.particle_of_image[rows]]
