@@ -53,6 +53,33 @@ def test_the_state_that_was_found_is_recorded_with_the_run(tmp_path: Path) -> No
     assert read_spec(tmp_path / "run" / "run.yaml")["image_state"]["ctf_premultiplied"] is True
 
 
+@pytest.mark.slow
+def test_the_state_that_was_found_is_recorded_beside_the_one_that_is_stated(tmp_path: Path) -> None:
+    """A file of two sessions that a script joined: one states the column, one has none."""
+    star = _without_statement(tmp_path / "set", "--ctf-premultiplied")
+    path = tmp_path / "set" / "particles.star"
+    lines = path.read_text().replace("rlnNobodyKnows", "rlnCtfDataAreCtfPremultiplied").splitlines()
+    begin = lines.index("data_particles")
+    place = [line.split()[0] for line in lines[:begin] if " #" in line].index(
+        "_rlnCtfDataAreCtfPremultiplied"
+    )
+    at = next(row for row, line in enumerate(lines[:begin]) if line.startswith("1\t"))
+    stated, silent = lines[at].split("\t"), lines[at].split("\t")
+    stated[place], silent[0], silent[place] = "0", "2", "<NA>"
+    lines[at] = "\t".join(stated) + "\n" + "\t".join(silent)
+    columns = [line.split()[0] for line in lines[begin:] if " #" in line]
+    for row in range(begin, len(lines)):
+        values = lines[row].split("\t")
+        if len(values) == len(columns) and values[0].startswith("sim_002"):
+            values[columns.index("_rlnOpticsGroup")] = "2"
+            lines[row] = "\t".join(values)
+    path.write_text("\n".join(lines) + "\n")
+    result = _run("train_linear", star, "-o", tmp_path / "run", "--zdim", "1")
+    assert result.exit_code == 0, result.output
+    state = read_spec(tmp_path / "run" / "run.yaml")["image_state"]
+    assert (state["ctf_premultiplied"], state["found_ctf_state"]) == (None, "premultiplied")
+
+
 def test_images_that_do_not_tell_are_refused_with_both_options(tmp_path: Path) -> None:
     star = _without_statement(tmp_path / "set")
     for stack in (tmp_path / "set").rglob("*.mrcs"):

@@ -88,6 +88,7 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
         "phase_flipped": None,
         "dose_weighted": False,
         "tilt_weighted": None,
+        "found_ctf_state": None,
     }
     assert dump["preparation"] == {
         "downsample": 64,

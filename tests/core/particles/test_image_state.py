@@ -75,5 +75,25 @@ def test_the_state_that_was_found_is_recorded(unknown: ParticleSet) -> None:
     assert again.optics[0].state == replace(MULTIPLIED, tilt_weighted=False)
 
 
+@pytest.mark.parametrize("found", ["raw", "phase-flipped", "premultiplied"])
+def test_a_state_that_was_found_is_recorded_where_other_groups_state_another(
+    found: str, unknown: ParticleSet
+) -> None:
+    stated = replace(
+        unknown.optics[0], state=RAW if found == "premultiplied" else MULTIPLIED,
+        premultiplied_state=None,
+    )  # fmt: skip
+    mixed = replace(unknown, optics=(stated, *unknown.optics))
+    now = settled(
+        mixed, premultiplied=found == "premultiplied", phase_flipped=found == "phase-flipped"
+    )
+    recorded = settled_spec(now, ImageStateSpec(tilt_weighted=False))
+    assert (recorded.found_ctf_state, recorded.ctf_premultiplied) == (found, None)
+    again = declare_state(mixed, recorded, ContrastSpec())
+    states = [replace(group.state, tilt_weighted=False) for group in now.optics]
+    assert [group.state for group in again.optics] == states
+    assert settled_spec(again, recorded) == recorded
+
+
 def test_nothing_is_recorded_of_a_state_that_the_input_states(particles: ParticleSet) -> None:
     assert settled_spec(particles, ImageStateSpec()) == ImageStateSpec()

@@ -168,6 +168,24 @@ def test_every_number_is_the_one_that_was_written(flavor: str, tmp_path: Path) -
     assert not images.shift_px.any()
 
 
+@pytest.mark.parametrize("second", ["0", "1", "<NA>"])
+def test_each_optics_group_says_whether_it_is_premultiplied_or_leaves_it_open(
+    second: str, tmp_path: Path
+) -> None:
+    rows = _relion5() | {"rlnOpticsGroup": np.where(PARTICLES[0] == NAMES, "1", "2")}
+    path = tmp_path / "a.star"
+    stated = {"rlnOpticsGroup": ["1", "2"], "rlnCtfDataAreCtfPremultiplied": ["1", second]}
+    rest = {name: [value] * 2 for name, value in OPTICS.items() if name not in stated}
+    write_table(path, pd.DataFrame(stated | rest, dtype=object), "optics")
+    optics = path.read_text()
+    write_table(path, pd.DataFrame(rows, dtype=object), "particles")
+    path.write_text(optics + path.read_text())
+    groups = _read(path).optics
+    found = [group.state.ctf_premultiplied for group in groups]
+    assert found == [True, {"0": False, "1": True, "<NA>": None}[second]]
+    assert [group.premultiplied_state is None for group in groups] == [True, second != "<NA>"]
+
+
 def test_refined_scales_are_said_to_be_no_cosines(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -338,6 +338,21 @@ def test_the_state_of_images_follows_group_and_program(
     assert not first.state.inverted
 
 
+@pytest.mark.parametrize("silent", ["<NA>", "nan", "None"])
+def test_the_state_of_a_group_that_joined_tables_leave_empty_is_open(
+    silent: str, tmp_path: Path
+) -> None:
+    written = made.relion5_set()
+    written.optics["rlnCtfDataAreCtfPremultiplied"] = ["0", silent]
+    first, second = _read(written.write(tmp_path)).optics
+    assert (first.state.ctf_premultiplied, first.premultiplied_state) == (False, None)
+    assert second.state.ctf_premultiplied is None
+    assert second.premultiplied_state is not None
+    written.optics["rlnCtfDataAreCtfPremultiplied"] = ["0", "perhaps"]
+    with pytest.raises(DataError, match=r"row 2: .?perhaps.? is not a finite number"):
+        _read(written.write(tmp_path / "words"))
+
+
 def test_images_without_scale_factors_are_not_weighted_by_tilt(tmp_path: Path) -> None:
     written = warptools_set()
     for table in written.tilts.values():

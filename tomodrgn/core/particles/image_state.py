@@ -16,7 +16,7 @@ def declare_state(
     particles: ParticleSet, spec: ImageStateSpec, contrast: ContrastSpec
 ) -> ParticleSet:
     """The set with the image state that the user declares, in every optics group."""
-    given = {name: value for name, value in spec.model_dump().items() if value is not None}
+    given = spec.model_dump(exclude_none=True, exclude={"found_ctf_state"})
     if contrast.invert_data is not None:
         given["inverted"] = contrast.invert_data
     if given.get("ctf_premultiplied"):
@@ -25,6 +25,12 @@ def declare_state(
         given.setdefault("ctf_premultiplied", False)
     if "ctf_premultiplied" in given and is_ctf_state_open(particles):
         particles = settled(particles, premultiplied=given["ctf_premultiplied"])
+    elif spec.found_ctf_state is not None:
+        particles = settled(
+            particles,
+            premultiplied=spec.found_ctf_state == "premultiplied",
+            phase_flipped=spec.found_ctf_state == "phase-flipped",
+        )
     return replace(particles, optics=tuple(_declared(group, given) for group in particles.optics))
 
 
@@ -59,16 +65,21 @@ def settled(
 
 
 def settled_spec(particles: ParticleSet, spec: ImageStateSpec) -> ImageStateSpec:
-    """The spec with the CTF state that was settled, if one fits all groups, to be recorded.
+    """The spec with the CTF state that was settled, to be recorded.
 
+    It is that of all images if it fits them all, else that of those that the input says nothing of.
     Where nothing was open, the spec as it is: it says what the user knows better than the input.
     """
-    states = {(g.state.ctf_premultiplied, g.state.phase_flipped) for g in particles.optics}
-    if len(states) > 1 or not any(g.premultiplied_state for g in particles.optics):
+    were_open = [group.state for group in particles.optics if group.premultiplied_state]
+    if not were_open:
         return spec
-    premultiplied, flipped = states.pop()
-    found = {"ctf_premultiplied": premultiplied, "phase_flipped": flipped}
-    return spec.model_copy(update=found)
+    found = were_open[0]
+    of_ctf = {"ctf_premultiplied": found.ctf_premultiplied, "phase_flipped": found.phase_flipped}
+    if len({(g.state.ctf_premultiplied, g.state.phase_flipped) for g in particles.optics}) == 1:
+        return spec.model_copy(update=of_ctf)
+    other = "phase-flipped" if found.phase_flipped else "raw"
+    state = "premultiplied" if found.ctf_premultiplied else other
+    return spec.model_copy(update={"found_ctf_state": state})
 
 
 def contrast_sign(particles: ParticleSet) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.inspection.state import preferred_state
 from tomodrgn.core.particles.image_state import is_ctf_state_open, settled, settled_spec
+from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.pipeline.display import show_progress
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ NOT_STATED: Final = (
 )
 SAY_SO: Final = (
     "find out from the program that extracted them, and give --ctf-premultiplied or "
-    "--not-ctf-premultiplied"
+    "--not-ctf-premultiplied, or write the column where optics groups differ"
 )
 
 
@@ -38,8 +41,13 @@ def settle_ctf_state(particles: ParticleSet, reader: Reader) -> ParticleSet | No
     as_raw = settled(particles, premultiplied=False)
     if particles.images.ctf is None:
         return as_raw
+    is_open = np.array([group.state.ctf_premultiplied is None for group in particles.optics])
+    is_asked = is_open[particles.images.optics]
+    if not is_asked.any():
+        return as_raw
+    asked = take_images(as_raw, is_asked, "of which the CTF state is stated")
     with show_progress("looking whether images are CTF-premultiplied") as progress:
-        found = preferred_state(as_raw, reader, progress)
+        found = preferred_state(asked, reader, progress)
     if found.state is None and "premultiplied" in found.candidates:
         return None
     state = found.state or "raw"

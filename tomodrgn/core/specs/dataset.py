@@ -83,6 +83,9 @@ class ImageStateSpec(Spec):
     says."""
     tilt_weighted: bool | None = None
     """Images were multiplied by the cosine of their tilt; by default as the input says."""
+    found_ctf_state: Literal["raw", "phase-flipped", "premultiplied"] | None = None
+    """What noise says of the images of which the input says nothing, where it says something else
+    of others; a run records it."""
 
     @model_validator(mode="after")
     def _treated_once(self) -> Self:

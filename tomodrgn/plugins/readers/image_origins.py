@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tomodrgn.core.particles.tables import ImageState
 from tomodrgn.plugins.readers import warp_columns as columns
-from tomodrgn.plugins.readers.optics_groups import PREMULTIPLIED
 from tomodrgn.plugins.readers.row_codes import column_numbers
 from tomodrgn.plugins.readers.scale_factors import are_refined
 
@@ -46,7 +45,7 @@ def state_by_origin(table: pd.DataFrame, *, inverted: bool) -> OriginState:
     )
     is_scaled = _has_cosines(table)
     other = ImageState(
-        ctf_premultiplied=False if PREMULTIPLIED in table else None,
+        ctf_premultiplied=None,
         dose_weighted=is_warptools,
         tilt_weighted=is_warptools and is_scaled,
         inverted=not is_warptools and not _is_simulated(table),

@@ -36,6 +36,7 @@ Whether a small difference of pixel sizes matters depends on the box, and is jud
 """
 
 _OPTICS: Final = "optics"
+_SILENT: Final = ("<na>", "nan", "none", "null", "")
 _IMAGE: Final = "rlnImageName"
 
 
@@ -132,6 +133,19 @@ def refuse_mixed_groups(groups: pd.DataFrame, path: Path) -> None:
             )
 
 
+def are_premultiplied(groups: pd.DataFrame, path: Path) -> NDArray[np.float64]:
+    """(groups,) whether images were multiplied by their CTF: 1, 0, or NaN where it is not said.
+
+    Programs that join tables write ``<NA>`` for a group that lacks the column.
+    """
+    if PREMULTIPLIED not in groups:
+        return np.full(len(groups), np.nan)
+    is_silent = groups[PREMULTIPLIED].str.strip().str.lower().isin(_SILENT)
+    stated = groups.assign(**{PREMULTIPLIED: groups[PREMULTIPLIED].mask(is_silent, "0")})
+    numbers = numeric_column(stated, PREMULTIPLIED, path) != 0
+    return np.where(is_silent, np.nan, numbers)
+
+
 def image_optics(
     images: pd.DataFrame,
     groups: pd.DataFrame | None,
@@ -150,7 +164,7 @@ def image_optics(
         path: the file, for errors.
         pixel_size_a: pixel size of all images.
         box_size_px: box edge of all images.
-        state: of images as the program extracts them, unless the groups say that they are
+        state: of images as the program extracts them, unless the groups say whether they are
             CTF-premultiplied.
         premultiplied_state: state of images that the program premultiplies, where it may.
     """
@@ -162,20 +176,21 @@ def image_optics(
         return np.zeros(len(images), dtype=np.int64), (group,)
     used = groups[groups[GROUP].isin(images[GROUP])].sort_values(GROUP).reset_index(drop=True)
     names = used[GROUP_NAME] if GROUP_NAME in used else "opticsGroup" + used[GROUP]
-    states = [state] * len(used)
-    if PREMULTIPLIED in used:
-        multiplied = premultiplied_state or replace(state, ctf_premultiplied=True)
-        stated = numeric_column(used, PREMULTIPLIED, path) != 0
-        states = [multiplied if is_multiplied else state for is_multiplied in stated]
-        premultiplied_state = None
+    stated = {
+        0.0: (replace(state, ctf_premultiplied=False), None),
+        1.0: (premultiplied_state or replace(state, ctf_premultiplied=True), None),
+    }
+    states = [
+        stated.get(flag, (state, premultiplied_state)) for flag in are_premultiplied(used, path)
+    ]
     place = pd.Index(used[GROUP]).get_indexer(images[GROUP]).astype(np.int64)
     return place, tuple(
         OpticsGroup(
             name=str(name),
             pixel_size_a=pixel_size_a,
             box_size_px=box_size_px,
-            state=each,
-            premultiplied_state=premultiplied_state,
+            state=own,
+            premultiplied_state=if_premultiplied,
         )
-        for name, each in zip(names, states, strict=True)
+        for name, (own, if_premultiplied) in zip(names, states, strict=True)
     )

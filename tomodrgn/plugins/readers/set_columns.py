@@ -46,7 +46,6 @@ ORIGINAL_PIXEL_SIZE: Final = "rlnMicrographOriginalPixelSize"
 BINNING: Final = "rlnTomoSubtomogramBinning"
 IMAGE_SIZE: Final = "rlnImageSize"
 DIMENSIONS: Final = "rlnImageDimensionality"
-IS_PREMULTIPLIED: Final = "rlnCtfDataAreCtfPremultiplied"
 MICROSCOPE: Final = {
     "voltage_kv": "rlnVoltage",
     "cs_mm": "rlnSphericalAberration",

@@ -10,7 +10,12 @@ import pandas as pd
 
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.bounds import the_one_pixel_size_a
-from tomodrgn.plugins.readers.optics_groups import join_optics, optics_table, refuse_mixed_groups
+from tomodrgn.plugins.readers.optics_groups import (
+    are_premultiplied,
+    join_optics,
+    optics_table,
+    refuse_mixed_groups,
+)
 from tomodrgn.plugins.readers.set_files import particles_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
 
@@ -73,7 +78,7 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
     elif columns.SERIES_PIXEL_SIZE not in table:
         original_a = column(columns.ORIGINAL_PIXEL_SIZE, "pixel_size_a")
         series_a = np.where(np.isnan(original_a), pixel_size_a / binning, original_a)
-    box_px, premultiplied = column(columns.IMAGE_SIZE), column(columns.IS_PREMULTIPLIED)
+    box_px, premultiplied = column(columns.IMAGE_SIZE), are_premultiplied(table, star.path)
     are_volumes = _are_volumes(star, column(columns.DIMENSIONS), particles)
     names = tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP]))
     box_size_px = max(int(np.nan_to_num(box_px[0])), 0)
