@@ -165,6 +165,21 @@ def test_parse_warptools_adds_heights_as_relion_does_and_warp_does_not(
     np.testing.assert_allclose(stated, mirrored, rtol=0, atol=DEFOCUS_A)
 
 
+def test_parse_warptools_names_images_by_their_rank_among_visible_frames(
+    expand: Any, tmp_path: Path
+) -> None:
+    simulation = planned(tmp_path, **RELION4 | {"visible_frames_only": False})
+    simulate(simulation.spec)
+    _, particles = read(expand(EXPANSIONS["cryodrgn_utils parse_warptools"], tmp_path))
+    rows = assert_true(particles, simulation)  # of the frames that are meant
+    named = [int(name.partition("@")[0]) for name in particles.image_name]
+    tilt_deg = np.split(simulation.experiment.images.tilt_deg[rows], particles.starts[1:-1])
+    rank = np.concatenate([each.argsort().argsort() for each in tilt_deg])  # of visible frames
+    np.testing.assert_array_equal(named, rank + 1)
+    n_frames = simulation.experiment.acquisition.n_frames[0]
+    assert (particles.counts < n_frames).any()  # so that other frames lie there
+
+
 def test_tilt_series_of_recovars_simulator_are_read_as_simulated(
     recovar: Command, tmp_path: Path
 ) -> None:
