@@ -21,6 +21,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.frame_stacks import FrameStacks, find_stacks
 from tomodrgn.plugins.readers.image_stacks import describe_file
+from tomodrgn.plugins.readers.joined_sets import say_joined_tomograms
 from tomodrgn.plugins.readers.set_assembly import set_with_images, set_without_images
 from tomodrgn.plugins.readers.set_files import SetFiles, read_set
 from tomodrgn.plugins.readers.set_images import frames_of_particles
@@ -79,6 +80,8 @@ class OptimisationSet:
         particles = describe_particles(
             files, table, tomograms, tomogram_of, self._spec, needs_images=self._needs_images
         )
+        if files.tomograms is not None:
+            say_joined_tomograms(table, particles.path, files.tomograms.path)
         of_tomograms = () if tomograms is None else tomograms.paths
         self._paths = tuple(dict.fromkeys((files.path, particles.path, *of_tomograms)))
         fault = _fault_of_images(particles, tomograms)

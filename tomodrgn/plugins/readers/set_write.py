@@ -194,7 +194,9 @@ class SelectableSet:
         """The tomograms that kept particles lie in, with their tilt series."""
         block = tomograms_table(star)
         table = star.read(block, [columns.TOMOGRAM, columns.TILT_SERIES_FILE])
-        is_used = table[columns.TOMOGRAM].isin(set(self._table[columns.TOMOGRAM][keeps]))
+        names = self._table[columns.TOMOGRAM][keeps].unique()
+        tomograms.refuse_missing(set(table[columns.TOMOGRAM]), names.tolist(), star)
+        is_used = table[columns.TOMOGRAM].isin(names)
         replaced = {}
         if columns.TILT_SERIES_FILE in table:
             files = table[columns.TILT_SERIES_FILE].tolist()

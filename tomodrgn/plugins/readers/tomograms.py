@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import list_names
 from tomodrgn.core.specs.faults import suggest
 from tomodrgn.plugins.readers import set_columns as columns
 from tomodrgn.plugins.readers.bounds import bounded_column, refuse_rows
@@ -23,7 +24,7 @@ from tomodrgn.plugins.readers.set_numbers import optional_column
 from tomodrgn.plugins.readers.tilt_frames import TiltFrames, join_frames, parse_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -123,14 +124,31 @@ def _find_rows(table: pd.DataFrame, names: Sequence[str], star: StarFile) -> NDA
     known = table[columns.TOMOGRAM]
     refuse_repeats(known.to_numpy(dtype=object), names, star)
     row_of = dict(zip(known, range(len(known)), strict=True))
-    missing = [name for name in names if name not in row_of]
-    if missing:
-        raise DataError(
-            f"{star.path}: tomogram {missing[0]} is missing, which particles lie in "
-            f"({len(missing)} of {len(names)} tomograms are).{suggest(missing[0], row_of)} "
-            f"Give the tomograms file that belongs to the particles"
-        )
+    refuse_missing(row_of, names, star)
     return np.array([row_of[name] for name in names], dtype=np.int64)
+
+
+def refuse_missing(known: Collection[str], names: Sequence[str], star: StarFile) -> None:
+    """Refuse a tomograms file that lacks tomograms of particles.
+
+    Args:
+        known: names of its tomograms.
+        names: those that matter.
+        star: the tomograms file.
+
+    Raises:
+        DataError: one that matters is missing.
+    """
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return
+    are = "tomograms" if len(missing) > 1 else "tomogram"
+    raise DataError(
+        f"{star.path}: {are} {list_names(missing)} {'are' if len(missing) > 1 else 'is'} missing, "
+        f"which particles lie in ({len(missing)} of {len(names)} tomograms are)."
+        f"{suggest(missing[0], known)} Give the tomograms file that belongs to the particles; "
+        "where sets of two sessions were joined, join their tomograms files, too"
+    )
 
 
 def refuse_repeats(known: NDArray[np.object_], names: Sequence[str], star: StarFile) -> None:
