@@ -110,3 +110,22 @@ def test_nothing_is_tried_while_stacks_and_metadata_differ_in_what_a_pixel_is(
     ]
     assert [finding.stops_trials for finding in found] == [stops]
     assert f"stacks state {header_a:g} Å/px, the metadata 14 Å/px" in found[0].text
+
+
+def test_more_particles_are_asked_of_an_option_only_where_the_file_has_more(
+    outcome: Outcome,
+) -> None:
+    verdicts = (verdict(tried.MATCH, "supported"), verdict(tried.AXES, "undecided"))
+    some = replace(outcome, verdicts=verdicts)
+    every = replace(some, n_particles=some.contract.n_particles)
+    assert "what would decide: more particles (--most-images)" in page(some)
+    assert "what would decide: more particles\n" in page(every)
+    assert "--most-images" in conclusion(replace(some, verdicts=verdicts[1:]))
+    assert "All particles were tried" in conclusion(replace(every, verdicts=verdicts[1:]))
+
+
+def test_assumptions_that_are_all_left_open_are_one_line(outcome: Outcome) -> None:
+    verdicts = (verdict(tried.MATCH, "undecided"), verdict(tried.AXES, "undecided"))
+    text = page(replace(outcome, verdicts=verdicts))
+    assert f"none can be decided: {tried.MATCH}, {tried.AXES}" in text
+    assert "what would decide" not in text

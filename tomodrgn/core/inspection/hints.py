@@ -6,7 +6,8 @@ from typing import Final
 
 from tomodrgn.core.inspection import alternatives as tried
 
-_MORE: Final = "more particles (--most-images)"
+_MORE: Final = "more particles"
+_MORE_OF_THESE: Final = f"{_MORE} (--most-images)"
 _FINER: Final = "images of finer detail, where the transfer has more zeros, or more particles"
 
 DECIDED_BY: Final[dict[str, str]] = {
@@ -17,9 +18,7 @@ DECIDED_BY: Final[dict[str, str]] = {
     tried.DOSE_STATE: "more dose, finer detail, or more particles",
     tried.DOSE_ORDER: "more dose, finer detail, or more particles",
 }
-"""By assumption; all others need :data:`ANYTHING`."""
-
-ANYTHING: Final = _MORE
+"""By assumption; all others need more particles."""
 
 NOT_TRIED: Final[dict[str, str]] = {
     tried.SHIFT_SIGN: "shifts are too short for their sign to matter",
@@ -34,6 +33,6 @@ NOT_TRIED: Final[dict[str, str]] = {
 """By assumption."""
 
 
-def what_would_decide(assumption: str) -> str:
-    """What a user could add."""
-    return DECIDED_BY.get(assumption, ANYTHING)
+def what_would_decide(assumption: str, *, all_were_tried: bool) -> str:
+    """What a user could add; an option where the input has particles that were not tried."""
+    return DECIDED_BY.get(assumption, _MORE if all_were_tried else _MORE_OF_THESE)

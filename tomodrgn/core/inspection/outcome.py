@@ -100,6 +100,11 @@ class Outcome:
         )
 
     @property
+    def all_were_tried(self) -> bool:
+        """Whether assumptions were tried on all particles of the set."""
+        return self.n_particles >= self.contract.n_particles
+
+    @property
     def result(self) -> Result:
         """Wrong where a fault is known or one of several candidates is; else whether images agree.
 

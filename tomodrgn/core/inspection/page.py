@@ -51,10 +51,15 @@ def conclusion(outcome: Outcome) -> str:
     if outcome.not_tried:
         return f"Nothing was found wrong, and nothing could be decided: {outcome.not_tried}."
     if not outcome.has_signal:
+        more = (
+            "All particles were tried; more of them may tell. If many tell nothing,"
+            if outcome.all_were_tried
+            else "Try more (--most-images); if in vain,"
+        )
         return (
             "Nothing was found wrong, and nothing could be decided: half of the particles do not "
-            f"predict the other half (z = {outcome.signal_z:.1f}).\nTry more (--most-images); if "
-            "in vain, images and poses may not belong together."
+            f"predict the other half (z = {outcome.signal_z:.1f}).\n{more} images and poses may "
+            "not belong together."
         )
     open_ones = [
         v.assumption for v in outcome.verdicts if v.decision == "undecided" and v.comparisons
@@ -220,6 +225,11 @@ def _verdict_lines(outcome: Outcome) -> Iterator[str]:
         f"{_count(outcome.n_particles, 'particle')}, to {outcome.resolution_a:.3g} Å; one half "
         f"predicts the other with z = {outcome.signal_z:.0f}"
     )
+    tried = [verdict for verdict in outcome.verdicts if verdict.comparisons]
+    if all(v.decision == "undecided" and not v.rivals for v in tried) and not outcome.has_signal:
+        names = ", ".join(verdict.assumption for verdict in tried)
+        yield from _line("?", f"none can be decided: {names}")
+        return
     for verdict in outcome.verdicts:
         mark = "?" if verdict.rivals else _MARKS[verdict.decision]
         yield from _line(mark, f"{verdict.assumption}: {_sentence(verdict)}")
@@ -227,7 +237,7 @@ def _verdict_lines(outcome: Outcome) -> Iterator[str]:
             for comparison in (verdict.comparisons[0], *verdict.rivals):
                 yield from _line("", f"-> {comparison.alternative.remedy}")
         elif verdict.decision == "undecided" and verdict.comparisons:
-            decider = what_would_decide(verdict.assumption)
+            decider = what_would_decide(verdict.assumption, all_were_tried=outcome.all_were_tried)
             yield from _line("", f"-> what would decide: {decider}")
 
 

@@ -66,6 +66,7 @@ LABELS: Final = "labels.pkl"
 POSTERIOR: Final = "posterior.npy"
 FIGURES: Final = "classify.json"
 _RESULTS: Final = (LABELS, POSTERIOR, FIGURES, "class_*.mrc", "class_*_FSC.*", "class_FSC.png")
+_FEWEST_CLASSES: Final = 2
 _FEWEST_PER_CLASS: Final = 4
 _MASK_RADIUS: Final = 0.8
 
@@ -182,8 +183,8 @@ def _halves(
         particles,
         run.seed or 0,
         needed=_FEWEST_PER_CLASS * n_classes,
-        what=f"{n_classes} classes",
-        way_out="fewer classes (--n-classes)",
+        what=f"{n_classes} classes need",
+        **({"way_out": "fewer classes (--n-classes)"} if n_classes > _FEWEST_CLASSES else {}),
     )
 
 

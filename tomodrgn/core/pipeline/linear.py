@@ -168,8 +168,10 @@ def _halves(
         particles,
         run.seed or 0,
         needed=FEWEST_PER_LATENT * n_latents,
-        what=f"{n_latents} latent dimension{'s' if n_latents > 1 else ''}",
-        way_out="lower --zdim",
+        what="1 latent dimension needs"
+        if n_latents == 1
+        else f"{n_latents} latent dimensions need",
+        **({"way_out": "lower --zdim"} if n_latents > 1 else {}),
     )
 
 

@@ -6,7 +6,7 @@ and a half is the same in every run with a seed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
 
 
+_ONE_STRUCTURE: Final = "look at one structure (backproject_voxel)"
+
+
 def halves_by_particle(
     particles: ParticleSet, classes: NDArray[np.int64], seed: int
 ) -> NDArray[np.int64]:
@@ -37,7 +40,7 @@ def halves_by_particle(
 
 
 def rows_of_halves(
-    particles: ParticleSet, seed: int, *, needed: int, what: str, way_out: str
+    particles: ParticleSet, seed: int, *, needed: int, what: str, way_out: str = _ONE_STRUCTURE
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the particles of two halves.
 
@@ -45,7 +48,7 @@ def rows_of_halves(
         particles: B particles.
         seed: of the draw where upstream programs made none.
         needed: particles that either half must have.
-        what: needs them, for the error.
+        what: needs them, with its verb, for the error.
         way_out: what else the user can do than to take more particles.
 
     Raises:
@@ -59,7 +62,7 @@ def rows_of_halves(
             way_out = "remove rlnRandomSubset to have halves of one size drawn"
         raise DataError(
             f"{particles.source}: half sets have {sizes[0]} and {sizes[1]} particles, {what} "
-            f"need {needed} in each; take more particles, or {way_out}"
+            f"{needed} in each; take more particles, or {way_out}"
         )
     return rows
 
