@@ -104,7 +104,11 @@ def test_damaged_images_are_listed_and_left_out_of_all_that_follows(
     assert listed == [0, 1, 2, 3, 4, 5, 6, 9, 12]
     assert not json.loads((run / "linear.json").read_text())["is_heterogeneous"]
     moved = run.rename(tmp_path / "moved")
-    facts = json.loads((moved / "manifest.json").read_text())["dataset"]
+    manifest = json.loads((moved / "manifest.json").read_text())
+    levels, facts = manifest["gray_levels"], manifest["dataset"]
+    assert (levels["damaged_images_left_out"], levels["images_with_replaced_pixels"]) == (9, 1)
+    assert not levels["normalized"]
+    assert levels["deviation"] == pytest.approx(1, abs=0.1)
     assert (facts["n_particles"], facts["n_images"]) == (29, 30 * 7 - 9)
     labels = tmp_path / "labels.pkl"
     labels.write_bytes(pickle.dumps(np.arange(29) % 2))

@@ -30,6 +30,7 @@ def write_manifest(
     seed: int,
     inputs: Mapping[str, Any],
     dataset: Mapping[str, Any],
+    gray_levels: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the manifest of a run.
 
@@ -40,6 +41,7 @@ def write_manifest(
         seed: seed of the run.
         inputs: fingerprints of the files read.
         dataset: facts of the data set that later commands need.
+        gray_levels: of its images, where they were looked at.
     """
     content = {
         "program": f"tomodrgn {__version__}",
@@ -54,6 +56,7 @@ def write_manifest(
             for entry in (registry.entry_of(part) for part in parts)
         },
         "dataset": dict(dataset),
+        "gray_levels": gray_levels,
         "inputs": dict(inputs),
     }
     write_text_atomic(path, json.dumps(content, indent=2, default=str) + "\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.errors import DataError, OutputError, RunError
+from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, write_stack
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.pipeline.eval_images import evaluate_images
 from tomodrgn.core.pipeline.train import train
@@ -110,3 +114,27 @@ def test_a_run_without_encoder_is_refused(
     train(resolve_run("train_nn", layer, registry=registry), registry, tmp_path / "nn")
     with pytest.raises(RunError, match="is a run without an encoder"):
         _encode(tmp_path / "nn", tmp_path / "z.pkl", registry, simulated)
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset", "said"),
+    [
+        (1, 0, "gray levels: as in training, as they are"),
+        (4, 0, "gray levels: images are as they are, background level"),
+        (4, 9, "gray levels: as in training, normalized"),
+    ],
+)
+def test_other_gray_levels_than_those_of_training_are_said(
+    gain: float, offset: float, said: str, run: Path, simulated: Path, registry: Registry,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    shutil.copytree(simulated.parent, tmp_path / "set")
+    for path in (tmp_path / "set").rglob("*.mrcs"):
+        header = read_mrc_header(path)
+        pixels = read_mrc_slices(path, np.arange(header.shape[0]), header)
+        write_stack(path, gain * (pixels + offset), header.pixel_size_a)
+    with caplog.at_level(logging.INFO):
+        _encode(run, tmp_path / "z.pkl", registry, tmp_path / "set" / simulated.name)
+    assert said in caplog.text
+    record = json.loads((run / "manifest.json").read_text())["gray_levels"]
+    assert record["deviation"] == pytest.approx(1, abs=0.2)

@@ -133,12 +133,17 @@ class GrayLevelsFound:
         n_healed: images of which a few extreme pixels were replaced by background.
         damage: (M,) uint8 why an image is left out, a code of
             :mod:`tomodrgn.core.gray_levels.damage`; its coefficients are 0.
+        background: typical level of backgrounds in the files, in deviations; None where it could
+            not be measured, or was not written down.
+        deviation: typical deviation of backgrounds in the files, over what is expected of it; so.
     """
 
     normalizes: bool
     reasons: tuple[str, ...]
     n_healed: int
     damage: NDArray[np.uint8]
+    background: float | None = None
+    deviation: float | None = None
 
 
 def write_skeleton(
@@ -175,6 +180,8 @@ def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None
                 "normalizes": found.normalizes,
                 "reasons": found.reasons,
                 "n_healed": found.n_healed,
+                "background": found.background,
+                "deviation": found.deviation,
             }
             file.attrs[_GRAY_LEVELS] = json.dumps(told)
             file[_DAMAGE] = found.damage

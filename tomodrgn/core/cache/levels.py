@@ -22,9 +22,11 @@ logger = logging.getLogger(__name__)
 
 def describe_gray_levels(job: BuildJob, power: BlockPower) -> GrayLevelsFound | None:
     """What a finished build found; None where it did not look."""
-    standard = standard_of(job.reader)
-    if standard is None:
+    looking = _looking(job.reader)
+    if looking is None:
         return None
+    standard, survey = looking.standard, looking.found
+    is_known = survey.has_noise and bool(survey.is_measured.any())
     damage = np.zeros(job.header.n_images, dtype=np.uint8)
     damage[list(power.damaged)] = list(power.damaged.values())
     return GrayLevelsFound(
@@ -32,6 +34,8 @@ def describe_gray_levels(job: BuildJob, power: BlockPower) -> GrayLevelsFound | 
         reasons=standard.reasons,
         n_healed=power.n_healed,
         damage=damage,
+        background=survey.offset.shared if is_known else None,
+        deviation=float(np.exp(survey.scale.shared)) if is_known else None,
     )
 
 

@@ -136,7 +136,7 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         task = _begin(spec, run, registry, particles)
         observed = observe(run, particles, images, task.is_trained, devices)
         fit = _fit(task, observed)
-        describe_run(outdir, run, registry, reader=reader, facts=task.facts, norm=images.norm)
+        describe_run(outdir, run, registry, reader=reader, facts=task.facts, images=images)
         write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))
         _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])

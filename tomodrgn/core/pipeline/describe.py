@@ -10,6 +10,7 @@ import numpy as np
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.particles.identity import particles_digest, some_poses, unordered_digest
 from tomodrgn.core.particles.tilt_counts import describe_fewest
+from tomodrgn.core.pipeline.gray_level_record import gray_level_record
 from tomodrgn.core.provenance import write_manifest
 from tomodrgn.core.run_directory import (
     CONFIG,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.run_images import RunImages
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -38,7 +40,7 @@ def describe_run(
     *,
     reader: Reader,
     facts: DatasetFacts,
-    norm: tuple[float, float],
+    images: RunImages,
 ) -> None:
     """Write ``run.yaml``, ``manifest.json`` and ``config.pkl``.
 
@@ -48,7 +50,7 @@ def describe_run(
         registry: offers the parts.
         reader: of the input.
         facts: of the images that the run uses.
-        norm: shift and scale of the images.
+        images: their shift and scale, and what was found of gray levels.
     """
     used = [run.reader, run.positional_encoding, run.encoder, run.decoder]
     used += [*run.loss_weightings, *run.exporters]
@@ -60,8 +62,9 @@ def describe_run(
         seed=run.seed or 0,
         inputs=reader.fingerprint(),
         dataset=asdict(facts),
+        gray_levels=gray_level_record(images.found, run),
     )
-    write_classic_config(outdir / CONFIG, run, facts, norm)
+    write_classic_config(outdir / CONFIG, run, facts, images.norm)
 
 
 def dataset_facts(particles: ParticleSet, train_images: NDArray[np.bool_]) -> DatasetFacts:

@@ -14,6 +14,7 @@ from tomodrgn.core.interfaces import SelectionWriter
 from tomodrgn.core.particles.tilt_counts import describe_fewest
 from tomodrgn.core.pipeline.damaged import sound_images
 from tomodrgn.core.pipeline.decoding import load_model
+from tomodrgn.core.pipeline.gray_level_record import say_other_levels
 from tomodrgn.core.pipeline.memory import embedding_work
 from tomodrgn.core.pipeline.parts import build_weightings, run_disc
 from tomodrgn.core.pipeline.prepare import innermost, read_particles
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.pipeline.run_images import RunImages
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.embedding import EmbeddingSpec
     from tomodrgn.core.specs.run import RunSpecBase
@@ -83,7 +85,7 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     devices = Devices(run.devices)
     work = embedding_work(run, model, particles, devices, batch_size=spec.batch_size)
     images = open_run_images(run, reader, particles, spec.out_z.parent, devices, work=work)
-    particles, images = sound_images(particles, images)
+    particles, images = _as_in_training(directory, particles, images)
     n_tilts = _require_suitable(particles, model, facts)
     builder, sampler = _batching(run, registry, particles, n_tilts, devices)
     mean, log_variance = embed_together(
@@ -100,6 +102,14 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
     written: list[Path] = []
     devices.on_main(lambda: written.extend(_write(spec, (mean, log_variance), reader, particles)))
     return written
+
+
+def _as_in_training(
+    directory: Path, particles: ParticleSet, images: RunImages
+) -> tuple[ParticleSet, RunImages]:
+    """Particles and images without damaged ones; where gray levels are other ones, it is said."""
+    say_other_levels(directory, images.found)
+    return sound_images(particles, images)
 
 
 def _with_cache(run: RunSpecBase, out_z: Path) -> RunSpecBase:

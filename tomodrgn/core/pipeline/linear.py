@@ -102,7 +102,7 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         found = _fit(run, observed, rows)
         latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})
         run = run.model_copy(update={"latent": latent})
-        describe_run(outdir, run, registry, reader=reader, facts=facts, norm=images.norm)
+        describe_run(outdir, run, registry, reader=reader, facts=facts, images=images)
         model = build_model(run, registry, facts)
         model.load_state_dict({"decoder.maps": found.maps.float().cpu()})
         _write_weights(outdir, model, images.norm)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.pipeline.gray_level_record import record_sentence
 from tomodrgn.core.report.page import Page, Picture, Table, page_text
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints, encode_points
 from tomodrgn.core.run_directory import MANIFEST, RUN_SPEC
@@ -193,12 +194,18 @@ def _facts(report: Report) -> dict[str, str]:
         "Data": f"{particles.n_particles:,} particles, {particles.n_images:,} images, "
         f"{n_tomograms:,} tomogram{'s'[: n_tomograms != 1]}, {particles.pixel_size_a:.4g} Å per "
         f"px, box {particles.box_size_px} px",
+        **_gray_levels(manifest),
         "Model": report.model,
         "Files": report.files,
         "Program": str(manifest.get("program", "unknown")),
         "Started": str(manifest.get("started", "unknown")),
         "Seed": str(manifest.get("seed", "unknown")),
     }
+
+
+def _gray_levels(manifest: Mapping[str, Any]) -> dict[str, str]:
+    record = manifest.get("gray_levels")
+    return {} if record is None else {"Gray levels": record_sentence(record)}
 
 
 def _details(run: Path) -> dict[str, str]:

@@ -272,7 +272,7 @@ class _Training:
             self.registry,
             reader=self.reader,
             facts=self.facts,
-            norm=self.images.norm,
+            images=self.images,
         )
         n_weights = sum(p.numel() for p in self.model.parameters())
         logger.info(
