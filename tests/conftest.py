@@ -1,9 +1,32 @@
-"""Shared by all tests: the contract kit's plugin, and one thread per process."""
+"""Shared by all tests: the contract kit's plugin, one thread per process, and warm processes."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs import warm_python
 
 pytest_plugins = ["tomodrgn.core.testing.pytest_plugin"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def warm_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where processes are had that need not import torch; see :mod:`tests.docs.warm_python`."""
+    path = tmp_path_factory.mktemp("warm") / "socket"
+    root = str(Path(__file__).parents[1])
+    places = [root, os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    serve = [sys.executable, warm_python.__file__, "serve", str(path)]
+    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield path
+        server.terminate()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,25 +53,19 @@ def folder(small_set: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(tmp_path_factory: pytest.TempPathFactory, warm_socket: Path) -> dict[str, str]:
     """Environment of a reader who has the program and the folder of the example plugin."""
     programs = tmp_path_factory.mktemp("programs")
-    socket, program = programs / "socket", Path(warm_python.__file__)
-    python = _PYTHON.format(python=sys.executable, program=program, socket=socket)
+    program = Path(warm_python.__file__)
+    python = _PYTHON.format(python=sys.executable, program=program, socket=warm_socket)
     for name, text in (("python", python), ("tomodrgn", _TOMODRGN)):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     example = ROOT / "examples" / "plugins" / "gaussian_mixture"
-    environment = {
+    return {
         **os.environ,
         "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(example)]),
         "PYTEST_ADDOPTS": "-p tomodrgn.core.testing.pytest_plugin -p no:cacheprovider",
         "OMP_NUM_THREADS": "1",
     }
-    serve = [sys.executable, str(program), "serve", str(socket)]
-    with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == "ready\n"
-        yield environment
-        server.terminate()

@@ -6,6 +6,7 @@ MODULE ...`` hands it its arguments, folder, environment and streams, and return
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -23,6 +24,7 @@ def serve(path: str) -> None:
     import tomodrgn.core.pipeline.analyze
     import tomodrgn.core.pipeline.train  # noqa: F401
 
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
@@ -34,12 +36,18 @@ def serve(path: str) -> None:
                 _answer(connection)
 
 
-def call(path: str, words: list[str]) -> int:
-    """Exit code of the call ``python WORDS``."""
+def call(path: str, words: list[str], streams: tuple[int, int, int] = (0, 1, 2)) -> int:
+    """Exit code of the call ``python WORDS``.
+
+    Args:
+        path: socket of a server.
+        words: from ``-m`` on.
+        streams: numbers of the files that become input, output and messages of the call.
+    """
     request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        socket.send_fds(connection, [b" "], [0, 1, 2])
+        socket.send_fds(connection, [b" "], list(streams))
         connection.sendall(json.dumps(request).encode())
         connection.shutdown(socket.SHUT_WR)
         return int(connection.recv(16) or b"1")

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pytest
 
+from tests.docs import warm_python
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 
@@ -44,8 +47,32 @@ def star(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tomodrgn() -> Command:
-    """Runs ``tomodrgn`` in a process of its own."""
+def tomodrgn(warm_socket: Path) -> Command:
+    """Runs ``tomodrgn`` in a process of its own, which has torch at hand."""
+
+    def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+        call = ["-m", "tomodrgn", *map(str, arguments)]
+        with TemporaryFile() as nothing, TemporaryFile() as out, TemporaryFile() as messages:
+            streams = nothing.fileno(), out.fileno(), messages.fileno()
+            code = warm_python.call(str(warm_socket), call, streams)
+            said = [_text(out), _text(messages)]
+        done = subprocess.CompletedProcess(call, code, *said)
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def _text(file: IO[bytes]) -> str:
+    """All that was written."""
+    file.seek(0)
+    return file.read().decode()
+
+
+@pytest.fixture(scope="session")
+def cold_tomodrgn() -> Command:
+    """Runs ``tomodrgn`` from its very start, for what depends on imports or on how it ends."""
 
     def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         call = [sys.executable, "-m", "tomodrgn", *map(str, arguments)]

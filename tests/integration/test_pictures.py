@@ -24,7 +24,7 @@ def test_a_run_leaves_a_picture_per_weighting_scheme_and_of_its_losses(
 
 
 def test_a_run_without_matplotlib_is_complete_but_for_pictures(
-    star: Path, tomodrgn: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    star: Path, cold_tomodrgn: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken/matplotlib/__init__.py"
     broken.parent.mkdir(parents=True)
@@ -33,7 +33,7 @@ def test_a_run_without_matplotlib_is_complete_but_for_pictures(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
     run = tmp_path / "run"
     options = [*SMALL_NETWORK, "-n", 1, "--recon-dose-weight"]
-    done = tomodrgn("train_vae", star, "-o", run, *options)
+    done = cold_tomodrgn("train_vae", star, "-o", run, *options)
     assert done.stderr.count("matplotlib is broken") == 2
     assert "weighting_scheme_*.png is not drawn" in (run / "run.log").read_text()
     assert {"weights.pkl", "z.pkl", "run.yaml"} <= {path.name for path in run.iterdir()}

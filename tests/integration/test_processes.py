@@ -104,7 +104,7 @@ def assert_same_weights(one: Path, other: Path, tolerance: float) -> None:
 
 
 def test_the_program_starts_processes_itself_and_stops_them_together(
-    star: Path, tomodrgn: Command, tmp_path: Path
+    star: Path, cold_tomodrgn: Command, tmp_path: Path
 ) -> None:
     train = ["train_vae", star, *SMALL_NETWORK, "--devices", 2]
     stopped = tmp_path / "stopped"
@@ -124,7 +124,7 @@ def test_the_program_starts_processes_itself_and_stops_them_together(
     _, stderr = process.communicate(timeout=100)
     assert process.returncode == 143
     assert stderr.count("state saved in") == stderr.count("stopped by SIGTERM") == 1
-    done = tomodrgn(*train, "-o", stopped, *options, check=False)
+    done = cold_tomodrgn(*train, "-o", stopped, *options, check=False)
     assert done.returncode == 1
     assert done.stderr.count("already holds a run") == 1
     assert "Traceback" not in done.stderr

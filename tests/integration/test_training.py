@@ -108,13 +108,13 @@ def test_a_directory_with_results_is_not_overwritten(
 
 
 def test_two_processes_train_the_same_model_as_one(
-    star: Path, tomodrgn: Command, tmp_path: Path
+    star: Path, cold_tomodrgn: Command, tmp_path: Path
 ) -> None:
     # 6 steps in float32, where the order of sums alone soon moves the weights
     call = ["train_vae", star, *SMALL_NETWORK, "-b", 5, "-n", 2, "--precision", "float32"]
     call += ["--pooling-function", "mean", "--beta-control", 0.01, "--beta", 3]
-    tomodrgn(*call, "-o", tmp_path / "one")
-    tomodrgn(*call, "-o", tmp_path / "two", "--devices", 2)
+    cold_tomodrgn(*call, "-o", tmp_path / "one")
+    cold_tomodrgn(*call, "-o", tmp_path / "two", "--devices", 2)
     assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
     curves = [[row["total"] for row in metrics(tmp_path / name)] for name in ("one", "two")]
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)

@@ -145,13 +145,13 @@ def test_pixels_that_are_not_finite_are_refused_where_nobody_looks(
 
 
 def test_two_processes_refuse_with_one_message(
-    data: DataSet, tomodrgn: Command, tmp_path: Path
+    data: DataSet, cold_tomodrgn: Command, tmp_path: Path
 ) -> None:
     with mrcfile.open(data.stacks[0], "r+") as stack:
         stack.data[1, 3, 3] = np.nan
     call = ["train_nn", data.star, "-o", tmp_path / "run", *DECODER, *BASICS, "--devices", 2]
     call += ["--normalize", "off"]  # else the image is left out
-    refused = tomodrgn(*call, check=False)
+    refused = cold_tomodrgn(*call, check=False)
     assert refused.returncode == 1
     assert refused.stderr.count("Error: ") == 1
     assert "Traceback" not in refused.stderr
