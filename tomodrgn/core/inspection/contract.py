@@ -165,7 +165,7 @@ def describe_set(particles: ParticleSet, reader: Reader, kind: str) -> Contract:
         else tuple(Span.of(column) for column in particles.position_a.T),
         has_orientation=particles.orientation is not None,
         half_sets=_half_sets(particles),
-        stacks=_stacks(reader) if reader.has_images else None,
+        stacks=stack_facts(reader) if reader.has_images else None,
     )
 
 
@@ -249,8 +249,8 @@ def _half_sets(particles: ParticleSet) -> tuple[int, int, int] | None:
     return first, second, particles.n_particles - first - second
 
 
-def _stacks(reader: Reader) -> StackFacts:
-    """What the headers of the stacks behind a reader say."""
+def stack_facts(reader: Reader) -> StackFacts:
+    """What the headers of the stacks behind a reader of files say."""
     if isinstance(reader, StackOwner):
         stacks = list(reader.stack_paths)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+from tomodrgn.core.inspection.header_pixel_size import REMEDY, header_conflict
 from tomodrgn.core.particles.half_sets import half_set_faults
 from tomodrgn.core.particles.tilt_counts import (
     NAMES_OF_PARTICLES,
@@ -35,13 +36,9 @@ _STEEP_DISAGREEMENT_DEG: Final = 12.0
 _ODD_DISAGREEMENT_DEG: Final = 6.0
 _TURNS_DEG: Final = 10.0
 _REVERSED_ORDER: Final = -0.5
-_OTHER_PIXEL_SIZE: Final = 1.5
-"""Ratio of pixel sizes beyond which nothing that depends on them can be tried."""
-_SAME_PIXEL_SIZE: Final = 0.02
 _SAME_PLACE_PX: Final = 0.5
 _SAME_POSE: Final = 1e-4  # of matrix elements, which files state to about six digits
 _DEFOCUS_UM: Final = (0.1, 12.0)
-_NOMINAL_PIXEL_SIZES_A: Final = (0.0, 1.0)  # what programs write that do not state one
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,16 +285,7 @@ def _transfer(contract: Contract) -> Iterator[Finding]:
 
 
 def _stacks(contract: Contract, *, is_pixel_size_given: bool) -> Iterator[Finding]:
-    if contract.stacks is None:
-        return
-    stated = [a for a in contract.stacks.pixel_size_a if a not in _NOMINAL_PIXEL_SIZES_A]
-    off = [a for a in stated if abs(a / contract.pixel_size_a - 1) > _SAME_PIXEL_SIZE]
-    if off:
-        ratio = off[0] / contract.pixel_size_a
-        yield Finding(
-            "warning",
-            "pixel_size",
-            f"stacks state {off[0]:g} Å/px, the metadata {contract.pixel_size_a:g} Å/px",
-            "find out which is right, and give it with --Apix",
-            stops_trials=not is_pixel_size_given and max(ratio, 1 / ratio) > _OTHER_PIXEL_SIZE,
-        )
+    conflict = header_conflict(contract.stacks, contract.pixel_size_a)
+    if conflict is not None:
+        stops = conflict.is_gross and not is_pixel_size_given
+        yield Finding("warning", "pixel_size", conflict.sentence, REMEDY, stops_trials=stops)

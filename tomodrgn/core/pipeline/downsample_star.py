@@ -24,6 +24,7 @@ from tomodrgn.core.pipeline.downsample_images import (
     stack_names,
     write_stacks,
 )
+from tomodrgn.core.pipeline.pixel_size import say_conflict
 from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def open_source(spec: DownsampleSpec, registry: Registry) -> ParticlesSource:
             "particle-series STAR file, one row per tilt image"
         )
     particles = reader.read()
+    say_conflict(particles, reader)
     files = [Path(file["path"]) for file in reader.fingerprint().get("files", ())]
     sample = reader.load_images(particles.source_image[:_SAMPLED_IMAGES])
     images = plan_images(

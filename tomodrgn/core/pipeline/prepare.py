@@ -22,6 +22,7 @@ from tomodrgn.core.pipeline.ctf_state import require_ctf_state
 from tomodrgn.core.pipeline.damaged import tell_gray_levels
 from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.memory import announce
+from tomodrgn.core.pipeline.pixel_size import require_pixel_size
 from tomodrgn.core.planning.footprint import Footprint
 from tomodrgn.core.planning.terms import block_term
 
@@ -69,8 +70,8 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
     """The reader of a run and all particles of its input, in the state that the run declares.
 
     Raises:
-        DataError: the input has no tilt images, or nothing tells whether they are
-            CTF-premultiplied.
+        DataError: the input has no tilt images, its pixel size is contradicted by its stacks, or
+            nothing tells whether they are CTF-premultiplied.
     """
     reader: Reader = registry.build(run.reader, ReaderContext())
     particles = reader.read()
@@ -91,6 +92,7 @@ def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSe
     )
     for reason, n_rows in particles.rejected.items():
         logger.info("rejected %d images: %s", n_rows, reason)
+    require_pixel_size(particles, reader, run.reader)
     particles = declare_state(particles, run.image_state, run.contrast)
     particles = require_ctf_state(particles, reader)
     reader = looking(reader, particles, run.preparation)

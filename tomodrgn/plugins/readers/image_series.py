@@ -118,6 +118,11 @@ class ImageSeries:
         """(n, D, D) pixels of rows of the STAR file, in that order."""
         return self._located().load(np.asarray(rows, dtype=np.int64))
 
+    @property
+    def stack_paths(self) -> tuple[Path, ...]:
+        """The stacks of all rows."""
+        return self._located().paths
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Size, time and hash of the head of the STAR file, and of each stack that is needed."""
         paths = [self._spec.path, *(self._located().paths if self._needs_images else ())]
