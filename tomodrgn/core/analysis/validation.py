@@ -172,8 +172,8 @@ class Validation:
 def validation_page(found: Validation) -> str:
     """The findings in words and a table, as Markdown."""
     rows = [
-        "| class | particles | images | tomograms | half maps agree to | views cover | evenly "
-        "| decoder agrees | z | verdict |",
+        "| class | particles | images | tomograms | resolution | angular coverage | sampling "
+        "uniformity | map-to-map FSC | z | verdict |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --- |",
     ]
     rows += [_table_row(found, row) for row in range(len(found.classes))]
@@ -183,13 +183,13 @@ def validation_page(found: Validation) -> str:
 
 
 _LEGEND: Final = (
-    "Half maps agree to: resolution in Å where their FSC falls below 0.143. Views cover: part of "
-    "all directions",
-    "at that resolution that an image sees; evenly: 1 if all are seen equally often. Decoder "
-    "agrees: mean FSC of the",
-    "decoded volume with the map of the raw images, up to that resolution. z: how much better "
-    "particles fit their",
-    "class than particles drawn by lot, in standard deviations.",
+    "Resolution: FSC of half maps = 0.143. Angular coverage: part of all directions that an image "
+    "sees at that",
+    "resolution; sampling uniformity: 1 if all are seen equally often. Map-to-map FSC: mean FSC of "
+    "the decoded volume",
+    "with the map of the raw images, up to that resolution. z: how much better particles fit their "
+    "class than particles",
+    "of permuted labels, in standard deviations.",
 )
 
 
@@ -226,19 +226,18 @@ def _verdict_sentence(found: Validation, chance: str) -> str:
             "clusters of pure noise do not reach"
         )
         return (
-            "**FLAGGED: doubtful.** Particles fit the map of their class better than labels drawn "
-            f"by lot would have it ({chance}), but the labels come from the same images, and "
-            f"{reason}."
+            "**FLAGGED: doubtful.** Particles fit the map of their class better than permuted "
+            f"labels do ({chance}), but the labels come from the same images, and {reason}."
         )
     if found.separation is not None and found.separation.is_real:
         return (
             "**The classes differ.** Particles fit the map of their class, made of other "
-            f"particles, better than labels drawn by lot would have it ({chance})."
+            f"particles, better than permuted labels do ({chance})."
         )
     return (
         "**FLAGGED: the classes are no better than chance.** Particles fit the map of their class, "
-        "made of other particles, no better than labels drawn by lot would have it "
-        f"({chance}). Do not interpret their differences."
+        f"made of other particles, no better than permuted labels do ({chance}). "
+        "Do not interpret their differences."
     )
 
 

@@ -128,7 +128,7 @@ def draw_separation(path: Path, names: Sequence[str], found: Separation) -> None
         bars.set_yticks(range(n), [f"class {name}" for name in names])
         reach = max(1.5 * _LARGE_Z, 1.08 * float(np.abs(found.class_z).max()))
         bars.set(xlim=(min(-_LARGE_Z, 1.1 * found.class_z.min()), reach))
-        bars.set(xlabel="z against labels drawn by lot")
+        bars.set(xlabel="z against permuted labels")
         bars.invert_yaxis()
         bars.set_title("each class (grey: chance)", loc="left")
         _draw_pairs(matrix, names, found.pair_z)

@@ -163,7 +163,8 @@ def _settled(
     held_out = _held_out(halves, models)
     report(
         f"shells 1 to {halves.images.radius_px}: classes add {held_out.gain:.2f} to the log "
-        f"likelihood of held-out tilts per particle, {held_out.z:.1f} errors (rounds: {rounds})"
+        f"likelihood of held-out tilts per particle, {held_out.z:.1f} standard errors "
+        f"(rounds: {rounds})"
     )
     return _Stage(halves, models, held_out), rounds
 

@@ -294,7 +294,8 @@ def _tell(
 
 def _judge(spec: ClassifySpec, fit: ClassFit) -> None:
     """Say whether there is more than one class."""
-    gain = f"log likelihood {fit.held_out.gain:+.2f} per particle, {fit.held_out.z:.1f} errors"
+    z = f"{fit.held_out.z:.1f} standard errors"
+    gain = f"log likelihood {fit.held_out.gain:+.2f} per particle, {z}"
     if fit.held_out.is_significant:
         logger.info(
             "particles differ: %d classes explain held-out tilts better than one (%s)",

@@ -226,7 +226,8 @@ def _tell(outdir: Path, found: LinearFit, facts: DatasetFacts, seconds: float) -
     }
     write_text_atomic(outdir / FIGURES, json.dumps(figures, indent=2) + "\n")
     best = int(np.argmax(found.held_out.z))
-    gain = f"{found.held_out.gain[best]:.2f} per particle, {found.held_out.z[best]:.1f} errors"
+    z = f"{found.held_out.z[best]:.1f} standard errors"
+    gain = f"{found.held_out.gain[best]:.2f} per particle, {z}"
     if found.is_heterogeneous:
         logger.info("particles differ: latents add to held-out tilts (log likelihood +%s)", gain)
     else:

@@ -192,7 +192,7 @@ def _halve(
         usable = (n_images > 0).all(axis=1).ravel()
         if usable[labels.sizes > 1].all():
             break
-        logger.info("a class lies in one half set of refinement; halves are drawn by lot")
+        logger.info("a class lies in one half set of refinement; halves are drawn at random")
     return halves, tuple(np.flatnonzero(usable).tolist())
 
 
