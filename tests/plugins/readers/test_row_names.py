@@ -185,6 +185,20 @@ def test_doses_of_tomograms_need_not_agree_to_tell_equal_names_apart() -> None:
     assert _pairs(table) == [(t, p) for t in ("TS_01", "TS_02") for p in ("1", "2")]
 
 
+@pytest.mark.parametrize("particles", [["1", "2"], ["3"]])
+def test_stages_need_not_reach_the_same_hundredth_of_a_degree_in_two_tomograms(
+    particles: list[str],
+) -> None:
+    table = _in_runs("img{n}.mrc", {100: ["1", "2"], 200: particles})
+    is_second = table["rlnMicrographName"].str.startswith("img2")
+    jitter_deg = np.random.default_rng(3).normal(0, 0.02, len(table))
+    tilt_deg = np.rad2deg(np.arccos(table["rlnCtfScalefactor"].astype(float))) + jitter_deg
+    table.loc[is_second, "rlnCtfScalefactor"] = np.cos(np.deg2rad(tilt_deg)).map("{:.6f}".format)
+    pairs = _pairs(table)
+    assert len(pairs) == 2 + len(particles)
+    assert {tomogram for tomogram, _ in pairs} == {"img100", "img200"}
+
+
 def test_images_that_are_named_each_by_itself_are_no_tomograms() -> None:
     table = _rows({"ts1": ["1", "2"], "ts2": ["3"]}, 9)
     counted = [f"img{row:06d}.mrc" for row in range(len(table))]
