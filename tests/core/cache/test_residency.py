@@ -48,8 +48,8 @@ def test_the_fastest_place_with_room_is_taken(
 def test_the_reason_holds_the_numbers() -> None:
     reason = plan(13 * GB, CacheSpec(), GPU).reason
     assert reason == (
-        "residency stream: 13.00 GB are too large for 60% of 8.0 of 10.0 GB free on cuda:0 and of "
-        "20.0 GB free memory"
+        "images read from disk: 13.00 GB are too large for 60% of 8.0 of 10.0 GB free on cuda:0 "
+        "and of 20.0 GB free memory"
     )
 
 
@@ -63,8 +63,8 @@ def test_the_work_comes_before_the_cache() -> None:
     assert plan(4 * GB, CacheSpec(), GPU, device_work_bytes=2 * GB).kind == "ram"
     chosen = plan(4 * GB, CacheSpec(), GPU, device_work_bytes=2 * GB, host_work_bytes=15 * GB)
     assert chosen.reason == (
-        "residency stream: 4.00 GB are too large for 60% of 6.0 of 10.0 GB free on cuda:0 beside "
-        "2.0 GB for the work and of 5.0 GB free memory beside 15.0 GB for the work"
+        "images read from disk: 4.00 GB are too large for 60% of 6.0 of 10.0 GB free on cuda:0 "
+        "beside 2.0 GB for the work and of 5.0 GB free memory beside 15.0 GB for the work"
     )
 
 

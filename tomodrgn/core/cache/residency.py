@@ -58,15 +58,19 @@ def plan(
         of_total = f"{free / _GB:.1f} of {total / _GB:.1f} GB"
         tried.append(f"{of_total} free on {device}{_beside(device_work_bytes)}")
         if cache_bytes <= spec.free_memory_fraction * free:
-            return Residency("device", f"residency device: {size} fit {share} of {tried[0]}")
+            return Residency(
+                "device", f"images held on the device: {size} fit {share} of {tried[0]}"
+            )
     free = free_memory_bytes() - processes * host_work_bytes
     each = f" for {processes} processes" if processes > 1 else ""
     tried.append(f"{free / _GB:.1f} GB free memory{_beside(host_work_bytes)}{each}")
     if cache_bytes * processes <= spec.free_memory_fraction * free:
         refused = f", too large for {share} of {tried[0]}" if len(tried) > 1 else ""
-        return Residency("ram", f"residency ram: {size} fit {share} of {tried[-1]}{refused}")
+        return Residency("ram", f"images held in RAM: {size} fit {share} of {tried[-1]}{refused}")
     places = " and of ".join(tried)
-    return Residency("stream", f"residency stream: {size} are too large for {share} of {places}")
+    return Residency(
+        "stream", f"images read from disk: {size} are too large for {share} of {places}"
+    )
 
 
 def _beside(work_bytes: int) -> str:

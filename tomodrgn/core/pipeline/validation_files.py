@@ -66,7 +66,7 @@ def draw_validation(
         rows["decoded"] = [decoded[row] for row in maps]
     if len(filtered) > 1:
         mean = np.mean(filtered, axis=0)
-        rows["raw, less mean"] = [each - mean for each in filtered]
+        rows["difference map"] = [each - mean for each in filtered]
     curves = {"half maps of raw images": {found.classes[row].name: maps[row].fsc for row in maps}}
     if decoded:
         curves["map of raw images and decoded volume"] = {
