@@ -165,6 +165,14 @@ def test_pixel_sizes_may_put_the_edge_of_the_box_a_quarter_of_a_fourier_pixel_of
         the_one_pixel_size_a(sizes_a, Path("p"))  # a box that is not known
 
 
+def test_a_pixel_size_that_is_given_is_that_of_all_optics_groups(tmp_path: Path) -> None:
+    written = warptools_set()
+    written.optics["rlnImagePixelSize"] = ["4.0", "5.0"]
+    with pytest.raises(DataError, match=r"1: 4, 2: 5.*--Apix gives one pixel size to all"):
+        _read_set(written, tmp_path / "apart")
+    assert _read_set(written, tmp_path / "given", pixel_size_a=4.5).pixel_size_a == 4.5
+
+
 def test_optics_groups_of_nearly_one_pixel_size_are_read_with_the_mean_of_their_particles(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -126,10 +126,11 @@ def refuse_mixed_groups(groups: pd.DataFrame, path: Path) -> None:
             listed = ", ".join(
                 f"{group}: {size:g}" for group, size in zip(groups[GROUP], sizes, strict=True)
             )
+            way_out = "; --Apix gives one pixel size to all" if apart else ""
             raise DataError(
                 f"{path}: optics groups differ in {name} ({listed}); one volume needs images of "
                 "one pixel size and one box: extract the particles again with the same, or split "
-                "the file by optics group"
+                f"the file by optics group{way_out}"
             )
 
 

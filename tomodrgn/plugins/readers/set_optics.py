@@ -20,6 +20,8 @@ from tomodrgn.plugins.readers.set_files import particles_table
 from tomodrgn.plugins.readers.set_numbers import optional_column
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarFile
@@ -56,42 +58,41 @@ class SetOptics:
     microscope: dict[str, NDArray[np.float64]]
 
 
-def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
+def read_optics(
+    star: StarFile, particles: pd.DataFrame, *, pixel_size_a: float | None = None
+) -> SetOptics:
     """The optics groups of a particles file.
 
     Args:
         star: the file.
         particles: its table of particles.
+        pixel_size_a: of all images, where the user says it.
 
     Raises:
         DataError: a group is missing or there twice, or groups differ in pixel size or box.
     """
     table, group = _used_groups(star, particles)
+    if pixel_size_a is None:
+        refuse_mixed_groups(table, star.path)
 
     def column(name: str, quantity: str | None = None) -> NDArray[np.float64]:
         return optional_column(table, name, star.path, quantity=quantity)
 
-    series_a = column(columns.SERIES_PIXEL_SIZE, "pixel_size_a")
-    pixel_size_a, binning = column(columns.IMAGE_PIXEL_SIZE), column(columns.BINNING)
-    if columns.IMAGE_PIXEL_SIZE not in table:
-        pixel_size_a = series_a * binning
-    elif columns.SERIES_PIXEL_SIZE not in table:
-        original_a = column(columns.ORIGINAL_PIXEL_SIZE, "pixel_size_a")
-        series_a = np.where(np.isnan(original_a), pixel_size_a / binning, original_a)
+    images_a, series_a = _stated_pixel_sizes_a(table, star.path)
     box_px, premultiplied = column(columns.IMAGE_SIZE), are_premultiplied(table, star.path)
     are_volumes = _are_volumes(star, column(columns.DIMENSIONS), particles)
     names = tuple(table.get(columns.OPTICS_NAME, table[columns.OPTICS_GROUP]))
     box_size_px = max(int(np.nan_to_num(box_px[0])), 0)
-    n_particles = np.bincount(group, minlength=len(table))
+    if pixel_size_a is None and np.isfinite(images_a).all():
+        n_particles = np.bincount(group, minlength=len(table))
+        pixel_size_a = the_one_pixel_size_a(
+            images_a, star.path, names, weights=n_particles, box_size_px=lambda: box_size_px
+        )
     return SetOptics(
         names=names,
         group=group,
-        pixel_size_a=the_one_pixel_size_a(
-            pixel_size_a, star.path, names, weights=n_particles, box_size_px=lambda: box_size_px
-        )
-        if np.isfinite(pixel_size_a).all()
-        else None,
-        group_pixel_size_a=pixel_size_a,
+        pixel_size_a=pixel_size_a,
+        group_pixel_size_a=images_a,
         series_pixel_size_a=series_a,
         box_size_px=box_size_px,
         is_premultiplied=np.asarray(np.nan_to_num(premultiplied) != 0),
@@ -105,6 +106,22 @@ def read_optics(star: StarFile, particles: pd.DataFrame) -> SetOptics:
     )
 
 
+def _stated_pixel_sizes_a(
+    table: pd.DataFrame, path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(G,) pixel sizes of images and of tilt series, NaN where they are not stated."""
+    series_a = optional_column(table, columns.SERIES_PIXEL_SIZE, path, quantity="pixel_size_a")
+    images_a = optional_column(table, columns.IMAGE_PIXEL_SIZE, path)
+    binning = optional_column(table, columns.BINNING, path)
+    if columns.IMAGE_PIXEL_SIZE not in table:
+        images_a = series_a * binning
+    elif columns.SERIES_PIXEL_SIZE not in table:
+        name = columns.ORIGINAL_PIXEL_SIZE
+        original_a = optional_column(table, name, path, quantity="pixel_size_a")
+        series_a = np.where(np.isnan(original_a), images_a / binning, original_a)
+    return images_a, series_a
+
+
 def _used_groups(star: StarFile, particles: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Rows of the optics groups that particles use, and the row of each particle's group."""
     groups = optics_table(star, particles_table(star))
@@ -115,7 +132,6 @@ def _used_groups(star: StarFile, particles: pd.DataFrame) -> tuple[pd.DataFrame,
     join_optics(named, groups, star.path)  # every group is there
     used = groups[groups[columns.OPTICS_GROUP].isin(named[columns.OPTICS_GROUP])]
     used = used.sort_values(columns.OPTICS_GROUP).reset_index(drop=True)
-    refuse_mixed_groups(used, star.path)
     group = pd.Index(used[columns.OPTICS_GROUP]).get_indexer(named[columns.OPTICS_GROUP])
     return used, group.astype(np.int64)
 

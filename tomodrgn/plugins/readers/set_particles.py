@@ -145,14 +145,14 @@ def describe_particles(
         DataError: a value cannot be understood, or no pixel size is known.
     """
     path = files.particles.path
-    optics = read_optics(files.particles, table)
+    optics = read_optics(files.particles, table, pixel_size_a=spec.pixel_size_a)
     unit_a = (
         _unit_of_coordinates_a(table, optics, tomograms, tomogram_of)
         if spec.coordinate_pixel_size_a is None
         else np.full(len(table), spec.coordinate_pixel_size_a)
     )
     is_wanted = needs_images and columns.STACK in table and not optics.are_volumes
-    image_a = spec.pixel_size_a or optics.pixel_size_a
+    image_a = optics.pixel_size_a
     if image_a is None:
         has_none = needs_images and not is_wanted
         image_a = _unstated_pixel_size_a(unit_a, path, is_wanted=is_wanted, has_none=has_none)
