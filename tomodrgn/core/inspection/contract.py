@@ -165,7 +165,7 @@ def describe_set(particles: ParticleSet, reader: Reader, kind: str) -> Contract:
         else tuple(Span.of(column) for column in particles.position_a.T),
         has_orientation=particles.orientation is not None,
         half_sets=_half_sets(particles),
-        stacks=stack_facts(reader) if reader.has_images else None,
+        stacks=_stacks(reader) if reader.has_images else None,
     )
 
 
@@ -249,22 +249,39 @@ def _half_sets(particles: ParticleSet) -> tuple[int, int, int] | None:
     return first, second, particles.n_particles - first - second
 
 
-def stack_facts(reader: Reader) -> StackFacts:
-    """What the headers of the stacks behind a reader of files say."""
-    if isinstance(reader, StackOwner):
-        stacks = list(reader.stack_paths)
-    else:
-        files = [Path(str(file["path"])) for file in reader.fingerprint().get("files", ())]
-        stacks = [path for path in files if path.suffix.lower() in _STACK_SUFFIXES]
-    headers = [_header(path) for path in stacks[:_MOST_STACKS]]
-    known = [header for header in headers if header is not None]
+def header_pixel_sizes_a(reader: Reader) -> tuple[float, ...]:
+    """Distinct pixel sizes of the headers of a reader of files, 0 where one states none."""
+    return _pixel_sizes_a(_headers(_stack_paths(reader)))
+
+
+def _stacks(reader: Reader) -> StackFacts:
+    """What the headers of the stacks behind a reader say."""
+    stacks = _stack_paths(reader)
+    known = _headers(stacks)
     return StackFacts(
         n_stacks=len(stacks),
         folders=tuple(sorted({str(path.parent) for path in stacks})),
-        pixel_size_a=tuple(sorted({round(header.pixel_size_a, 4) for header in known})),
+        pixel_size_a=_pixel_sizes_a(known),
         dtypes=tuple(sorted({header.dtype.name for header in known})),
         n_images=sum(header.shape[0] for header in known) if len(known) == len(stacks) else None,
     )
+
+
+def _stack_paths(reader: Reader) -> Sequence[Path]:
+    if isinstance(reader, StackOwner):
+        return reader.stack_paths
+    files = [Path(str(file["path"])) for file in reader.fingerprint().get("files", ())]
+    return [path for path in files if path.suffix.lower() in _STACK_SUFFIXES]
+
+
+def _headers(stacks: Sequence[Path]) -> list[MrcHeader]:
+    """Those of the first stacks that have one."""
+    headers = [_header(path) for path in stacks[:_MOST_STACKS]]
+    return [header for header in headers if header is not None]
+
+
+def _pixel_sizes_a(headers: Sequence[MrcHeader]) -> tuple[float, ...]:
+    return tuple(sorted({round(header.pixel_size_a, 4) for header in headers}))
 
 
 def _header(path: Path) -> MrcHeader | None:

@@ -285,7 +285,8 @@ def _transfer(contract: Contract) -> Iterator[Finding]:
 
 
 def _stacks(contract: Contract, *, is_pixel_size_given: bool) -> Iterator[Finding]:
-    conflict = header_conflict(contract.stacks, contract.pixel_size_a)
+    headers_a = contract.stacks.pixel_size_a if contract.stacks else ()
+    conflict = header_conflict(headers_a, contract.pixel_size_a)
     if conflict is not None:
         stops = conflict.is_gross and not is_pixel_size_given
         yield Finding("warning", "pixel_size", conflict.sentence, REMEDY, stops_trials=stops)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tomodrgn.core.inspection.contract import StackFacts
+    from collections.abc import Sequence
 
 _SAME_PIXEL_SIZE: Final = 0.01
 _OTHER_PIXEL_SIZE: Final = 1.5
@@ -40,16 +40,14 @@ class HeaderConflict:
         return f"stacks state {self.header_a:g} Å/px, the metadata {self.stated_a:g} Å/px"
 
 
-def header_conflict(stacks: StackFacts | None, pixel_size_a: float) -> HeaderConflict | None:
+def header_conflict(headers_a: Sequence[float], pixel_size_a: float) -> HeaderConflict | None:
     """Where headers are more than 1 % off; None where none is.
 
     Args:
-        stacks: what headers state.
+        headers_a: distinct pixel sizes that headers state.
         pixel_size_a: of the metadata, or what the user says.
     """
-    if stacks is None:
-        return None
-    stated = [a for a in stacks.pixel_size_a if a not in _NOMINAL_PIXEL_SIZES_A]
+    stated = [a for a in headers_a if a not in _NOMINAL_PIXEL_SIZES_A]
     off = [a for a in stated if abs(a / pixel_size_a - 1) > _SAME_PIXEL_SIZE]
     if not off:
         return None

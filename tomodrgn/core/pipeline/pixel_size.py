@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.inspection.contract import stack_facts
+from tomodrgn.core.inspection.contract import header_pixel_sizes_a
 from tomodrgn.core.inspection.header_pixel_size import REMEDY, HeaderConflict, header_conflict
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def require_pixel_size(particles: ParticleSet, reader: Reader, spec: Spec) -> No
             right.
     """
     is_given = getattr(spec, "pixel_size_a", None) is not None
-    found = header_conflict(stack_facts(reader), particles.pixel_size_a)
+    found = header_conflict(header_pixel_sizes_a(reader), particles.pixel_size_a)
     if found is not None and found.is_gross and not is_given:
         raise DataError(
             f"{particles.source}: {found.sentence}, so that one of them is wrong, and with it "
@@ -41,7 +41,7 @@ def require_pixel_size(particles: ParticleSet, reader: Reader, spec: Spec) -> No
 
 def say_conflict(particles: ParticleSet, reader: Reader) -> None:
     """Warn where headers contradict the metadata, which are taken."""
-    found = header_conflict(stack_facts(reader), particles.pixel_size_a)
+    found = header_conflict(header_pixel_sizes_a(reader), particles.pixel_size_a)
     _warn(particles, found, taken="of the metadata")
 
 
