@@ -86,6 +86,16 @@ def test_facts_that_come_first_stop_the_trials(outcome: Outcome) -> None:
     assert "No assumption was tried on images; first correct: one tilt" in conclusion(stopped)
 
 
+def test_images_that_no_row_names_are_counted(outcome: Outcome) -> None:
+    contract = outcome.contract
+    assert contract.stacks is not None
+    assert "216 images in them\n" in page(outcome)
+    more = replace(contract, stacks=replace(contract.stacks, n_images=240))
+    assert "240 images in them, of which 216 are read" in " ".join(
+        page(replace(outcome, contract=more)).split()
+    )
+
+
 def test_nouns_agree_with_their_numbers(outcome: Outcome) -> None:
     text = page(replace(outcome, verdicts=(verdict(tried.MATCH, "supported"),)))
     assert "tried on 9 images of 1 particle, to 20 Å" in text

@@ -99,7 +99,7 @@ def contract_lines(contract: Contract) -> Iterator[str]:
         f"{contract.box_size_px} px of {contract.pixel_size_a:.4g} Å ({edge_a:.0f} Å)",
     )
     if contract.stacks is not None:
-        yield from _line("stacks", _stacks(contract.stacks))
+        yield from _line("stacks", _stacks(contract.stacks, contract.n_images))
     for name, state in contract.states.items():
         yield from _line("state", f"{state} ({name})" if len(contract.states) > 1 else state)
     yield from _line("CTF", _ctf(contract))
@@ -148,7 +148,7 @@ def _tomograms(contract: Contract) -> str:
     return ", ".join(shown) + (f", and {more:,} more" if more > 0 else "") + " particles"
 
 
-def _stacks(stacks: StackFacts) -> str:
+def _stacks(stacks: StackFacts, n_read: int) -> str:
     stated = [f"{a:g}" for a in stacks.pixel_size_a if a > 0]
     more = len(stacks.folders) - _MOST_FOLDERS
     others = f" and {more:,} more" if more > 0 else ""
@@ -158,7 +158,8 @@ def _stacks(stacks: StackFacts) -> str:
         f"headers state {', '.join(stated)} Å/px" if stated else "headers state no pixel size",
     ]
     if stacks.n_images is not None:
-        parts.append(f"{stacks.n_images:,} images in them")
+        held = f"{_count(stacks.n_images, 'image')} in them"
+        parts.append(held if stacks.n_images == n_read else f"{held}, of which {n_read:,} are read")
     return "; ".join(part for part in parts if part)
 
 
