@@ -8,7 +8,7 @@
 # that a command made for these files tells the two apart by the number of images in the stack. It numbers
 # images by their rank among visible frames without looking: in stacks that hold every frame, each row from
 # the first invisible frame on names the image of another tilt, beside the pose, dose and defocus of its own.
-# No error and no warning; the file that is written looks as it should.
+# No error, and no warning of it; the file that is written looks as it should.
 #
 # Seen, for frames [0,1,1,0,1], the same for a stack of five images and one of three:
 #   frame 2  TS_1.tomostar_tilt_000001  000001@stack.mrcs      (of five, image 1 is the invisible frame 1)
