@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.parts import build_model
+from tomodrgn.core.data.run_directory import DatasetFacts
 from tomodrgn.core.manager import load_plugins
-from tomodrgn.core.pipeline.parts import build_model
 from tomodrgn.core.registry import Registry
-from tomodrgn.core.run_directory import DatasetFacts
 
 if TYPE_CHECKING:
     from tomodrgn.core.model.mlp import ResidualMlp

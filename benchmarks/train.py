@@ -22,9 +22,9 @@ from benchmarks.networks import (
 )
 from benchmarks.particles import regular_particles
 from benchmarks.report import Row, parser, report
+from tomodrgn.core.data.parts import build_weightings
+from tomodrgn.core.data.run_directory import DatasetFacts
 from tomodrgn.core.fourier.disc import half_plane_disc
-from tomodrgn.core.pipeline.parts import build_weightings
-from tomodrgn.core.run_directory import DatasetFacts
 from tomodrgn.core.specs.training import DevicesSpec
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients

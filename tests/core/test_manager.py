@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def test_every_family_has_its_hook() -> None:
     names = {name for name in vars(hookspecs) if name.startswith("tomodrgn_")}
-    assert names == {family.hook for family in FAMILIES} | {"tomodrgn_identify_reader"}
+    assert names == {family.hook for family in FAMILIES} | {
+        "tomodrgn_identify_reader",
+        "tomodrgn_commands",
+    }
 
 
 def test_built_in_plugins_come_first_and_with_their_package() -> None:

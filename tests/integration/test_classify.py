@@ -11,9 +11,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from tests.integration.conftest import shuffle_rows
 from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
 from tomodrgn.core.specs.simulation import SimulationSpec
@@ -55,7 +55,7 @@ def run(classes: Path, tomodrgn: Command, tmp_path_factory: pytest.TempPathFacto
 
 
 def _labels_by_name(run: Path) -> dict[str, int]:
-    particles = open_results(run, builtin_registry()).particles
+    particles = Run(run, builtin_registry()).results().particles
     return dict(zip(particles.name.tolist(), read_labels(run / "labels.pkl").tolist(), strict=True))
 
 

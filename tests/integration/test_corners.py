@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 from tomodrgn.core.cli.main import cli
 from tomodrgn.core.files.mrc import read_volume, write_stack
 from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.products import INTERRUPTED
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
-from tomodrgn.core.training.checkpoint import INTERRUPTED, load_checkpoint, save_checkpoint
+from tomodrgn.core.training.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,9 +13,9 @@ import pytest
 from tests.core.notebook.notebooks import execute
 from tests.integration.conftest import Command
 from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.pickles import load_pickles
 from tomodrgn.core.pipeline.notebooks import NOTEBOOKS, notebook_text
-from tomodrgn.core.pipeline.results import open_results
 
 _PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 
@@ -67,7 +67,7 @@ def test_kept_latents_are_those_of_the_kept_particles(run: Path) -> None:
     kept, dropped, latents = (
         load_pickles(analysis / f"{name}.{n}.pkl")[0] for name in ("ind_keep", "ind_drop", "z_keep")
     )
-    results = open_results(run, builtin_registry())
+    results = Run(run, builtin_registry()).results()
     assert results.latents is not None
     of_index = dict(zip(results.particles.source_particle.tolist(), results.latents, strict=True))
     np.testing.assert_array_equal(latents, np.stack([of_index[i] for i in kept.tolist()]))

@@ -14,13 +14,13 @@ import torch
 
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.fourier.disc import half_plane_disc, images_to_disc, shift_phases
 from tomodrgn.core.fourier.volumes import mirror_z
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.physics.windows import circular_window
-from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.reconstruction.maps import finish_halves, reconstruct
 from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
 
@@ -85,7 +85,9 @@ def mirrored(volume: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def load(path: Path, **contrast: bool) -> Data:
     registry = builtin_registry()
     layers = {"reader": {"path": str(path)}, "contrast": contrast}
-    reader, particles = read_particles(resolve_run("prepare", layers, registry=registry), registry)
+    reader, particles = Dataset(
+        resolve_run("prepare", layers, registry=registry), registry
+    ).selected
     return Data(particles, reader.load_images(particles.source_image))
 
 

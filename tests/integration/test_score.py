@@ -12,9 +12,9 @@ import pytest
 from tests.integration.conftest import SMALL_NETWORK, shuffle_rows
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import ReaderContext
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.tomograms import names_of
 from tomodrgn.core.simulation.truth import read_truth
@@ -30,7 +30,7 @@ def test_latents_are_joined_with_the_truth_by_name(
     run = tmp_path / "run"
     few = ("--use-first-nptcls", 9, "-n", 1, *SMALL_NETWORK)
     tomodrgn("train_vae", shuffle_rows(star, "shuffled.star"), "-o", run, *few)
-    particles = open_results(run, builtin_registry()).particles
+    particles = Run(run, builtin_registry()).results().particles
     number = np.array([int(name.split("_")[1]) for name in particles.name])
     assert np.any(np.diff(number) < 0)
     latents = np.eye(2)[read_truth(star.parent).labels[number]]

@@ -12,11 +12,11 @@ from sklearn.metrics import adjusted_rand_score
 
 from tests.integration.conftest import shuffle_rows
 from tomodrgn.core.cli.fields import builtin_registry
-from tomodrgn.core.commands import resolve_classification, resolve_run
+from tomodrgn.core.commands import resolve, resolve_run
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
 from tomodrgn.core.specs.files import merge, read_assignments
@@ -58,7 +58,7 @@ def run(classes: Path, tomodrgn: Command, tmp_path_factory: pytest.TempPathFacto
 
 
 def _latents_by_name(run: Path) -> dict[str, NDArray[np.float32]]:
-    results = open_results(run, builtin_registry())
+    results = Run(run, builtin_registry()).results()
     assert results.latents is not None
     return dict(zip(results.particles.name.tolist(), results.latents, strict=True))
 
@@ -77,7 +77,7 @@ def test_classes_are_apart_in_the_latents(classes: Path, run: Path) -> None:
 
 
 def test_covariances_belong_to_the_latents(run: Path) -> None:
-    results = open_results(run, builtin_registry())
+    results = Run(run, builtin_registry()).results()
     mean, log_variance = results.latents, results.log_variance
     assert mean is not None
     assert log_variance is not None
@@ -151,7 +151,7 @@ def test_held_out_tilts_are_as_if_they_were_not_there(
 ) -> None:
     words = ("train_linear", classes, "--zdim", 1, "--norm", 0, 100, *_PLAIN)
     tomodrgn(*words, "-o", tmp_path / "held_out", "--fraction-train", 0.7)
-    particles = open_results(tmp_path / "held_out", builtin_registry()).particles
+    particles = Run(tmp_path / "held_out", builtin_registry()).results().particles
     kept = particles.source_image[train_mask(particles, 0.7, seed=1)]
     np.savetxt(tmp_path / "kept.txt", kept, fmt="%d")
     tomodrgn(*words, "-o", tmp_path / "left_out", "--ind-imgs", tmp_path / "kept.txt")
@@ -173,9 +173,10 @@ def test_what_would_have_no_effect_is_refused(classes: Path, assignment: str) ->
 
 
 def test_classes_have_no_latents(classes: Path) -> None:
-    data = {"reader": {"path": str(classes)}, "n_classes": 2, "latent": {"dim": 2}}
+    data = {"reader": {"path": str(classes)}, "n_classes": 2, "latent": {"dim": 2}, "outdir": "o"}
+    registry = builtin_registry()
     with pytest.raises(SpecError, match=r"latent\.dim: classes have no latents"):
-        resolve_classification(data, registry=builtin_registry())
+        resolve(registry.command("classify"), data, registry=registry)
 
 
 def test_too_many_dimensions_for_the_particles_are_refused(

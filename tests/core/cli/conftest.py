@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tomodrgn.core.cli.main import cli
+from tomodrgn.core.pipeline.score import Scores
+from tomodrgn.core.pipeline.view_config import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +30,9 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.filter:filter_star": [Path("filtered.star")],
     "tomodrgn.core.pipeline.mapback:map_back": [Path("mapback.cxc")],
     "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],
-    "tomodrgn.core.pipeline.score:score": {"accuracy": 1.0},
+    "tomodrgn.core.pipeline.score:score": Scores({"accuracy": 1.0}, Path("scores.json")),
     "tomodrgn.core.pipeline.cleanup:cleanup": [Path("run/z.0.pkl")],
-    "tomodrgn.core.pipeline.view_config:view_config": {"run": {"seed": 1}},
+    "tomodrgn.core.pipeline.view_config:view_config": Told({"run": {"seed": 1}}),
     "tomodrgn.core.pipeline.eval_images:evaluate_images": [Path("z.pkl")],
     "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
     "tomodrgn.core.pipeline.traversals:pc_traversal": [Path("out/pc1.txt")],
@@ -40,6 +42,20 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.convergence_vae:convergence_vae": Path("run/convergence.9"),
 }
 """What each verb answers, by its place."""
+
+
+class Opened(NamedTuple):
+    """Stands for a run."""
+
+    directory: Path
+    registry: object
+
+
+class Read(NamedTuple):
+    """Stands for a data set."""
+
+    spec: Any
+    registry: object
 
 
 class RecordingPipeline:
@@ -52,6 +68,10 @@ class RecordingPipeline:
             module, name = place.split(":")
             stub = self.modules.setdefault(module, ModuleType(module))
             setattr(stub, name, self._recorder(name, result))
+        for place, stand_in in (("run:Run", Opened), ("dataset:Dataset", Read)):
+            module, name = f"tomodrgn.core.data.{place}".split(":")
+            stub = self.modules.setdefault(module, ModuleType(module))
+            setattr(stub, name, stand_in)
 
     def _recorder(self, name: str, result: object) -> Callable[..., object]:
         def record(*arguments: object) -> object:

@@ -18,7 +18,7 @@ def test_all_options_of_analyze_reach_the_spec(
     --device 0 --accelerator cpu"""
     done = invoke("analyze", *words.split())
     assert done.exit_code == 0, done.output
-    ((_, (spec, _registry)),) = pipeline.calls
+    ((_, (_run, spec)),) = pipeline.calls
     assert spec == AnalysisSpec.model_validate(
         {
             "run": "run", "epoch": 19, "outdir": "out", "pc": 3, "pc_ondata": True, "ksample": 10,
@@ -43,7 +43,7 @@ def test_epochs_are_given_as_in_either_version(
     pipeline: RecordingPipeline, invoke: Callable[..., Result], words: str, epoch: int | str
 ) -> None:
     assert invoke("analyze", *words.split()).exit_code == 0
-    ((_, (spec, _registry)),) = pipeline.calls
+    ((_, (_run, spec)),) = pipeline.calls
     assert spec.epoch == epoch
 
 

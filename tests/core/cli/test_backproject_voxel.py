@@ -23,7 +23,7 @@ def test_options_reach_the_maps_and_the_run(
     data = ("--ind", "ind.pkl", "--uninvert-data", "--accelerator", "cpu", "--no-window")
     result = invoke("backproject_voxel", particles, out, "m.mrc", *maps, "--flip", *data)
     assert result.output == "map.mrc\n"
-    ((name, (spec, run, _)),) = pipeline.calls
+    ((name, ((run, _), spec)),) = pipeline.calls
     assert name == "reconstruct"
     assert (spec.out, spec.labels, spec.labels_sel) == (Path("m.mrc"), Path("l.pkl"), (0, 2))
     assert (spec.half_by, spec.lowpass_a, spec.flip) == ("tilt", 20.0, True)
@@ -49,7 +49,7 @@ def test_step_of_a_pipeline_file(
     steps.write_text(f"steps:\n{step}")
     result = invoke("run", steps)
     assert result.exit_code == 0, result.output
-    ((_, (spec, run, _)),) = pipeline.calls
+    ((_, ((run, _), spec)),) = pipeline.calls
     assert (spec.flip, run.reader.path) == (True, particles)
 
 

@@ -31,7 +31,7 @@ def test_all_options_of_convergence_vae_reach_the_spec(
     --max-threads 3 --plot-format svgz --cuda"""
     done = invoke("convergence_vae", *words.split())
     assert done.exit_code == 0, done.output
-    ((_, (spec, _registry)),) = pipeline.calls
+    ((_, (_run, spec)),) = pipeline.calls
     assert isinstance(spec, ConvergenceVaeSpec)
     assert spec == ConvergenceVaeSpec.model_validate(
         {
@@ -50,7 +50,7 @@ def test_the_last_epoch_is_the_default(
     pipeline: RecordingPipeline, invoke: Callable[..., Result]
 ) -> None:
     assert invoke("convergence_vae", "run").output.strip() == "run/convergence.9"
-    ((_, (spec, _registry)),) = pipeline.calls
+    ((_, (_run, spec)),) = pipeline.calls
     assert spec.epoch == "latest"
     assert spec.subset == 50000
 

@@ -24,7 +24,7 @@ def evaluate(invoke: Callable[..., Result], pipeline: RecordingPipeline) -> Call
         result = invoke("eval_vol", *words)
         assert result.exit_code == 0, result.output
         assert result.output == "vol_000.mrc\n"
-        ((_, (spec, _)),) = pipeline.calls
+        ((_, (_run, spec)),) = pipeline.calls
         return spec
 
     return run

@@ -39,7 +39,7 @@ def test_eval_images_separates_the_data_from_the_model(
     words = ("-w", "w.pkl", "-c", "run", "--out-z", "z.pkl", "-b", 16, "--lazy", "--ind", "i.pkl")
     result = invoke("eval_images", particles, *words, "--uninvert-data")
     assert result.output == "z.pkl\n"
-    ((_, (spec, data, _)),) = pipeline.calls
+    ((_, (_, spec, data)),) = pipeline.calls
     assert (spec.weights, spec.config, spec.out_z) == (Path("w.pkl"), Path("run"), Path("z.pkl"))
     assert spec.batch_size == 16
     assert data["reader"]["path"] == particles

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from tomodrgn import __version__
-from tomodrgn.core.cli.main import COMMANDS, cli
+from tomodrgn.core.cli.main import cli, offered_commands
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .conftest import RecordingPipeline
 
+COMMANDS = offered_commands()
 HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "umap", "h5py", "lightning_fabric")
 
 

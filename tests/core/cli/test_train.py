@@ -27,9 +27,9 @@ def train(
         pipeline.calls.clear()
         result = invoke(command, *words, "-o", tmp_path / "out")
         assert result.exit_code == 0, result.output
-        ((name, (spec, _, outdir)),) = pipeline.calls
-        assert (name, outdir) == ("train", tmp_path / "out")
-        return spec
+        ((name, (dataset, own)),) = pipeline.calls
+        assert (name, own.outdir) == ("train", tmp_path / "out")
+        return dataset.spec
 
     return run
 
@@ -207,7 +207,9 @@ def test_run_of_another_command_is_refused(
 def test_prepare_needs_somewhere_to_write(
     invoke: Callable[..., Result], pipeline: RecordingPipeline, particles: Path
 ) -> None:
-    assert invoke("prepare", particles).exit_code == 2
+    refused = invoke("prepare", particles)
+    assert (refused.exit_code, pipeline.calls) == (1, [])
+    assert "outdir is missing: give the run directory (-o) or the file (--cache)" in refused.output
     assert invoke("prepare", particles, "--cache", "c.h5").output == "cache.h5\n"
-    ((name, (run, _, outdir)),) = pipeline.calls
-    assert (name, str(run.cache.path), outdir) == ("prepare", "c.h5", None)
+    ((name, (dataset, own)),) = pipeline.calls
+    assert (name, str(dataset.spec.cache.path), own.outdir) == ("prepare", "c.h5", None)

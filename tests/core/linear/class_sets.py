@@ -8,10 +8,10 @@ import numpy as np
 
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.particles.keyed_random import particle_keys
 from tomodrgn.core.pipeline.linear import observe, window_power
-from tomodrgn.core.pipeline.prepare import read_particles
-from tomodrgn.core.pipeline.run_images import open_run_images
 from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
@@ -63,7 +63,7 @@ def class_set(
     layer = {"reader": {"path": str(simulate(spec))}, "devices": {"accelerator": "cpu"}}
     layer |= {"image_state": state, "preparation": {"window": window}}
     run = resolve_run("train_linear", layer, registry=registry)
-    reader, particles = read_particles(run, registry)
+    reader, particles = Dataset(run, registry).selected
     devices = Devices(run.devices)
     images = open_run_images(run, reader, particles, folder, devices)
     half = halves_by_particle(particles, np.zeros(n_particles, dtype=np.int64), 0)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.provenance import write_manifest
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.particles.identity import particles_digest
-from tomodrgn.core.pipeline.prepare import read_particles
-from tomodrgn.core.provenance import write_manifest
+from tomodrgn.core.products import LATENTS, MANIFEST, RUN_SPEC
 from tomodrgn.core.registry import Registry
-from tomodrgn.core.run_directory import LATENTS, MANIFEST, RUN_SPEC
 from tomodrgn.core.specs.files import write_spec
 
 
@@ -27,7 +27,7 @@ def finish_run(
     """Write a run on the particles of ``star`` that ended with ``latents``; its directory."""
     layer = {"reader": {"path": str(star)}, "latent": {"dim": latents.shape[1]}, "seed": 0}
     run = resolve_run("train_vae", layer, spec or {}, registry=registry)
-    reader, particles = read_particles(run, registry)
+    reader, particles = Dataset(run, registry).selected
     directory.mkdir(parents=True)
     write_spec(directory / RUN_SPEC, run)
     write_manifest(

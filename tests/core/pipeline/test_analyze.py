@@ -11,6 +11,8 @@ import pytest
 
 from tomodrgn.core.analysis import latent_map
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
@@ -21,6 +23,7 @@ from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.analysis import AnalysisSpec
+from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
 from tomodrgn.core.specs.volumes import VolumesSpec
 
@@ -53,7 +56,10 @@ def star(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(star: Path, outdir: Path, registry: Registry, zdim: int) -> Path:
     layer = {"reader": {"path": str(star)}, "latent": {"dim": zdim}}
-    train(resolve_run("train_vae", SMALL, layer, registry=registry), registry, outdir)
+    train(
+        Dataset(resolve_run("train_vae", SMALL, layer, registry=registry), registry),
+        RunDirectorySpec(outdir=outdir),
+    )
     return outdir
 
 
@@ -70,7 +76,7 @@ def analysis(run: Path, tmp_path_factory: pytest.TempPathFactory, registry: Regi
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(latent_map, "umap_map", lambda latents, random_state: latents[:, :2])
         spec = AnalysisSpec(run=run, outdir=outdir, ksample=4, gmm_k=2, pc_ondata=True)
-        return analyze(spec, registry)
+        return analyze(Run(spec.run, registry), spec)
 
 
 @pytest.fixture
@@ -112,7 +118,7 @@ def test_each_volume_is_that_of_its_latent(
     spec = VolumesSpec(
         weights=run / "weights.pkl", out=tmp_path / "alone", zfile=folder / "z_values.txt"
     )
-    for path in evaluate_volumes(spec, registry):
+    for path in evaluate_volumes(Run(spec.run, registry), spec):
         alone, together = read_volume(path), read_volume(folder / path.name)
         assert np.allclose(alone[0], together[0], atol=1e-5 * np.abs(alone[0]).max())
         assert together[1] == pytest.approx(20.0)
@@ -153,12 +159,12 @@ def test_a_second_call_gives_the_same_and_keeps_files_of_others(
     run: Path, tmp_path: Path, registry: Registry
 ) -> None:
     spec = AnalysisSpec(run=run, outdir=tmp_path / "out", ksample=3, skip_umap=True)
-    analyze(spec, registry)
+    analyze(Run(spec.run, registry), spec)
     kept = [path for path in spec.outdir.rglob("*") if path.suffix in {".txt", ".pkl", ".mrc"}]
     before = {path: path.read_bytes() for path in kept if path.name[:3] != "vol"}
     notes = spec.outdir / "notes.txt"
     notes.write_text("mine")
-    analyze(spec, registry)
+    analyze(Run(spec.run, registry), spec)
     assert {path: path.read_bytes() for path in before} == before
     assert notes.read_text() == "mine"
 
@@ -168,11 +174,11 @@ def test_volumes_of_other_latents_do_not_stay(
     run: Path, tmp_path: Path, registry: Registry
 ) -> None:
     outdir = tmp_path / "out"
-    analyze(AnalysisSpec(run=run, outdir=outdir, ksample=3, skip_umap=True), registry)
+    analyze(Run(run, registry), AnalysisSpec(run=run, outdir=outdir, ksample=3, skip_umap=True))
     again = AnalysisSpec(
         run=run, outdir=outdir, ksample=3, skip_umap=True, skip_vol=True, pc_ondata=True
     )
-    analyze(again, registry)
+    analyze(Run(again.run, registry), again)
     assert not list((outdir / "pc1").glob("vol_*.mrc"))
     assert len(list((outdir / "kmeans3").glob("vol_*.mrc"))) == 3
 
@@ -180,8 +186,8 @@ def test_volumes_of_other_latents_do_not_stay(
 @pytest.mark.usefixtures("no_pictures")
 def test_epochs_are_found_under_their_numbers(run: Path, registry: Registry) -> None:
     folders = [
-        analyze(AnalysisSpec(run=run, epoch=epoch, ksample=2, skip_umap=True, skip_vol=True),
-                registry).name
+        analyze(Run(run, registry),
+                AnalysisSpec(run=run, epoch=epoch, ksample=2, skip_umap=True, skip_vol=True)).name
         for epoch in (0, "latest", -1)
     ]  # fmt: skip
     assert folders == ["analyze.0", "analyze.2", "analyze"]
@@ -189,9 +195,9 @@ def test_epochs_are_found_under_their_numbers(run: Path, registry: Registry) -> 
 
 def test_an_epoch_that_is_not_there_is_refused(run: Path, registry: Registry) -> None:
     with pytest.raises(RunError, match=r"of epoch 1; found epochs 0, 2; give one of them"):
-        analyze(AnalysisSpec(run=run, epoch=1), registry)
+        analyze(Run(run, registry), AnalysisSpec(run=run, epoch=1))
     with pytest.raises(RunError, match="no epoch is recommended"):
-        analyze(AnalysisSpec(run=run, epoch="recommended"), registry)
+        analyze(Run(run, registry), AnalysisSpec(run=run, epoch="recommended"))
 
 
 def test_one_dimension_has_its_own_pictures(
@@ -199,7 +205,7 @@ def test_one_dimension_has_its_own_pictures(
 ) -> None:
     run = trained(star, tmp_path / "run", registry, 1)
     caplog.clear()
-    outdir = analyze(AnalysisSpec(run=run, ksample=3, pc=2), registry)
+    outdir = analyze(Run(run, registry), AnalysisSpec(run=run, ksample=3, pc=2))
     names = {path.name for path in outdir.iterdir()}
     assert {"z.png", "z_hist.png", "z_hist_percentile_volumes.png", "pc1", "kmeans3"} <= names
     assert "is not drawn" not in caplog.text
@@ -214,7 +220,9 @@ def test_without_umap_all_else_is_written(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(latent_map, "umap_map", lambda latents, random_state: None)
-    outdir = analyze(AnalysisSpec(run=run, outdir=tmp_path, ksample=2, skip_vol=True), registry)
+    outdir = analyze(
+        Run(run, registry), AnalysisSpec(run=run, outdir=tmp_path, ksample=2, skip_vol=True)
+    )
     assert "no UMAP" in json.loads((outdir / "analysis.json").read_text())["warnings"]
     assert "no UMAP: " in caplog.text
     assert (outdir / "kmeans2" / "z_pca_scatter_colorkmeanslabel.png").exists()
@@ -226,7 +234,12 @@ def test_more_clusters_than_particles_become_as_many(
     run: Path, tmp_path: Path, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     spec = AnalysisSpec(run=run, outdir=tmp_path, ksample=40, skip_vol=True, skip_umap=True)
-    assert read_labels(analyze(spec, registry) / "kmeans30" / "labels.pkl").tolist().count(0) == 1
+    assert (
+        read_labels(analyze(Run(spec.run, registry), spec) / "kmeans30" / "labels.pkl")
+        .tolist()
+        .count(0)
+        == 1
+    )
     assert "40 clusters were asked for, only 30 latents differ" in caplog.text
 
 
@@ -247,7 +260,7 @@ def test_latents_that_are_not_finite_are_refused(
     latents[7, 1] = np.nan
     write_pickle(damaged / "z.pkl", latents)  # nothing writes such latents any more
     with pytest.raises(DataError, match=r"latents of 1 particles are not finite.*particle 7"):
-        analyze(AnalysisSpec(run=damaged), registry)
+        analyze(Run(damaged, registry), AnalysisSpec(run=damaged))
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -258,11 +271,11 @@ def test_latents_at_the_prior_are_called_unused(
     latents = 0.01 * np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
     spec = AnalysisSpec(run=with_latents(run, tmp_path / "null", latents), ksample=2, skip_vol=True,
                         skip_umap=True)  # fmt: skip
-    analyze(spec, registry)
+    analyze(Run(spec.run, registry), spec)
     assert "unused latent: no latent dimension leaves the prior" in caplog.text
 
 
 def test_equal_latents_are_refused(run: Path, tmp_path: Path, registry: Registry) -> None:
     same = with_latents(run, tmp_path / "same", np.ones((30, 3), np.float32))
     with pytest.raises(DataError, match="all latents are the same"):
-        analyze(AnalysisSpec(run=same), registry)
+        analyze(Run(same, registry), AnalysisSpec(run=same))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, write_stack
 from tomodrgn.core.files.pickles import read_latents
@@ -19,6 +21,7 @@ from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.embedding import EmbeddingSpec
+from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 N = 10
@@ -48,14 +51,17 @@ def run(simulated: Path, registry: Registry, tmp_path_factory: pytest.TempPathFa
         "contrast": {"invert_data": True},
         "seed": 3,
     }
-    train(resolve_run("train_vae", layer, registry=registry), registry, directory)
+    train(
+        Dataset(resolve_run("train_vae", layer, registry=registry), registry),
+        RunDirectorySpec(outdir=directory),
+    )
     return directory
 
 
 def _encode(run: Path, out: Path, registry: Registry, star: Path, **data: object) -> list[Path]:
     spec = EmbeddingSpec(weights=run / "weights.pkl", out_z=out, batch_size=3)
     layer = {"reader": {"path": str(star)}, "contrast": {"invert_data": True}, **data}
-    return evaluate_images(spec, layer, registry)
+    return evaluate_images(Run(spec.run, registry), spec, layer)
 
 
 def test_images_of_the_run_have_the_latents_of_the_run(
@@ -111,7 +117,10 @@ def test_a_run_without_encoder_is_refused(
 ) -> None:
     layer = {"reader": {"path": str(simulated)}, "training": {"num_epochs": 1, "report": False},
              "decoder": {"layers": 1, "dim": 8}}  # fmt: skip
-    train(resolve_run("train_nn", layer, registry=registry), registry, tmp_path / "nn")
+    train(
+        Dataset(resolve_run("train_nn", layer, registry=registry), registry),
+        RunDirectorySpec(outdir=tmp_path / "nn"),
+    )
     with pytest.raises(RunError, match="is a run without an encoder"):
         _encode(tmp_path / "nn", tmp_path / "z.pkl", registry, simulated)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.interfaces import RunResults
 from tomodrgn.core.pipeline.nuisance import nuisance
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.nuisance import NuisanceSpec
@@ -36,13 +36,13 @@ def results(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Run
     )
     latents = np.random.default_rng(0).standard_normal((N, 3))
     run = finish_run(folder / "run", simulate(spec), latents, registry)
-    return open_results(run, registry)
+    return Run(run, registry).results()
 
 
 def _report(results: RunResults, latents: np.ndarray, registry: Registry, folder: Path):
     star = results.particles.source
     run = finish_run(folder / "run", star, latents, registry)
-    return nuisance(NuisanceSpec(run=run, outdir=folder / "out"), registry)
+    return nuisance(Run(run, registry), NuisanceSpec(run=run, outdir=folder / "out"))
 
 
 def test_noise_is_explained_by_nothing(
@@ -77,7 +77,7 @@ def test_missing_stacks_leave_contrast_out(
     away = stacks.rename(stacks.with_name("away"))
     try:
         spec = NuisanceSpec(run=results.directory, outdir=tmp_path)
-        report = nuisance(spec, registry)
+        report = nuisance(Run(spec.run, registry), spec)
     finally:
         away.rename(stacks)
     assert "contrast" not in {each.name for each in report.influences}
@@ -88,5 +88,5 @@ def test_few_particles_are_refused(results: RunResults, registry: Registry, tmp_
     few = {"dataset": {"use_first_nptcls": 12}}
     run = finish_run(tmp_path / "run", results.particles.source, np.eye(12), registry, few)
     with pytest.raises(DataError, match="12 particles are too few to tell"):
-        nuisance(NuisanceSpec(run=run, outdir=tmp_path / "out"), registry)
+        nuisance(Run(run, registry), NuisanceSpec(run=run, outdir=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -12,9 +12,9 @@ import torch
 from tests.core.cache.imaginary import ImaginaryReader, imaginary_particles, imaginary_reader
 from tomodrgn.core.cache.store import CacheError, ensure_cache
 from tomodrgn.core.cache.transform import build_transform
+from tomodrgn.core.data.dataset import downsampled
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.disc import half_plane_disc
-from tomodrgn.core.pipeline.prepare import downsampled
 from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
 
 if TYPE_CHECKING:

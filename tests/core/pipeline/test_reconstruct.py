@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.errors import DataError, RunError, SpecError
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import load_pickles
@@ -49,7 +50,7 @@ def back_project(simulated: Path, registry: Registry, tmp_path: Path) -> Reconst
         reader = {"reader": {"path": str(simulated / "particles.star")}}
         resolved = resolve_run("prepare", reader, run or {}, registry=registry)
         body = {"out": tmp_path / "map.mrc", "recon_dose_weight": True, **fields}
-        return reconstruct(validate(ReconstructionSpec, body), resolved, registry)
+        return reconstruct(Dataset(resolved, registry), validate(ReconstructionSpec, body))
 
     return call
 
@@ -182,7 +183,7 @@ def test_a_class_of_one_particle_is_refused_before_anything_is_written(
 def test_maps_that_do_not_fit_memory_are_refused(
     back_project: Reconstruct, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tomodrgn.core.pipeline.memory.free_memory_bytes", lambda: 1000)
+    monkeypatch.setattr("tomodrgn.core.memory.work.free_memory_bytes", lambda: 1000)
     with pytest.raises(RunError, match=r"times too much; take fewer classes at a time"):
         back_project()
     assert not list(tmp_path.iterdir())

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.core.report.chromium import try_page
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.pipeline.analyze import analyze
 from tomodrgn.core.pipeline.filter import filter_star
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.analysis import AnalysisSpec
@@ -52,14 +52,14 @@ def spec_of(run: Path, **more: Any) -> AnalysisSpec:
 
 @pytest.fixture(scope="module")
 def report(run: Path, registry: Registry) -> Path:
-    return analyze(spec_of(run), registry) / "report.html"
+    return analyze(Run(run, registry), spec_of(run)) / "report.html"
 
 
 def test_points_are_the_particles_of_the_run(run: Path, report: Path, registry: Registry) -> None:
     text = report.read_text(encoding="utf-8")
     data = re.search(r'<script type="application/json" id="data">(.*)</script>', text)
     assert data is not None
-    points, results = json.loads(data[1])["points"], open_results(run, registry)
+    points, results = json.loads(data[1])["points"], Run(run, registry).results()
     index = np.frombuffer(base64.b64decode(points["index"]), "<u4")
     assert index.tolist() == KEPT.tolist() == results.particles.source_particle.tolist()
     tomogram = next(each for each in points["kinds"] if each["name"] == "tomogram")
@@ -85,7 +85,7 @@ def test_saved_indices_filter_the_file_that_was_read(
     assert said["complaints"] == []
     assert said["requests"] == []
     (tmp_path / "indices.txt").write_text(said["indices"])
-    results = open_results(run, registry)
+    results = Run(run, registry).results()
     spec = FilterSpec(
         particles=results.particles.source,
         ind=tmp_path / "indices.txt",
@@ -107,19 +107,19 @@ def test_a_report_of_an_earlier_call_does_not_stay(
 ) -> None:
     module = import_module("tomodrgn.core.pipeline.analyze")  # not the function of that name
     monkeypatch.setattr(module, "draw_analysis", lambda *_args, **_more: {})
-    outdir = analyze(spec_of(run, outdir=tmp_path / "out"), registry)
+    outdir = analyze(Run(run, registry), spec_of(run, outdir=tmp_path / "out"))
     assert (outdir / "report.html").exists()
-    analyze(spec_of(run, outdir=outdir, report=False), registry)
+    analyze(Run(run, registry), spec_of(run, outdir=outdir, report=False))
     assert not (outdir / "report.html").exists()
 
 
 def test_pictures_of_an_earlier_call_are_not_shown(
     run: Path, tmp_path: Path, registry: Registry
 ) -> None:
-    outdir = analyze(spec_of(run, outdir=tmp_path / "out"), registry)
+    outdir = analyze(Run(run, registry), spec_of(run, outdir=tmp_path / "out"))
     assert "data:image/png" in (outdir / "report.html").read_text()
     (outdir / "z_pca_volumes.png").write_bytes(b"of an earlier call")
-    analyze(spec_of(run, outdir=outdir, plot_format="svgz"), registry)
+    analyze(Run(run, registry), spec_of(run, outdir=outdir, plot_format="svgz"))
     text = (outdir / "report.html").read_text()
     assert "data:image/png" not in text
     assert "pictures of this analysis, which are svgz, not png" in text

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from tests.core.report.chromium import try_page
-from tomodrgn.core.commands import resolve_classification, resolve_run
-from tomodrgn.core.pipeline.classify import classify
+from tomodrgn.core.commands import resolve, resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.doing import do
 from tomodrgn.core.pipeline.linear import train_linear
 from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
+from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 SMALL: dict[str, Any] = {
@@ -42,7 +44,10 @@ def train_vae(star: Path, outdir: Path, registry: Registry, **training: Any) -> 
         "reader": {"path": str(star)}, "latent": {"dim": 2}, "dataset": {"fraction_train": 0.7},
         "training": {"num_epochs": 1, **training},
     }  # fmt: skip
-    train(resolve_run("train_vae", SMALL, layer, registry=registry), registry, outdir)
+    train(
+        Dataset(resolve_run("train_vae", SMALL, layer, registry=registry), registry),
+        RunDirectorySpec(outdir=outdir),
+    )
     return outdir / "report.html"
 
 
@@ -97,7 +102,10 @@ def test_models_of_one_structure_are_reported_without_latents(
     layer = {
         "reader": {"path": str(star)}, "training": {"num_epochs": 1}, "decoder": SMALL["decoder"],
     }  # fmt: skip
-    train(resolve_run("train_nn", PLAIN, layer, registry=registry), registry, tmp_path / "run")
+    train(
+        Dataset(resolve_run("train_nn", PLAIN, layer, registry=registry), registry),
+        RunDirectorySpec(outdir=tmp_path / "run"),
+    )
     page = tmp_path / "run" / "report.html"
     assert headings(page) == ["What to beware of", "Particles", "Volumes", "Losses", "The run"]
     text = page.read_text(encoding="utf-8")
@@ -111,9 +119,10 @@ def test_linear_models_and_classes_say_whether_particles_differ(
     linear, classes = tmp_path / "linear", tmp_path / "classes"
     layer = {"reader": {"path": str(star)}, "latent": {"dim": 1}}
     run = resolve_run("train_linear", PLAIN, layer, registry=registry)
-    train_linear(run, registry, linear)
+    train_linear(Dataset(run, registry), RunDirectorySpec(outdir=linear))
     layer = {"reader": {"path": str(star)}, "n_classes": 2, "start_from": str(linear)}
-    classify(*resolve_classification(PLAIN, layer, registry=registry), registry, classes)
+    ask = {**layer, "outdir": classes}
+    do(resolve(registry.command("classify"), PLAIN, ask, registry=registry), registry)
     for run_directory in (linear, classes):
         text = (run_directory / "report.html").read_text(encoding="utf-8")
         assert "Particles differ" in text

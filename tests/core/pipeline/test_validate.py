@@ -12,6 +12,9 @@ from matplotlib.image import imread
 from tomodrgn.core.analysis.chance import Separation
 from tomodrgn.core.analysis.validation import Validation, validation_page
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.labels import record_labels
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
@@ -58,7 +61,7 @@ def run(simulated: Path, registry: Registry, tmp_path_factory: pytest.TempPathFa
 
 
 def _validate(run: Path, labels: Path, outdir: Path, registry: Registry) -> Validation:
-    return validate(ValidateSpec(run=run, labels=labels, outdir=outdir), registry)
+    return validate(Run(run, registry), ValidateSpec(run=run, labels=labels, outdir=outdir))
 
 
 def _save(path: Path, labels: object) -> Path:
@@ -108,7 +111,7 @@ def test_half_maps_are_those_of_the_class_alone(
         labels_sel=(2,),
         recon_dose_weight=True,
     )
-    reconstruct(alone, resolve_run("prepare", layer, registry=registry), registry)
+    reconstruct(Dataset(resolve_run("prepare", layer, registry=registry), registry), alone)
     mask = spherical_mask(24, 0.8)
     curves = []
     for stem in (tmp_path / "out" / "class_002", tmp_path / "alone_class2"):
@@ -179,6 +182,7 @@ def test_labels_of_a_run_that_found_nothing_are_doubted(
     latents = np.eye(3)[labels]
     own = finish_run(tmp_path / "run", simulated / "particles.star", latents, registry)
     path = _save(own / "kmeans3.txt", labels)
+    record_labels(own, path, labels)
     (own / "linear.json").write_text('{"is_heterogeneous": false}')
     found = _validate(own, path, tmp_path / "out", registry)
     assert (found.verdict, found.class_verdicts) == ("doubtful", ["doubtful"] * 3)
@@ -219,7 +223,9 @@ def test_what_the_run_found_on_held_out_tilts_counts(
     own = finish_run(tmp_path / "run", simulated / "particles.star", np.eye(3)[labels], registry)
     (own / name).parent.mkdir(exist_ok=True)
     (own / name).write_text('{"is_heterogeneous": true}')
-    found = _validate(own, _save(own / "kmeans3.txt", labels), tmp_path / "out", registry)
+    path = _save(own / "kmeans3.txt", labels)
+    record_labels(own, path, labels)
+    found = _validate(own, path, tmp_path / "out", registry)
     assert (found.run_found, found.verdict) == (True, "differ")
 
 

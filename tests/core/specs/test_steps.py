@@ -12,11 +12,13 @@ from tomodrgn.core.specs.steps import read_steps
 if TYPE_CHECKING:
     from pathlib import Path
 
+KNOWN = ("simulate", "score", "train_vae", "eval_vol", "prepare")
+
 
 def test_steps_are_numbered_in_order(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text("steps:\n- simulate: {outdir: a}\n- score:\n")
-    first, second = read_steps(path)
+    first, second = read_steps(path, KNOWN)
     assert (first.number, first.command, first.body) == (1, "simulate", {"outdir": "a"})
     assert (second.number, second.command, second.body) == (2, "score", {})
 
@@ -35,12 +37,12 @@ def test_item_that_is_no_step_is_refused(tmp_path: Path, content: str, message: 
     path = tmp_path / "pipeline.yaml"
     path.write_text(content)
     with pytest.raises(SpecError, match=message):
-        read_steps(path)
+        read_steps(path, KNOWN)
 
 
 def test_all_faulty_items_are_named(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text("steps: [{simulat: {}}, 3, {score: 4}]")
     with pytest.raises(SpecError) as caught:
-        read_steps(path)
+        read_steps(path, KNOWN)
     assert len(str(caught.value).splitlines()) == 3

@@ -10,15 +10,15 @@ import pytest
 import torch
 import yaml
 
+from tomodrgn.core.data.parts import build_model
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.fourier.disc import half_plane_disc, images_to_disc
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.model.mlp import ResidualMlp
-from tomodrgn.core.pipeline.parts import build_model
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.run_directory import RUN_SPEC, read_run
+from tomodrgn.core.products import RUN_SPEC
 from tomodrgn.core.testing.example_run import (
     BOX_SIZE_PX,
     COUNTS,
@@ -64,12 +64,12 @@ def with_options(
     spec = yaml.safe_load(path.read_text())
     spec[section] = options if "kind" in options else spec[section] | options
     path.write_text(yaml.safe_dump(spec))
-    return open_results(results.directory, registry)
+    return Run(results.directory, registry).results()
 
 
 def model_of(results: RunResults, registry: Registry) -> VolumeModel:
-    data, facts = read_run(results.directory)
-    return build_model(registry.parse(data), registry, facts)
+    run = Run(results.directory, registry)
+    return build_model(run.spec, registry, run.facts)
 
 
 def save_weights(results: RunResults, model: VolumeModel) -> None:

@@ -103,6 +103,6 @@ def test_columns_that_are_there_are_not_written_again(
 
 
 def example_run_on_same_input(results: RunResults, registry: Registry) -> RunResults:
-    from tomodrgn.core.pipeline.results import open_results
+    from tomodrgn.core.data.run import Run
 
-    return open_results(results.directory, registry)
+    return Run(results.directory, registry).results()

@@ -96,6 +96,12 @@ class NuisanceReport:
         found = [each for each in self.influences if each.is_worrying]
         return sorted(found, key=lambda each: -float(each.explained.max()))
 
+    def page(self) -> str:
+        """The report as Markdown."""
+        from tomodrgn.core.analysis.nuisance_page import nuisance_page  # which brings matplotlib
+
+        return nuisance_page(self)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {

@@ -129,6 +129,10 @@ class Validation:
             if p_values[a, b] >= APART
         ]
 
+    def page(self) -> str:
+        """The findings in words and a table, as Markdown."""
+        return validation_page(self)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         found = self.separation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tomodrgn.core.cli.options import DEVICE_OPTIONS, Classic
+from tomodrgn.core.cli.options import DEVICE_OPTIONS
+from tomodrgn.core.specs.classic import Classic
 
 ANALYSIS_OPTIONS: Final = (
     Classic("run", "run", needed=True),

@@ -14,6 +14,7 @@ import click
 from tomodrgn.core.families import FAMILIES
 from tomodrgn.core.manager import load_plugins
 from tomodrgn.core.registry import Registry
+from tomodrgn.core.specs.classic import bare_type
 from tomodrgn.core.specs.files import Added
 from tomodrgn.core.specs.run import RunSpecBase
 
@@ -73,18 +74,13 @@ def field_of(model: type[BaseModel], place: str) -> FieldInfo:
     return model.model_fields[name]
 
 
-def is_flag(field: FieldInfo | None) -> bool:
-    """Whether the field is a yes or no."""
-    return field is not None and _bare(field.annotation)[0] is bool
-
-
 def click_form(place: str, field: FieldInfo | None) -> ClickForm:
     """How Click reads the field at a place; the spec judges what Click cannot."""
     if place.endswith(".kind"):
         return ClickForm(click.STRING, metavar="KIND")
     if field is None:
         return ClickForm(click.STRING, metavar="VALUE")
-    annotation, bounds = _bare(field.annotation)
+    annotation, bounds = bare_type(field.annotation)
     if origin_of(annotation) is not tuple:
         scalar = _scalar(annotation, (*field.metadata, *bounds))
         return ClickForm(scalar, metavar=_metavar(scalar))
@@ -150,21 +146,8 @@ def _default(field: FieldInfo) -> str:
     return f" [default: {field.default}]"
 
 
-def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Annotation without None and Annotated, and the bounds that were annotated."""
-    if origin_of(annotation) is Annotated:
-        inner, *bounds = arguments_of(annotation)
-        bare, more = _bare(inner)
-        return bare, (*bounds, *more)
-    if origin_of(annotation) in {Union, UnionType}:
-        members = [member for member in arguments_of(annotation) if member is not NoneType]
-        if len(members) == 1:
-            return _bare(members[0])
-    return annotation, ()
-
-
 def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType[Any]:
-    annotation, more = _bare(annotation)
+    annotation, more = bare_type(annotation)
     limits = _limits((*bounds, *more))
     if {int, str} == set(arguments_of(annotation)):
         return _Label()

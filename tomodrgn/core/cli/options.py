@@ -5,18 +5,17 @@ Help, type, default and bounds of an option come from its field; nothing is writ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.cli.fields import (
     click_form,
     field_of,
     flag_help,
-    is_flag,
     option_help,
     run_field,
 )
-from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter
+from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter, WordsOr
+from tomodrgn.core.specs.classic import Classic, is_flag, rows_of
 from tomodrgn.core.specs.files import Added
 
 if TYPE_CHECKING:
@@ -24,16 +23,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Classic:
-    """One option: its names, the places of the fields it fills, and what a flag sets."""
-
-    names: str
-    places: str
-    constant: Any = None
-    needed: bool = False
 
 
 RUN_OPTIONS: Final = (
@@ -115,7 +104,11 @@ TRAIN_OPTIONS: Final = (
     Classic("--feat-sigma", "positional_encoding.sigma"),
 )
 
-TRAIN_LINEAR_OPTIONS: Final = (
+OUTDIR_OPTIONS: Final = (Classic("-o --outdir", "outdir", needed=True),)
+
+PREPARED_OPTIONS: Final = (Classic("-o --outdir", "outdir"),)
+
+LINEAR_DATA_OPTIONS: Final = (
     *RUN_OPTIONS,
     Classic("--fraction-train", "dataset.fraction_train"),
     Classic("--overwrite", "training.overwrite"),
@@ -125,7 +118,13 @@ TRAIN_LINEAR_OPTIONS: Final = (
     Classic("--threads", "devices.threads"),
 )
 
+TRAIN_LINEAR_OPTIONS: Final = (
+    *LINEAR_DATA_OPTIONS,
+    Classic("--zdim", "latent.dim", words=(("auto", None),)),
+)
+
 CLASSIFY_OPTIONS: Final = (
+    *OUTDIR_OPTIONS,
     Classic("-K --n-classes", "n_classes", needed=True),
     Classic("--start", "start"),
     Classic("--start-from", "start_from"),
@@ -244,26 +243,7 @@ def spec_parameters(model: type[BaseModel], table: Iterable[Classic]) -> list[Sp
 
 def options_of(model: type[BaseModel]) -> list[SpecParameter]:
     """One option per field of ``model``, called like the field; ``-o`` is the output folder."""
-    rows = [row for name, field in model.model_fields.items() for row in _rows(name, field)]
-    return spec_parameters(model, rows)
-
-
-def _rows(name: str, field: FieldInfo) -> list[Classic]:
-    """The option of a field; yes and no are two where neither is the default."""
-    words = name.replace("_", "-")
-    if is_flag(field) and field.default is None:
-        return [
-            Classic(f"--{words}", name, constant=True),
-            Classic(f"--no-{words}", name, constant=False),
-        ]
-    return [_row(name, words, field)]
-
-
-def _row(name: str, words: str, field: FieldInfo) -> Classic:
-    if is_flag(field) and field.default is True:
-        return Classic(f"--no-{words}", name, constant=False)
-    names = f"-o --{words}" if name == "outdir" else f"--{words}"
-    return Classic(names, name, needed=field.is_required())
+    return spec_parameters(model, rows_of(model))
 
 
 def _parameter(row: Classic, field: FieldInfo | None) -> SpecParameter:
@@ -285,8 +265,8 @@ def _parameter(row: Classic, field: FieldInfo | None) -> SpecParameter:
         places=places,
         needed=row.needed,
         help=option_help(places[0], field),
-        type=form.type,
+        type=WordsOr(form.type, dict(row.words)) if row.words else form.type,
         nargs=form.nargs,
         multiple=form.multiple,
-        metavar=form.metavar,
+        metavar="|".join([str(form.metavar), *(word for word, _ in row.words)]),
     )

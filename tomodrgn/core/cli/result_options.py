@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tomodrgn.core.cli.options import DEVICE_OPTIONS, RUN_OPTIONS, Classic
+from tomodrgn.core.cli.options import DEVICE_OPTIONS, RUN_OPTIONS
+from tomodrgn.core.specs.classic import Classic
 
 VOLUME_OPTIONS: Final = (
     Classic("weights_file", "weights"),
@@ -23,6 +24,7 @@ VOLUME_OPTIONS: Final = (
     Classic("--lowpass", "lowpass_a"),
     Classic("-b --batch-size", "batch_size"),
     Classic("--Apix", "pixel_size_a"),
+    Classic("-v --verbose", "verbose"),
     *DEVICE_OPTIONS,
 )
 
@@ -132,4 +134,12 @@ EXPORT_OPTIONS: Final = (
     Classic("kind", "kind", needed=True),
     Classic("-o --outdir", "outdir", needed=True),
     Classic("--ind", "ind"),
+)
+
+SCORE_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("truth", "truth", needed=True),
+    Classic("-o --out", "out"),
+    Classic("--volumes", "volumes"),
+    Classic("--n-decoded", "n_decoded"),
 )

@@ -7,15 +7,47 @@ after one name (``-z 1 2 3``), which Click alone cannot do.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tomodrgn.core.specs.files import Added, Layer, merge, put, read_assignments, read_spec
+from tomodrgn.core.specs.files import (
+    Added,
+    Layer,
+    merge,
+    merge_typed,
+    put,
+    read_assignments,
+    read_spec,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a word of an option stands for."""
+
+    value: Any
+
+
+class WordsOr(click.ParamType[Any]):
+    """A type whose option also takes words that stand for values."""
+
+    def __init__(self, wrapped: click.ParamType[Any], words: Mapping[str, Any]) -> None:
+        self._wrapped, self._words = wrapped, words
+        self.name = wrapped.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What a word stands for, or the value."""
+        if isinstance(value, Meant):
+            return value
+        if value in self._words:
+            return Meant(self._words[value])
+        return self._wrapped.convert(value, param, ctx)
 
 
 class SpecParameter(click.Parameter):
@@ -40,6 +72,7 @@ class SpecParameter(click.Parameter):
 
     def fill(self, layer: Layer, value: object) -> None:
         """Put a given value, or the constant that a flag stands for, into ``layer``."""
+        value = value.value if isinstance(value, Meant) else value
         for place in self.places:
             if isinstance(self.constant, Added):
                 known = layer.get(place, Added())
@@ -77,11 +110,8 @@ class SpecCommand(click.Command):
                 param.fill(options, value)
         spec_file = ctx.params.pop("spec_file")
         assignments = ctx.params.pop("assignments")
-        layers = (
-            read_spec(spec_file) if spec_file else {},
-            options,
-            read_assignments(assignments),
-        )
+        typed = merge_typed(options, read_assignments(assignments))
+        layers = (read_spec(spec_file) if spec_file else {}, typed)
         _refuse_missing(ctx, fields, merge(*layers))
         ctx.params["layers"] = layers
         return super().invoke(ctx)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.manager import load_plugins
 from tomodrgn.core.pipeline.analysis_pictures import particle_columns
 from tomodrgn.core.pipeline.analyze import FINDINGS, UMAP
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ def load_analysis(
         raise RunError(f"{folder / FINDINGS}: is missing; give the folder that analyze wrote")
     findings = json.loads((folder / FINDINGS).read_text(encoding="utf-8"))
     with chdir(started_in):
-        results = open_results(
-            run, Registry(load_plugins()), latents_file=run / findings["latents"]
-        )
+        results = Run(run, Registry(load_plugins())).results(run / findings["latents"])
         columns = particle_columns(results)
     if results.latents is None:
         raise RunError(f"{run}: is a run without latents")

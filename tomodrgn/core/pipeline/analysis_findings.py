@@ -20,6 +20,7 @@ from tomodrgn.core.analysis.latent_findings import (
     spare_dimensions,
 )
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES
+from tomodrgn.core.products import LINEAR
 from tomodrgn.core.training.activity import dimension_divergence
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, NamedClusters
     from tomodrgn.core.pipeline.analysis_volumes import DecodedSets, VolumeSet
 
-LINEAR_FIGURES = "linear.json"
 _AXES_COMPARED = 2
 
 
@@ -175,7 +175,7 @@ def _lonely_clusters(particles: ParticleSet, found: LatentAnalysis) -> dict[str,
 
 def _linear_figures(run: Path) -> dict[str, Any] | None:
     """What a linear fit says of itself; None where the run is none."""
-    path = run / LINEAR_FIGURES
+    path = run / LINEAR
     if not path.exists():
         return None
     try:

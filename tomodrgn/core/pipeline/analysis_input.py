@@ -9,19 +9,18 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
+from tomodrgn.core.data.checkups import read_held_out
+from tomodrgn.core.data.epochs import EpochFiles, epoch_files, read_metrics
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.pipeline.checkups import read_held_out
-from tomodrgn.core.pipeline.convergence_epochs import EpochFiles, epoch_files, read_metrics
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.run_directory import LATENTS, find_run_directory, read_run
+from tomodrgn.core.products import LATENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.analysis import AnalysisSpec
 
 _END = -1
@@ -50,27 +49,31 @@ class ChosenEpoch:
         return "analyze" if self.epoch is None else f"analyze.{self.epoch}"
 
 
-def choose_epoch(spec: AnalysisSpec) -> ChosenEpoch:
+def choose_epoch(run: Run, spec: AnalysisSpec) -> ChosenEpoch:
     """The epoch that a spec asks for.
 
     Raises:
         RunError: the run does not have it, or has no latents at all.
     """
-    run = find_run_directory(spec.run, spec.run)
-    if read_run(run)[0].get("latent", {}).get("dim") is None:
-        raise RunError(f"{run}: is a run without latents; analyze looks at train_vae, train_linear")
-    verdict = run_verdict(run)
+    directory = run.directory
+    if run.spec.latent.dim is None:
+        raise RunError(
+            f"{directory}: is a run without latents; analyze looks at train_vae, train_linear"
+        )
+    verdict = run_verdict(directory)
     if spec.epoch == _END:
-        files = EpochFiles(run / "weights.pkl", run / LATENTS)
+        files = EpochFiles(run.weights, directory / LATENTS)
         missing = next((path for path in files if not path.exists()), None)
         if missing is not None:
             raise RunError(f"{missing}: is missing, so the run has not ended; give an epoch")
-        return ChosenEpoch(run=run, epoch=None, files=files, verdict=verdict)
-    saved = epoch_files(run)
+        return ChosenEpoch(run=directory, epoch=None, files=files, verdict=verdict)
+    saved = epoch_files(directory)
     if not saved:
-        raise RunError(f"{run}: holds no weights with latents yet; wait for the first checkpoint")
-    epoch = _epoch_number(spec, run, saved, verdict)
-    return ChosenEpoch(run=run, epoch=epoch, files=saved[epoch], verdict=verdict)
+        raise RunError(
+            f"{directory}: holds no weights with latents yet; wait for the first checkpoint"
+        )
+    epoch = _epoch_number(spec, directory, saved, verdict)
+    return ChosenEpoch(run=directory, epoch=epoch, files=saved[epoch], verdict=verdict)
 
 
 def run_verdict(run: Path) -> Verdict | None:
@@ -81,13 +84,13 @@ def run_verdict(run: Path) -> Verdict | None:
     return judge(held_out, read_metrics(run).set_index("epoch")["generative"])
 
 
-def open_latents(chosen: ChosenEpoch, registry: Registry) -> tuple[RunResults, NDArray[np.float32]]:
+def open_latents(run: Run, chosen: ChosenEpoch) -> tuple[RunResults, NDArray[np.float32]]:
     """The results of a run at an epoch, and its latents (B, Z).
 
     Raises:
         DataError: latents are not finite, or those of one particle.
     """
-    results = open_results(chosen.run, registry, latents_file=chosen.files.latents)
+    results = run.results(chosen.files.latents)
     latents = results.latents
     if latents is None:
         raise RunError(f"{chosen.run}: is a run without latents")

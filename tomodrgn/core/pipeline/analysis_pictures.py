@@ -10,9 +10,9 @@ import numpy as np
 
 from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.analysis.latent_findings import count_by_tomogram
+from tomodrgn.core.data.epochs import read_metrics
 from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.files.file_names import file_stems, without_units
-from tomodrgn.core.pipeline.convergence_epochs import read_metrics
 from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.placement.columns import read_numeric_columns
 

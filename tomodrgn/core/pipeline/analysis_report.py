@@ -10,7 +10,6 @@ import numpy as np
 
 from tomodrgn.core.pipeline.analysis_findings import verdict_words
 from tomodrgn.core.pipeline.nuisance import REPORT as NUISANCE
-from tomodrgn.core.pipeline.pictures import REPORT
 from tomodrgn.core.pipeline.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
@@ -23,6 +22,7 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
+from tomodrgn.core.products import REPORT
 from tomodrgn.core.report.page import Table
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints
 

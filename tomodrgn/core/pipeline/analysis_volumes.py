@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.specs.analysis import AnalysisSpec
 
 
@@ -85,13 +85,7 @@ def remove_volumes(folder: Path) -> None:
 
 
 def decode_sets(
-    spec: AnalysisSpec,
-    registry: Registry,
-    outdir: Path,
-    sets: Sequence[VolumeSet],
-    *,
-    run: Path,
-    weights: Path,
+    run: Run, spec: AnalysisSpec, outdir: Path, sets: Sequence[VolumeSet], *, weights: Path
 ) -> DecodedSets:
     """Decode all volumes in one go and move each to its folder."""
     make_folder(outdir)
@@ -100,7 +94,7 @@ def decode_sets(
         zfile = stage / "z.npy"
         with writing(zfile):
             np.save(zfile, np.concatenate([each.latents for each in sets]))
-        paths = evaluate_volumes(_volumes_spec(spec, run, weights, stage, zfile), registry)
+        paths = evaluate_volumes(run, _volumes_spec(spec, weights, stage, zfile))
         levels: list[float] = []
         slices, done = [], 0
         for each in sets:
@@ -114,12 +108,9 @@ def decode_sets(
     return DecodedSets(slices=slices, level=float(np.median(levels)), pixel_size_a=pixel_size_a)
 
 
-def _volumes_spec(
-    spec: AnalysisSpec, run: Path, weights: Path, out: Path, zfile: Path
-) -> VolumesSpec:
+def _volumes_spec(spec: AnalysisSpec, weights: Path, out: Path, zfile: Path) -> VolumesSpec:
     return VolumesSpec(
         weights=weights,
-        config=run,
         out=out,
         zfile=zfile,
         flip=spec.flip,

@@ -7,23 +7,25 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES
+from tomodrgn.core.data.labels import record_labels
+from tomodrgn.core.display import logging_to
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.pickles import write_pickle
+from tomodrgn.core.memory.work import announce, report_work
 from tomodrgn.core.pipeline.analysis_findings import describe_analysis
 from tomodrgn.core.pipeline.analysis_input import choose_epoch, open_latents
 from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, analyze_latents
 from tomodrgn.core.pipeline.analysis_pictures import draw_analysis
 from tomodrgn.core.pipeline.analysis_report import write_analysis_report
 from tomodrgn.core.pipeline.analysis_volumes import decode_sets, write_latent_table, write_set
-from tomodrgn.core.pipeline.display import logging_to
-from tomodrgn.core.pipeline.memory import announce, report_work
 from tomodrgn.core.pipeline.notebooks import place_notebooks
-from tomodrgn.core.pipeline.pictures import REPORT, drawing
+from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.products import LABELS, REPORT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.specs.analysis import AnalysisSpec
 
 logger = logging.getLogger(__name__)
@@ -32,15 +34,15 @@ FINDINGS: Final = "analysis.json"
 UMAP: Final = "umap.pkl"
 
 
-def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
+def analyze(run: Run, spec: AnalysisSpec) -> Path:
     """Analyse the latents of a run; the folder of what was found.
 
     Raises:
         RunError: the run has no latents, or not those of the epoch.
         DataError: latents are not finite.
     """
-    chosen = choose_epoch(spec)
-    results, latents = open_latents(chosen, registry)
+    chosen = choose_epoch(run, spec)
+    results, latents = open_latents(run, chosen)
     outdir = spec.outdir or chosen.run / chosen.folder_name
     make_folder(outdir)
     with logging_to(outdir / "analyze.log") as begin_log:
@@ -52,10 +54,11 @@ def analyze(spec: AnalysisSpec, registry: Registry) -> Path:
             )
         found = analyze_latents(spec, latents)
         write_tables(outdir, found)
+        for named in found.clusters:
+            record_labels(run.directory, outdir / named.folder / LABELS, named.found.labels)
         volumes = None
         if not spec.skip_vol and found.sets:
-            run, weights = chosen.run, chosen.files.weights
-            volumes = decode_sets(spec, registry, outdir, found.sets, run=run, weights=weights)
+            volumes = decode_sets(run, spec, outdir, found.sets, weights=chosen.files.weights)
         columns = draw_analysis(outdir, spec, chosen, results=results, found=found, volumes=volumes)
         findings = describe_analysis(chosen, results, found, volumes, columns)
         for name, words in findings["warnings"].items():
@@ -91,7 +94,7 @@ def write_tables(outdir: Path, found: LatentAnalysis) -> None:
             indices.unlink(missing_ok=True)
     for named in found.clusters:
         folder, rows = outdir / named.folder, named.found.centre_particles
-        write_pickle(folder / "labels.pkl", named.found.labels)
+        write_pickle(folder / LABELS, named.found.labels)
         write_latent_table(folder / "centers.txt", found.latents[rows])
         write_text_atomic(folder / "centers_ind.txt", _column(rows.tolist()))
     write_pickle(outdir / "pc.pkl", found.scores)

@@ -19,13 +19,12 @@ from tomodrgn.core.analysis.volume_space import (
     volume_space,
     voxel_table,
 )
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
-from tomodrgn.core.pipeline.display import show_progress
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.pipeline.volume_pictures import draw_volume_space
-from tomodrgn.core.run_directory import find_run_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +54,7 @@ def analyze_volumes(spec: VolumeSpaceSpec, registry: Registry) -> Path:
     shape, pixel_size_a = _common_shape(paths)
     results = None
     if spec.config is not None:
-        results = open_results(find_run_directory(spec.config, spec.config), registry)
+        results = Run(spec.config, registry).results()
     given = None if spec.mask_path is None else _read_mask(spec.mask_path, shape)
     outdir = spec.outdir or spec.voldir.with_name(f"{spec.voldir.name}_analyze_volumes")
     make_folder(outdir)

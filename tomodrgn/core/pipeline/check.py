@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tomodrgn.core.analysis.check_figures import draw_acquisition, draw_maps
+from tomodrgn.core.data.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
+from tomodrgn.core.data.dataset import looking
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.gray_levels.reader import NormalizingReader
@@ -36,20 +39,16 @@ from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open, settled
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
-from tomodrgn.core.pipeline.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
-from tomodrgn.core.pipeline.display import show_progress
-from tomodrgn.core.pipeline.prepare import looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.inspection.sample import Sample
     from tomodrgn.core.inspection.verdicts import Judgement
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.check import CheckSpec
-    from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
 
@@ -68,18 +67,39 @@ class _Trial:
     judgement: Judgement
 
 
-def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An input that was checked, and the folder of its report."""
+
+    outcome: Outcome
+    outdir: Path
+
+    def page(self) -> str:
+        """What is printed."""
+        return f"{page(self.outcome)}The report is in {self.outdir}.\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return self.outcome.as_json()
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something is wrong."""
+        return int(self.outcome.result == "wrong")
+
+
+def check(dataset: Dataset, spec: CheckSpec) -> Checked:
     """Check an input, and write the report.
 
     Args:
-        run: resolved run spec; its reader, selection and image state are used.
+        dataset: the input; reader, selection and image state of its spec are used.
         spec: how closely to look, and where the report goes.
-        registry: offers the reader.
 
     Raises:
         DataError: the input cannot be read.
     """
-    reader: Reader = registry.build(run.reader, ReaderContext())
+    run = dataset.spec
+    reader: Reader = dataset.registry.build(run.reader, ReaderContext())
     everything = reader.read()
     refuse_impossible(everything)
     everything = declare_state(everything, run.image_state, run.contrast)
@@ -106,7 +126,7 @@ def check(run: RunSpecBase, spec: CheckSpec, registry: Registry) -> Outcome:
         looking_reader = looking(reader, particles, run.preparation)
         outcome, trial = _try(particles, looking_reader, spec, outcome)
     _write(outcome, particles, trial, spec.outdir)
-    return outcome
+    return Checked(outcome, spec.outdir)
 
 
 def _with_state(particles: ParticleSet, reader: Reader, *, tests: bool) -> ParticleSet:

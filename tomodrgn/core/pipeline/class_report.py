@@ -17,7 +17,6 @@ from tomodrgn.core.analysis.latent_findings import (
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.pipeline.analysis_pictures import particle_columns
-from tomodrgn.core.pipeline.pictures import REPORT
 from tomodrgn.core.pipeline.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
@@ -27,8 +26,8 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.placement.contour import automatic_level
+from tomodrgn.core.products import CLASSES, LABELS, POSTERIOR, REPORT
 from tomodrgn.core.report.page import Table
 from tomodrgn.core.report.points import Kinds, ReportPoints
 
@@ -38,25 +37,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.analysis.latent_findings import TomogramCounts
-    from tomodrgn.core.interfaces import Reader, RunResults
-    from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
+    from tomodrgn.core.interfaces import RunResults
     from tomodrgn.core.report.page import Picture
 
 
-def write_class_report(
-    run: Path, registry: Registry, known: tuple[Reader, ParticleSet] | None = None
-) -> None:
-    """Write ``report.html`` beside the classes of a finished classification.
-
-    Args:
-        run: its directory.
-        registry: offers its reader.
-        known: its reader and particles where they have been read.
-    """
-    results = open_results(run, registry, known=known)
-    figures: dict[str, Any] = json.loads((run / "classify.json").read_text(encoding="utf-8"))
-    labels, posterior = read_labels(run / "labels.pkl"), np.load(run / "posterior.npy")
+def write_class_report(run: Run) -> None:
+    """Write ``report.html`` beside the classes of a finished classification."""
+    results, directory = run.results(), run.directory
+    figures: dict[str, Any] = json.loads((directory / CLASSES).read_text(encoding="utf-8"))
+    labels, posterior = read_labels(directory / LABELS), np.load(directory / POSTERIOR)
     n_classes = len(figures["sizes"])
     album = Album(MOST_BYTES_OF_PICTURES)
     by_tomogram = count_by_tomogram(labels, n_classes, results.particles.tomogram)
@@ -64,22 +54,20 @@ def write_class_report(
         results=results,
         moment="classes",
         model=f"{n_classes} classes",
-        files="labels.pkl, posterior.npy, class_*.mrc",
+        files=f"{LABELS}, {POSTERIOR}, class_*.mrc",
         verdict=_verdict(figures),
         warnings=_warnings(figures, by_tomogram),
         points=_points(results, labels, posterior),
         sections={
             "Classes": [_table(figures)],
-            "Maps": _maps(album, run, figures["sizes"]),
+            "Maps": _maps(album, directory, figures["sizes"]),
             "Classes by tomogram": [
-                classes_by_tomogram(
-                    "labels.pkl", by_tomogram.names, by_tomogram.counts.T, what="class"
-                )
+                classes_by_tomogram(LABELS, by_tomogram.names, by_tomogram.counts.T, what="class")
             ],
         },
         left_out=album.missing,
     )
-    write_report(run / REPORT, report)
+    write_report(directory / REPORT, report)
 
 
 def _points(

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from tomodrgn.core.analysis.chance import Separation, compare_with_chance
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.particles.keyed_random import keyed_uniform, particle_keys
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
-from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.reconstruction.class_scores import score_images
 from tomodrgn.core.reconstruction.differences import difference_maps
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD

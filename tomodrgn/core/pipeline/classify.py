@@ -6,17 +6,25 @@ import io
 import json
 import logging
 import pickle
-import shlex
-import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tomodrgn.core.data.ctf_state import with_ctf_state
+from tomodrgn.core.data.damaged import leave_out_damaged
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.describe import dataset_facts, describe_run
+from tomodrgn.core.data.labels import record_labels
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.data.run_images import open_run_images
+from tomodrgn.core.data.start import choose_seed, find_start, remove_results
+from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
 from tomodrgn.core.linear.classes_starts import (
     MAP_RESTARTS,
@@ -26,21 +34,14 @@ from tomodrgn.core.linear.classes_starts import (
 )
 from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, fit_half_models
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
+from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.ctf_state import with_ctf_state
-from tomodrgn.core.pipeline.damaged import leave_out_damaged
-from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
-from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.linear import observe, window_power
-from tomodrgn.core.pipeline.memory import linear_work
 from tomodrgn.core.pipeline.pictures import draw_class_report, draw_half_map_fsc
-from tomodrgn.core.pipeline.prepare import read_particles
 from tomodrgn.core.pipeline.reconstruct import write_curve
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.pipeline.run_images import open_run_images
-from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
+from tomodrgn.core.products import CLASSES, LABELS, LOG, POSTERIOR
 from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
@@ -52,20 +53,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tomodrgn.core.data.run_directory import DatasetFacts
     from tomodrgn.core.linear.classes_halves import ClassHalves
     from tomodrgn.core.linear.observations import Observations
+    from tomodrgn.core.memory.footprint import Footprint
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.run_directory import DatasetFacts
     from tomodrgn.core.specs.classify import ClassifySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
 
-LABELS: Final = "labels.pkl"
-POSTERIOR: Final = "posterior.npy"
-FIGURES: Final = "classify.json"
-_RESULTS: Final = (LABELS, POSTERIOR, FIGURES, "class_*.mrc", "class_*_FSC.*", "class_FSC.png")
+_RESULTS: Final = (LABELS, POSTERIOR, CLASSES, "class_*.mrc", "class_*_FSC.*", "class_FSC.png")
 _FEWEST_CLASSES: Final = 2
 _FEWEST_PER_CLASS: Final = 4
 _MASK_RADIUS: Final = 0.8
@@ -92,14 +91,13 @@ class _Task:
         return particle_keys(self.particles.tomogram, self.particles.name)
 
 
-def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: Path) -> None:
+def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
     """Classify particles and write the run directory.
 
     Args:
-        spec: how many classes, and where they start.
-        run: resolved run spec: input, selection, preparation, image state and devices.
-        registry: offers the reader.
-        outdir: run directory, made where there is none.
+        dataset: what to classify: input, selection, preparation, image state and devices.
+        spec: how many classes, where they start, and where to write them; the run directory is
+            made where there is none.
 
     Raises:
         RunError: the directory already holds a run, or the run to start from cannot be used.
@@ -107,13 +105,14 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         OutputError: the directory cannot be written.
     """
     began = time.perf_counter()
+    run, registry, outdir = dataset.spec, dataset.registry, spec.outdir
     devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
     _refuse_results(run, outdir)
-    with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
-        logger.info("%s", shlex.join(sys.argv))
-        reader, particles = read_particles(run, registry)
+    with logging_to(outdir / LOG, verbose=run.training.verbose) as begin_log:
+        logger.info("%s", text_of_call())
+        reader, particles = dataset.with_spec(run).selected
         run = with_ctf_state(run, particles)
         _begin(spec, run, registry, particles)
         make_folder(outdir)
@@ -121,28 +120,37 @@ def classify(spec: ClassifySpec, run: RunSpecBase, registry: Registry, outdir: P
         remove_results(outdir)
         for path in _old_results(outdir):
             path.unlink()
-        n_maps = 1 + spec.n_classes
-        n_searched = 1 + MAP_RESTARTS * spec.n_classes if spec.start == "random" else None
-        work = linear_work(
-            run,
-            particles,
-            devices.device,
-            n_maps=n_maps,
-            n_searched=n_searched,
-            is_joint=False,
-        )
+        work = _work(spec, run, particles, devices)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
         run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
         task = _begin(spec, run, registry, particles)
         observed = observe(run, particles, images, task.is_trained, devices)
         fit = _fit(task, observed)
         describe_run(outdir, run, registry, reader=reader, facts=task.facts, images=images)
-        write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))
-        _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
+        _write_labels(outdir, fit)
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
         _tell(outdir, spec, fit, maps, time.perf_counter() - began)
+        finished = Run(outdir, registry, dataset=Dataset(run, registry, known=(reader, particles)))
         if run.training.report:
-            draw_class_report(outdir, registry, (reader, particles))
+            draw_class_report(finished)
+    return finished
+
+
+def _work(
+    spec: ClassifySpec, run: RunSpecBase, particles: ParticleSet, devices: Devices
+) -> Footprint:
+    """Memory that classes take."""
+    n_searched = 1 + MAP_RESTARTS * spec.n_classes if spec.start == "random" else None
+    n_maps = 1 + spec.n_classes
+    return linear_work(
+        run, particles, devices.device, n_maps=n_maps, n_searched=n_searched, is_joint=False
+    )
+
+
+def _write_labels(outdir: Path, fit: ClassFit) -> None:
+    write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))
+    record_labels(outdir, outdir / LABELS, fit.labels)
+    _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
 
 
 def _begin(
@@ -190,14 +198,14 @@ def _halves(
 
 def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:
     """Latents of the particles in a finished run, joined by their names."""
-    results = open_results(directory, task.registry)
-    if results.latents is None:
+    results = Run(directory, task.registry)
+    if results.z is None:
         raise RunError(
             f"{directory}: has no latents, as its model is of one structure; start from a run of "
             "train_vae or train_linear"
         )
     rows = match_particles(results.particles, task.particles)
-    latents = np.asarray(results.latents[rows], dtype=np.float32)
+    latents = np.asarray(results.z[rows], dtype=np.float32)
     n_bad = int((~np.isfinite(latents)).any(axis=1).sum())
     if n_bad:
         raise DataError(
@@ -283,7 +291,7 @@ def _tell(
         "is_settled": fit.is_settled,
         "seconds": round(seconds, 2),
     }
-    write_text_atomic(outdir / FIGURES, json.dumps(figures, indent=2) + "\n")
+    write_text_atomic(outdir / CLASSES, json.dumps(figures, indent=2) + "\n")
     logger.info("class  particles  posterior  resolution")
     for number, (size, probability, found) in enumerate(zip(sizes, sure, maps, strict=True)):
         text = "-" if probability is None else f"{probability:.3f}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.files.atomic import writing
-from tomodrgn.core.run_directory import CONFIG, RUN_SPEC
+from tomodrgn.core.products import CONFIG, RUN_SPEC, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def cleanup(spec: CleanupSpec) -> list[Path]:
 
 def _removable(spec: CleanupSpec) -> Iterator[Path]:
     kept = _epochs_with_folders(spec.run)
-    if not (spec.run / "weights.pkl").exists():
+    if not (spec.run / WEIGHTS).exists():
         kept |= {max(_epochs_of(spec.run, _WEIGHTS), default=-1)}
     patterns = [(_WEIGHTS, spec.weights), (_LATENTS, spec.zfiles)]
     for pattern, is_wanted in patterns:

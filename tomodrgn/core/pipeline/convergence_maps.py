@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.pipeline.convergence_epochs import Epochs
+    from tomodrgn.core.data.epochs import Epochs
     from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
 
 logger = logging.getLogger(__name__)

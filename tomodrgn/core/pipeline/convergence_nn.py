@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.analysis.agreement import curve_numbers, masked_fsc, shell_freqs
+from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.masking import mask_rule
 from tomodrgn.core.pipeline.pictures import drawing
 

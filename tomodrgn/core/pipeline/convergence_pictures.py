@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.analysis.held_out_verdict import Verdict
     from tomodrgn.core.analysis.sketching import Sketch
-    from tomodrgn.core.pipeline.convergence_epochs import Epochs
+    from tomodrgn.core.data.epochs import Epochs
     from tomodrgn.core.pipeline.convergence_maps import Maps
     from tomodrgn.core.pipeline.convergence_volumes import VolumeAgreement
 

@@ -13,15 +13,14 @@ import pandas as pd
 from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
 from tomodrgn.core.analysis.latent_shifts import latent_shifts
 from tomodrgn.core.analysis.sketching import SketchRule, representatives, sketch
+from tomodrgn.core.data.checkups import read_activity, read_held_out
+from tomodrgn.core.data.epochs import Epochs, find_epochs, read_metrics
+from tomodrgn.core.display import logging_to
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
-from tomodrgn.core.pipeline.checkups import read_activity, read_held_out
-from tomodrgn.core.pipeline.convergence_epochs import Epochs, find_epochs, read_metrics
 from tomodrgn.core.pipeline.convergence_maps import map_latents
 from tomodrgn.core.pipeline.convergence_pictures import ConvergencePictures
 from tomodrgn.core.pipeline.convergence_volumes import compare_volumes, decode_epoch, find_truth
-from tomodrgn.core.pipeline.display import logging_to
 from tomodrgn.core.pipeline.masking import mask_rule
-from tomodrgn.core.run_directory import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.pipeline.convergence_volumes import VolumeAgreement
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
 
 logger = logging.getLogger(__name__)
@@ -57,18 +56,18 @@ class _Tables:
         return self.metrics.set_index("epoch")["generative"]
 
 
-def convergence_vae(spec: ConvergenceVaeSpec, registry: Registry) -> Path:
+def convergence_vae(run: Run, spec: ConvergenceVaeSpec) -> Path:
     """Compare the epochs of a run with latents; the folder of the results.
 
     Raises:
         RunError: the run has too few epochs, or not the one that is asked for.
         DataError: a known map or a mask cannot be used.
     """
-    epochs = find_epochs(spec)
-    truth = find_truth(spec)
+    epochs = find_epochs(run.directory, spec)
+    truth = find_truth(run, spec)
     mask_rule(spec)
-    tables = _read_tables(spec.run, epochs.last)
-    outdir = spec.outdir or spec.run / f"convergence.{epochs.last}"
+    tables = _read_tables(run.directory, epochs.last)
+    outdir = spec.outdir or run.directory / f"convergence.{epochs.last}"
     make_folder(outdir / "plots")
     with logging_to(outdir / "convergence.log") as begin_log:
         begin_log()
@@ -77,7 +76,7 @@ def convergence_vae(spec: ConvergenceVaeSpec, registry: Registry) -> Path:
         pictures = ConvergencePictures(outdir / "plots", spec.plot_format)
         shifts = latent_shifts(epochs.all_latents())
         _pickle(outdir / SHIFTS, shifts)
-        maps = map_latents(spec, epochs, outdir, _seed(spec))
+        maps = map_latents(spec, epochs, outdir, _seed(run, spec))
         groups = sketch(maps.sketched, _sketch_rule(spec))
         verdict = _judge(tables)
         pictures.of_latents(epochs, tables.metrics, shifts, maps, groups)
@@ -87,8 +86,8 @@ def convergence_vae(spec: ConvergenceVaeSpec, registry: Registry) -> Path:
             latents = epochs.latents(epoch)[maps.subset]
             places[epoch] = representatives(latents, groups.supports)
             decode_epoch(
+                run,
                 spec,
-                registry,
                 outdir,
                 epoch=epoch,
                 weights=epochs.files[epoch].weights,
@@ -121,12 +120,11 @@ def _judge(tables: _Tables) -> Verdict | None:
     return judge(tables.held_out, tables.training_error)
 
 
-def _seed(spec: ConvergenceVaeSpec) -> int:
+def _seed(run: Run, spec: ConvergenceVaeSpec) -> int:
     """Seed of the draw of particles."""
     if spec.random_seed is not None:
         return spec.random_seed
-    data, _ = read_run(spec.run)
-    return int(data.get("seed") or 0)
+    return run.spec.seed or 0
 
 
 def _sketch_rule(spec: ConvergenceVaeSpec) -> SketchRule:

@@ -24,7 +24,6 @@ from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.pipeline.masking import mask_rule
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
-from tomodrgn.core.run_directory import read_run
 from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.analysis.masks import MaskRule
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
 
 logger = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class VolumeAgreement:
     truth_names: list[str]
 
 
-def find_truth(spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
+def find_truth(run: Run, spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
     """The known maps by file name, patterns spelt out.
 
     Raises:
@@ -86,14 +85,14 @@ def find_truth(spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
         paths += found
     truth = {path.stem: read_volume(path)[0] for path in dict.fromkeys(paths)}
     if truth:
-        edge_px = spec.downsample or read_run(spec.run)[1].box_size_px
+        edge_px = spec.downsample or run.facts.box_size_px
         _require_shape(truth, (edge_px, edge_px, edge_px))
     return truth
 
 
 def decode_epoch(
+    run: Run,
     spec: ConvergenceVaeSpec,
-    registry: Registry,
     outdir: Path,
     *,
     epoch: int,
@@ -110,9 +109,9 @@ def decode_epoch(
     for path in folder.glob("vol_*.mrc"):
         path.unlink()  # of an earlier call with more groups
     evaluate_volumes(
+        run,
         VolumesSpec(
             weights=weights,
-            config=spec.run,
             out=folder,
             zfile=table,
             flip=spec.flip,
@@ -122,7 +121,6 @@ def decode_epoch(
             pixel_size_a=spec.pixel_size_a,
             devices=spec.devices,
         ),
-        registry,
     )
 
 

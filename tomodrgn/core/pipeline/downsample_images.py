@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.files.mrc_stream import open_stack
 from tomodrgn.core.fourier.cropping import crop_images, require_smaller_box
-from tomodrgn.core.pipeline.display import show_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.frame_lists import frame_flags
@@ -22,7 +23,6 @@ from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.files.star_columns import with_columns, with_values
 from tomodrgn.core.interfaces import ReaderContext
-from tomodrgn.core.pipeline.display import show_progress
 from tomodrgn.core.pipeline.downsample_star import (
     IMAGE,
     build_reader,

@@ -24,7 +24,7 @@ from tomodrgn.core.pipeline.downsample_images import (
     stack_names,
     write_stacks,
 )
-from tomodrgn.core.pipeline.pixel_size import say_conflict
+from tomodrgn.core.data.pixel_size import say_conflict
 from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:

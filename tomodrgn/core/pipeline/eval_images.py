@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tomodrgn.core.data.damaged import sound_images
+from tomodrgn.core.data.dataset import Dataset, innermost
+from tomodrgn.core.data.gray_level_record import say_other_levels
+from tomodrgn.core.data.parts import build_weightings, run_disc
+from tomodrgn.core.data.run_directory import DatasetFacts
+from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import SelectionWriter
+from tomodrgn.core.memory.work import embedding_work
 from tomodrgn.core.particles.tilt_counts import describe_fewest
-from tomodrgn.core.pipeline.damaged import sound_images
-from tomodrgn.core.pipeline.decoding import load_model
-from tomodrgn.core.pipeline.gray_level_record import say_other_levels
-from tomodrgn.core.pipeline.memory import embedding_work
-from tomodrgn.core.pipeline.parts import build_weightings, run_disc
-from tomodrgn.core.pipeline.prepare import innermost, read_particles
-from tomodrgn.core.pipeline.run_images import open_run_images
-from tomodrgn.core.run_directory import LATENTS, DatasetFacts, find_run_directory, read_run
+from tomodrgn.core.products import LATENTS
 from tomodrgn.core.specs.files import AUTO, merge
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
@@ -33,61 +33,53 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.run import Run
+    from tomodrgn.core.data.run_images import RunImages
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.run_images import RunImages
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.embedding import EmbeddingSpec
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
 
-_OF_THE_DATA = ("reader", "dataset", "image_state", "cache")
-"""Sections of the trained run that say nothing about other particles."""
+_OF_THE_DATA = ("reader", "dataset", "image_state", "cache", "exporters")
+"""Sections of the trained run that say nothing about latents of other particles."""
 
 
-def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Registry) -> list[Path]:
+def evaluate_images(run: Run, spec: EmbeddingSpec, data: Mapping[str, Any]) -> list[Path]:
     """Encode particles with a trained model; the files that were written, the latents first.
 
     Processes share the particles; the main process, which alone has files to tell, writes.
 
     Args:
-        spec: model and output.
+        run: the trained run.
+        spec: which weights, and the output.
         data: sections of a run spec that say which images to read and how; preparation and scale
             are those of the trained run.
-        registry: offers the parts.
 
     Raises:
         RunError: the model has no encoder, or its weights are missing.
         DataError: the images do not suit the model.
         OutputError: a file of the run or of its input would be replaced.
     """
-    directory = find_run_directory(spec.config, spec.weights)
-    model, checkpoint, trained, facts = load_model(directory, spec.weights, registry)
+    directory, registry, facts = run.directory, run.registry, run.facts
+    model, checkpoint = run.model(spec.weights)
     if model.encoder is None:
         raise RunError(f"{directory}: is a run without an encoder; train_vae makes one")
-    kept = {name: part for name, part in read_run(directory)[0].items() if name not in _OF_THE_DATA}
-    run = registry.parse(
-        merge(
-            kept,
-            {"reader": {"kind": AUTO}, "contrast": {"norm": list(checkpoint.norm)}},
-            {"preparation": {"downsample": trained.preparation.downsample}},
-            {"devices": {"devices": 1, "nodes": 1, "multigpu": False}},  # not those of the training
-            data,
-        )
-    )
-    reader, particles = read_particles(run, registry)
+    own = _spec_of_images(run, checkpoint.norm, data)
+    reader, particles = Dataset(own, registry).selected
     _require_free(spec.out_z, directory, particles.source)
     _require_suitable(particles, model, facts)
     make_folder(spec.out_z.parent)
-    run = _with_cache(run, spec.out_z)
-    devices = Devices(run.devices)
-    work = embedding_work(run, model, particles, devices, batch_size=spec.batch_size)
-    images = open_run_images(run, reader, particles, spec.out_z.parent, devices, work=work)
+    own = _with_cache(own, spec.out_z)
+    devices = Devices(own.devices)
+    work = embedding_work(own, model, particles, devices, batch_size=spec.batch_size)
+    images = open_run_images(own, reader, particles, spec.out_z.parent, devices, work=work)
     particles, images = _as_in_training(directory, particles, images)
     n_tilts = _require_suitable(particles, model, facts)
-    builder, sampler = _batching(run, registry, particles, n_tilts, devices)
+    builder, sampler = _batching(own, registry, particles, n_tilts, devices)
     mean, log_variance = embed_together(
         model.to(devices.device, devices.dtype),
         sampler,
@@ -95,7 +87,7 @@ def evaluate_images(spec: EmbeddingSpec, data: Mapping[str, Any], registry: Regi
         images.source,
         images.cache_rows,
         batch_size=spec.batch_size,
-        latent_dim=run.latent.dim or 0,
+        latent_dim=own.latent.dim or 0,
         devices=devices,
     )
     logger.info("%d latents of %d dimensions", *mean.shape)
@@ -110,6 +102,19 @@ def _as_in_training(
     """Particles and images without damaged ones; where gray levels are other ones, it is said."""
     say_other_levels(directory, images.found)
     return sound_images(particles, images)
+
+
+def _spec_of_images(run: Run, norm: tuple[float, float], data: Mapping[str, Any]) -> RunSpecBase:
+    """How to read and prepare the images: as the trained run did, where nothing else is said."""
+    sections = run.record.spec.items()
+    return run.registry.parse(
+        merge(
+            {name: part for name, part in sections if name not in _OF_THE_DATA},
+            {"reader": {"kind": AUTO}, "contrast": {"norm": list(norm)}},
+            {"devices": {"devices": 1, "nodes": 1, "multigpu": False}},  # not those of the training
+            data,
+        )
+    )
 
 
 def _with_cache(run: RunSpecBase, out_z: Path) -> RunSpecBase:

@@ -9,7 +9,6 @@ import numpy as np
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.interfaces import Exporter, ExporterContext
 from tomodrgn.core.particles.selection import read_indices
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.export import ExportSpec
 
 
-def export(spec: ExportSpec, registry: Registry) -> list[Path]:
+def export(run: Run, spec: ExportSpec) -> list[Path]:
     """Hand a run to one exporter; the files that it wrote.
 
     Raises:
@@ -30,13 +29,13 @@ def export(spec: ExportSpec, registry: Registry) -> list[Path]:
         SpecError: there is no such exporter, or it has no such options.
         DataError: the indices do not fit the input, or none of their particles is in the run.
     """
-    component = registry.get("exporters", spec.kind)
+    component = run.registry.get("exporters", spec.kind)
     options = validate(component.spec, {"kind": spec.kind, **spec.options})
     if spec.outdir.exists() and not spec.outdir.is_dir():
         raise OutputError(f"{spec.outdir}: is a file; name a folder to export to")
-    results = open_results(spec.run, registry)
+    results = run.results()
     selection = None if spec.ind is None else _chosen_rows(spec.ind, results.particles)
-    exporter: Exporter = registry.build(options, ExporterContext(outdir=spec.outdir))
+    exporter: Exporter = run.registry.build(options, ExporterContext(outdir=spec.outdir))
     return exporter.export(results, selection)
 
 

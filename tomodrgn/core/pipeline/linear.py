@@ -5,17 +5,25 @@ from __future__ import annotations
 import io
 import json
 import logging
-import shlex
-import sys
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tomodrgn.core.data.ctf_state import with_ctf_state
+from tomodrgn.core.data.damaged import leave_out_damaged
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.describe import dataset_facts, describe_run
+from tomodrgn.core.data.parts import build_model, run_disc
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.data.run_images import open_run_images
+from tomodrgn.core.data.start import choose_seed, find_start, remove_results
+from tomodrgn.core.display import logging_to
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.linear.fit import (
     FEWEST_PER_LATENT,
     MOST_LATENTS,
@@ -24,22 +32,14 @@ from tomodrgn.core.linear.fit import (
     fit_linear,
 )
 from tomodrgn.core.linear.observations import Observations
+from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
-from tomodrgn.core.pipeline.ctf_state import with_ctf_state
-from tomodrgn.core.pipeline.damaged import leave_out_damaged
-from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
-from tomodrgn.core.pipeline.display import logging_to
-from tomodrgn.core.pipeline.memory import linear_work
-from tomodrgn.core.pipeline.parts import build_model, run_disc
 from tomodrgn.core.pipeline.pictures import draw_run_report
-from tomodrgn.core.pipeline.prepare import read_particles
-from tomodrgn.core.pipeline.run_images import open_run_images
-from tomodrgn.core.pipeline.start import choose_seed, find_start, remove_results
+from tomodrgn.core.products import COVARIANCE, LATENTS, LINEAR, LOG, WEIGHTS
 from tomodrgn.core.reconstruction.halves import rows_of_halves
-from tomodrgn.core.run_directory import LATENTS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 
@@ -48,27 +48,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.run_directory import DatasetFacts
+    from tomodrgn.core.data.run_images import RunImages
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.run_images import RunImages
-    from tomodrgn.core.registry import Registry
-    from tomodrgn.core.run_directory import DatasetFacts
     from tomodrgn.core.specs.dataset import PreparationSpec
+    from tomodrgn.core.specs.output import RunDirectorySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
 
-COVARIANCE: Final = "z_covariance.npy"
-FIGURES: Final = "linear.json"
 
-
-def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
+def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
     """Fit a linear model and write its run directory.
 
     Args:
-        run: resolved run spec; ``latent.dim`` None finds the number of latents.
-        registry: offers the parts.
-        outdir: run directory, made where there is none.
+        dataset: what to fit, and how; ``latent.dim`` None finds the number of latents.
+        spec: where to; the run directory is made where there is none.
 
     Raises:
         RunError: the directory already holds a run.
@@ -76,13 +72,14 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         OutputError: the directory cannot be written.
     """
     began = time.perf_counter()
+    run, registry, outdir = dataset.spec, dataset.registry, spec.outdir
     devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
     find_start(run, outdir, can_go_on=False)
-    with logging_to(outdir / "run.log", verbose=run.training.verbose) as begin_log:
-        logger.info("%s", shlex.join(sys.argv))
-        reader, particles = read_particles(run, registry)
+    with logging_to(outdir / LOG, verbose=run.training.verbose) as begin_log:
+        logger.info("%s", text_of_call())
+        reader, particles = dataset.with_spec(run).selected
         run = with_ctf_state(run, particles)
         rows = _halves(particles, run)
         is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
@@ -109,8 +106,9 @@ def train_linear(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         _write_latents(outdir, found)
         _write_maps(outdir, found, scale=images.norm[1], pixel_size_a=facts.pixel_size_a)
         _tell(outdir, found, facts, time.perf_counter() - began)
-        known = reader, particles
-        draw_run_report(outdir, registry, devices.device, known, wanted=run.training.report)
+        finished = Run(outdir, registry, dataset=Dataset(run, registry, known=(reader, particles)))
+        draw_run_report(finished, devices.device, wanted=run.training.report)
+    return finished
 
 
 def _fit(
@@ -185,7 +183,7 @@ def _write_weights(outdir: Path, model: VolumeModel, norm: tuple[float, float]) 
         sums=[],
         norm=norm,
     )
-    save_checkpoint(outdir / "weights.pkl", checkpoint)
+    save_checkpoint(outdir / WEIGHTS, checkpoint)
 
 
 def _write_latents(outdir: Path, found: LinearFit) -> None:
@@ -224,7 +222,7 @@ def _tell(outdir: Path, found: LinearFit, facts: DatasetFacts, seconds: float) -
         "seconds": round(seconds, 2),
         "microseconds_per_image": round(1e6 * seconds / facts.n_images, 1),
     }
-    write_text_atomic(outdir / FIGURES, json.dumps(figures, indent=2) + "\n")
+    write_text_atomic(outdir / LINEAR, json.dumps(figures, indent=2) + "\n")
     best = int(np.argmax(found.held_out.z))
     z = f"{found.held_out.z[best]:.1f} standard errors"
     gain = f"{found.held_out.gain[best]:.2f} per particle, {z}"

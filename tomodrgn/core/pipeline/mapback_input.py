@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.data.run_directory import find_run_directory
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.selection import read_indices
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.placement.colours import (
     PALETTE,
     Colours,
@@ -32,13 +33,13 @@ from tomodrgn.core.placement.particles import (
     rows_by_tomogram,
     values_of,
 )
-from tomodrgn.core.run_directory import LATENTS, find_run_directory
+from tomodrgn.core.products import LABELS, LATENTS, WEIGHTS
 from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.identity import NamedParticles
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
@@ -83,7 +84,7 @@ class Subject:
     star: Path
     everyone: ParticleSet
     particles: PlacedParticles
-    run: RunResults | None
+    run: Run | None
 
     def column(self, name: str) -> NDArray[Any]:
         """(B,) values of a column of the STAR file."""
@@ -116,11 +117,11 @@ class Subject:
         """
         if self.spec.zfile is not None:
             return self.values_of(read_latents(self.spec.zfile)[0], self.spec.zfile, "latents")
-        run = self.run or open_results(self.run_directory(), self.registry)
-        if run.latents is None:
+        run = self.run or Run(self.run_directory(), self.registry)
+        if run.z is None:
             raise RunError(f"{run.directory}: is a run of one structure, without latents")
         path = run.directory / self.weights().name.replace("weights", "z", 1)
-        latents = run.latents if path.name == LATENTS else read_latents(path)[0]
+        latents = run.z if path.name == LATENTS else read_latents(path)[0]
         if self.run is not None:
             return self._of_everyone(latents)
         wanted = _Names(
@@ -134,7 +135,7 @@ class Subject:
     def classes(self) -> NDArray[np.int64]:
         """(B,) classes of the particles."""
         assert self.spec.class_volumes is not None  # noqa: S101  asked only then, for mypy
-        path = self.spec.class_labels or self.spec.class_volumes / "labels.pkl"
+        path = self.spec.class_labels or self.spec.class_volumes / LABELS
         if not path.exists():
             raise DataError(f"{path}: is missing; give the class of each particle, --class-labels")
         labels = self.values_of(read_labels(path), path, "labels")
@@ -144,7 +145,7 @@ class Subject:
 
     def weights(self) -> Path:
         """Weights of the model that makes maps."""
-        return self.spec.weights or self.run_directory() / "weights.pkl"
+        return self.spec.weights or self.run_directory() / WEIGHTS
 
     def run_directory(self) -> Path:
         """The run that has the model and the latents.
@@ -172,8 +173,8 @@ def read_subject(spec: MapbackSpec, registry: Registry) -> Subject:
     Raises:
         DataError: the input has no coordinates, or a file does not fit it.
     """
-    run = open_results(spec.particles, registry) if spec.particles.is_dir() else None
-    star = spec.particles if run is None else Path(run.spec["reader"]["path"])
+    run = Run(spec.particles, registry) if spec.particles.is_dir() else None
+    star = spec.particles if run is None else Path(run.spec.reader.model_dump()["path"])
     everyone = _read_particles(spec, registry) if run is None else run.particles
     try:
         particles = placed_particles(everyone)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
@@ -132,7 +133,7 @@ def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> l
         batch_size=spec.batch_size,
         devices=spec.devices,
     )
-    return evaluate_volumes(volumes, subject.registry)
+    return evaluate_volumes(Run(volumes.run, subject.registry), volumes)
 
 
 def copy_map(source: ParticleMap, folder: Path) -> Path:

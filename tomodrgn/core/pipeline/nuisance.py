@@ -13,17 +13,14 @@ from tomodrgn.core.analysis.nuisance import MOST_PARTICLES, NuisanceReport, nuis
 from tomodrgn.core.analysis.nuisance_page import draw_nuisance, nuisance_page
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
-from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.pipeline.pictures import drawing
-from tomodrgn.core.pipeline.results import open_results
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Reader, RunResults
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.specs.nuisance import NuisanceSpec
 
 logger = logging.getLogger(__name__)
@@ -34,28 +31,24 @@ PICTURE: Final = "nuisance.png"
 _IMAGES_AT_ONCE: Final = 256
 
 
-def nuisance(spec: NuisanceSpec, registry: Registry) -> NuisanceReport:
+def nuisance(run: Run, spec: NuisanceSpec) -> NuisanceReport:
     """Say what explains the latent of a run, in a table, a picture and words.
 
     Raises:
         RunError: there is no finished run, or it has no latents.
         DataError: there are too few particles to tell.
     """
-    results = open_results(spec.run, registry)
-    report = report_nuisance(results, registry, images=spec.images, seed=spec.seed)
-    outdir = spec.outdir or results.directory / "nuisance"
+    report = report_nuisance(run, images=spec.images, seed=spec.seed)
+    outdir = spec.outdir or run.directory / "nuisance"
     write_nuisance(outdir, report)
     return report
 
 
-def report_nuisance(
-    results: RunResults, registry: Registry, *, images: bool, seed: int = 0
-) -> NuisanceReport:
+def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
     """What explains the latent of a run.
 
     Args:
-        results: the run.
-        registry: builds the reader that loads images.
+        run: the run.
         images: read an image of each particle looked at; without it contrast is not looked at.
         seed: of the particles looked at and of the shuffles.
 
@@ -63,17 +56,18 @@ def report_nuisance(
         RunError: the run has no latents.
         DataError: there are too few particles to tell.
     """
-    if results.latents is None:
-        raise RunError(f"{results.directory}: is a model of one structure and has no latents")
-    covariates = particle_covariates(results.particles)
-    if images and results.particles.n_images:
-        contrast = _contrast(results, registry, seed)
+    latents, particles = run.z, run.particles
+    if latents is None:
+        raise RunError(f"{run.directory}: is a model of one structure and has no latents")
+    covariates = particle_covariates(particles)
+    if images and particles.n_images:
+        contrast = _contrast(run, seed)
         if contrast is not None:
             covariates[CONTRAST] = contrast
-    report = nuisance_report(results.latents, covariates, seed=seed)
+    report = nuisance_report(latents, covariates, seed=seed)
     if report is None:
         raise DataError(
-            f"{results.directory}: {len(results.latents)} particles are too few to tell what "
+            f"{run.directory}: {len(latents)} particles are too few to tell what "
             "explains their latents; 20 are needed"
         )
     return report
@@ -89,18 +83,16 @@ def write_nuisance(outdir: Path, report: NuisanceReport) -> None:
             draw_nuisance(outdir / PICTURE, report)
 
 
-def _contrast(results: RunResults, registry: Registry, seed: int) -> NDArray[np.float64] | None:
+def _contrast(run: Run, seed: int) -> NDArray[np.float64] | None:
     """(B,) standard deviation of the least exposed image; NaN where it is not looked at."""
-    particles = results.particles
+    particles = run.particles
     rows = np.arange(particles.n_particles)
     if len(rows) > MOST_PARTICLES:  # the same particles as the report
         generator = np.random.default_rng(seed)
         rows = np.sort(generator.choice(len(rows), MOST_PARTICLES, replace=False))
     contrast = np.full(particles.n_particles, np.nan)
-    run = registry.parse(results.spec, pending=True)
     try:
-        reader: Reader = registry.build(run.reader, ReaderContext())
-        reader.read()
+        reader = run.image_reader()
         for first in range(0, len(rows), _IMAGES_AT_ONCE):
             block = rows[first : first + _IMAGES_AT_ONCE]
             pixels = reader.load_images(particles.source_image[particles.starts[block]])

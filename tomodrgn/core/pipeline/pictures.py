@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+from tomodrgn.core.products import REPORT, TRAINING_CURVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,16 +18,12 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import LossWeighting, Reader
+    from tomodrgn.core.data.run import Run
+    from tomodrgn.core.interfaces import LossWeighting
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.simulation.scores import Comparison
 
 logger = logging.getLogger(__name__)
-
-REPORT: Final = "report.html"
-PICTURES: Final = ("weighting_scheme_*.png", "training_curves.png", REPORT)
-"""Pictures and the report of a run directory."""
 
 
 def draw_weighting_schemes(
@@ -56,11 +54,11 @@ def draw_weighting_schemes(
 
 def draw_training_curves(outdir: Path, metrics: Path) -> None:
     """Draw ``training_curves.png`` from the metrics of a run, the last of each epoch."""
-    with drawing("training_curves.png"):
+    with drawing(TRAINING_CURVES):
         from tomodrgn.core.analysis.figures import training_curves
 
         epochs = pd.read_json(metrics, lines=True).drop_duplicates("epoch", keep="last")
-        training_curves(outdir / "training_curves.png", epochs.sort_values("epoch"))
+        training_curves(outdir / TRAINING_CURVES, epochs.sort_values("epoch"))
 
 
 def draw_recovery(path: Path, found: Comparison) -> None:
@@ -100,37 +98,28 @@ def draw_half_map_fsc(
         half_map_fsc(path, curves, pixel_size_a=pixel_size_a, threshold=threshold)
 
 
-def draw_run_report(
-    outdir: Path,
-    registry: Registry,
-    device: torch.device,
-    known: tuple[Reader, ParticleSet],
-    *,
-    wanted: bool,
-) -> None:
+def draw_run_report(run: Run, device: torch.device, *, wanted: bool) -> None:
     """Write the report of a run that has ended; one of an earlier end does not stay.
 
     Args:
-        outdir: of the run.
-        registry: offers its parts.
+        run: it.
         device: where volumes are decoded.
-        known: its reader and particles.
         wanted: whether there is to be one.
     """
-    (outdir / REPORT).unlink(missing_ok=True)
+    (run.directory / REPORT).unlink(missing_ok=True)
     if wanted:
         with drawing(REPORT):
             from tomodrgn.core.pipeline.run_report import write_run_report
 
-            write_run_report(outdir, registry, device, known)
+            write_run_report(run, device)
 
 
-def draw_class_report(outdir: Path, registry: Registry, known: tuple[Reader, ParticleSet]) -> None:
-    """Write the report of a classification that has ended, whose input is known."""
+def draw_class_report(run: Run) -> None:
+    """Write the report of a classification that has ended."""
     with drawing(REPORT):
         from tomodrgn.core.pipeline.class_report import write_class_report
 
-        write_class_report(outdir, registry, known)
+        write_class_report(run)
 
 
 @contextlib.contextmanager

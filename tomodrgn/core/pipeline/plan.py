@@ -9,18 +9,16 @@ import numpy as np
 
 from tomodrgn.core.cache.residency import Residency
 from tomodrgn.core.cache.residency import plan as place
-from tomodrgn.core.pipeline.describe import dataset_facts
-from tomodrgn.core.pipeline.memory import images_of, memory_plan, training_work
-from tomodrgn.core.pipeline.parts import build_model, settle_encoder
-from tomodrgn.core.pipeline.prepare import read_particles
+from tomodrgn.core.data.describe import dataset_facts
+from tomodrgn.core.data.parts import build_model, settle_encoder
+from tomodrgn.core.memory.footprint import MemoryPlan, gigabytes
+from tomodrgn.core.memory.terms import cache_terms
+from tomodrgn.core.memory.work import images_of, memory_plan, training_work
 from tomodrgn.core.pipeline.train import EMBEDDING_BATCH
-from tomodrgn.core.planning.footprint import MemoryPlan, gigabytes
-from tomodrgn.core.planning.terms import cache_terms
 from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
-    from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.data.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,10 @@ class RunPlan:
     memory: MemoryPlan
     residency: Residency
     cache_bytes: int
+
+    def page(self) -> str:
+        """What is printed."""
+        return self.table() + "\n"
 
     def table(self) -> str:
         """Lines for people: place, what, size."""
@@ -42,17 +44,17 @@ class RunPlan:
         return "\n".join([*lines, self.residency.reason])
 
 
-def plan_run(run: RunSpecBase, registry: Registry) -> RunPlan:
+def plan_run(dataset: Dataset) -> RunPlan:
     """Read the particles of a run, build its networks, and add up what training would take.
 
     Raises:
         DataError: the particles cannot be used.
     """
-    _, particles = read_particles(run, registry)
+    run, particles = dataset.spec, dataset.particles
     devices = Devices(run.devices)
     facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
     run = settle_encoder(run, facts)
-    model = build_model(run, registry, facts)
+    model = build_model(run, dataset.registry, facts)
     work = training_work(run, model, particles, devices, embedding_batch=EMBEDDING_BATCH)
     cache_bytes = images_of(run, particles).cache_bytes
     residency = place(

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tomodrgn.core.data.dataset import select_particles
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
+from tomodrgn.core.memory.work import announce, maps_work
 from tomodrgn.core.particles.selection import take_images, take_particles
-from tomodrgn.core.pipeline.display import show_progress
-from tomodrgn.core.pipeline.memory import announce, maps_work
 from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
-from tomodrgn.core.pipeline.prepare import read_input, select_particles
 from tomodrgn.core.reconstruction.halves import (
     halves_by_particle,
     halves_by_tilt,
@@ -38,11 +38,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.reconstruction.insertion import FourierSums
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.reconstruction import ReconstructionSpec
-    from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
 
@@ -62,25 +61,24 @@ class _Classes:
         ]
 
 
-def reconstruct(spec: ReconstructionSpec, run: RunSpecBase, registry: Registry) -> list[Path]:
+def reconstruct(dataset: Dataset, spec: ReconstructionSpec) -> list[Path]:
     """Back-project a particle set, and write maps, half maps and their FSC; the paths of the maps.
 
     Processes share the images in file order; the main process, which alone has paths to tell,
     divides and writes.
 
     Args:
+        dataset: from which images.
         spec: which maps, and where.
-        run: resolved run spec: input, selection, preparation, image state and devices.
-        registry: offers the reader.
 
     Raises:
         DataError: labels do not fit the input, or a class cannot be halved.
         RunError: memory does not suffice.
     """
-    devices = Devices(run.devices)
+    devices = Devices(dataset.spec.devices)
     paths: list[Path] = []
     with devices.agreement():
-        sums, classes, pixel_size_a = _sum_share(spec, run, registry, devices)
+        sums, classes, pixel_size_a = _sum_share(dataset, spec, devices)
     for grid in sums.grids:
         for of_one_map in grid:
             devices.sum_over_processes([of_one_map])
@@ -89,10 +87,10 @@ def reconstruct(spec: ReconstructionSpec, run: RunSpecBase, registry: Registry) 
 
 
 def _sum_share(
-    spec: ReconstructionSpec, run: RunSpecBase, registry: Registry, devices: Devices
+    dataset: Dataset, spec: ReconstructionSpec, devices: Devices
 ) -> tuple[FourierSums, _Classes, float]:
     """Sums of the images of this process, with the classes and the pixel size of all."""
-    reader, everything = read_input(run, registry)
+    run, (reader, everything) = dataset.spec, dataset.everything
     reader, particles = select_particles(run, reader, everything)
     particles, classes = _classify(spec, everything, particles)
     volume_index = _halve(spec, particles, classes, run.seed or 0)

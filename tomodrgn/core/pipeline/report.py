@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tomodrgn.core.data.gray_level_record import record_sentence
 from tomodrgn.core.files.atomic import write_text_atomic
-from tomodrgn.core.pipeline.gray_level_record import record_sentence
+from tomodrgn.core.products import MANIFEST, RUN_SPEC
 from tomodrgn.core.report.page import Page, Picture, Table, page_text
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints, encode_points
-from tomodrgn.core.run_directory import MANIFEST, RUN_SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

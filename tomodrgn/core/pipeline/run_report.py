@@ -13,13 +13,11 @@ import pandas as pd
 from tomodrgn.core.analysis.latent_axes import PrincipalAxes, principal_axes
 from tomodrgn.core.analysis.latent_findings import GOES_WITH_METADATA, components_with_metadata
 from tomodrgn.core.analysis.latent_traversals import values_at
+from tomodrgn.core.data.checkups import read_held_out
+from tomodrgn.core.data.epochs import read_metrics
 from tomodrgn.core.pipeline.analysis_findings import related_columns, run_warnings, verdict_words
 from tomodrgn.core.pipeline.analysis_input import choose_epoch
 from tomodrgn.core.pipeline.analysis_pictures import particle_columns
-from tomodrgn.core.pipeline.checkups import read_held_out
-from tomodrgn.core.pipeline.convergence_epochs import read_metrics
-from tomodrgn.core.pipeline.decoding import decode_at
-from tomodrgn.core.pipeline.pictures import REPORT
 from tomodrgn.core.pipeline.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
@@ -31,8 +29,8 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.placement.contour import common_level
+from tomodrgn.core.products import REPORT, TRAINING_CURVES, WEIGHTS
 from tomodrgn.core.report.points import ReportPoints
 from tomodrgn.core.specs.analysis import AnalysisSpec
 from tomodrgn.core.training.activity import dimension_divergence
@@ -41,14 +39,12 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Reader, RunResults
-    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.data.run import Run
+    from tomodrgn.core.interfaces import RunResults
     from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
     from tomodrgn.core.pipeline.report import Sections
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.report.page import Picture, Table
 
-WEIGHTS: Final = "weights.pkl"
 PERCENTILES: Final = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Percent of the particles below each volume that is shown along a component."""
 _ONE_STRUCTURE: Final = (
@@ -62,28 +58,19 @@ _MOST_BOX_PX: Final = 48
 """Volumes are shown in no larger box, so that they take seconds without a GPU."""
 
 
-def write_run_report(
-    run: Path,
-    registry: Registry,
-    device: torch.device,
-    known: tuple[Reader, ParticleSet] | None = None,
-) -> None:
+def write_run_report(run: Run, device: torch.device) -> None:
     """Write ``report.html`` of a finished run.
 
     Args:
-        run: its directory.
-        registry: offers its parts.
+        run: it.
         device: where volumes are decoded.
-        known: its reader and particles where they have been read.
     """
-    results = open_results(run, registry, known=known)
+    results, directory = run.results(), run.directory
     columns = particle_columns(results)
-    latents = None if results.latents is None else _Latents.of(results, results.latents)
+    latents = None if results.latents is None else _Latents.of(run, results.latents)
     places = None if latents is None else latents.places()
-    volumes = np.stack(
-        list(decode_at(run, run / WEIGHTS, places, registry, device, most_box_px=_MOST_BOX_PX))
-    )
-    sections, left_out = _sections(run, latents, volumes)
+    volumes = np.stack(list(run.decode(places, device=device, max_box_px=_MOST_BOX_PX)))
+    sections, left_out = _sections(directory, latents, volumes)
     report = Report(
         results=results,
         moment="end of the run",
@@ -95,7 +82,7 @@ def write_run_report(
         sections=sections,
         left_out=left_out,
     )
-    write_report(run / REPORT, report)
+    write_report(directory / REPORT, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +95,9 @@ class _Latents:
     scores: NDArray[np.float32]
 
     @classmethod
-    def of(cls, results: RunResults, latents: NDArray[np.float32]) -> _Latents:
+    def of(cls, run: Run, latents: NDArray[np.float32]) -> _Latents:
         axes = principal_axes(latents)
-        chosen = choose_epoch(AnalysisSpec(run=results.directory, epoch=-1))
+        chosen = choose_epoch(run, AnalysisSpec(run=run.directory, epoch=-1))
         return cls(chosen, latents, axes, axes.scores(latents))
 
     @property
@@ -200,9 +187,7 @@ def _volumes(
 def _losses(
     album: Album, folder: Path, run: Path, latents: _Latents | None
 ) -> list[Picture | Table]:
-    shown = album.take(
-        run / "training_curves.png", "Losses of training tilts by epoch, counted from 0."
-    )
+    shown = album.take(run / TRAINING_CURVES, "Losses of training tilts by epoch, counted from 0.")
     verdict = None if latents is None else latents.chosen.verdict
     if verdict is None:
         return shown

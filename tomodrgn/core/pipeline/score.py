@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.particles.identity import match_particles
-from tomodrgn.core.pipeline.decoding import decode_at
 from tomodrgn.core.pipeline.pictures import draw_recovery
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.run_directory import LATENTS, RUN_SPEC
+from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC, WEIGHTS
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.scores import Comparison, Findings, compare
 from tomodrgn.core.simulation.structures import build_structure
@@ -41,13 +40,20 @@ RECOVERY: Final = "recovery.png"
 SCORES: Final = "scores.json"
 CLASS_LATENTS: Final = "class_latents.txt"
 
-_WEIGHTS: Final = "weights.pkl"
-_LABELS: Final = "labels.pkl"
-_COVARIANCE: Final = "z_covariance.npy"
-_CONSENSUS: Final = "reconstruct.mrc"
+
+class Scores(dict[str, float]):
+    """Scores by name, and the file that has them."""
+
+    def __init__(self, values: dict[str, float], path: Path) -> None:
+        super().__init__(values)
+        self.path = path
+
+    def page(self) -> str:
+        """What is printed."""
+        return f"{self.path}\n"
 
 
-def score(spec: ScoreSpec, registry: Registry) -> dict[str, float]:
+def score(spec: ScoreSpec, registry: Registry) -> Scores:
     """How well a run recovered what was simulated, by name.
 
     Writes ``scores.json``, ``class_latents.txt`` (mean latent of the cluster of each true class,
@@ -67,7 +73,7 @@ def score(spec: ScoreSpec, registry: Registry) -> dict[str, float]:
     width = max(map(len, found.scores))
     for name, value in found.scores.items():
         logger.info("%-*s  %s", width, name, value)
-    return found.scores
+    return Scores(found.scores, out / SCORES)
 
 
 def _gather(spec: ScoreSpec, truth: Truth, registry: Registry) -> Findings:
@@ -79,10 +85,10 @@ def _gather(spec: ScoreSpec, truth: Truth, registry: Registry) -> Findings:
     """
     run = spec.run
     volumes, pixel_size_a = _read_volumes(_find_volumes(spec), truth)
-    has_latents, has_labels = (run / LATENTS).exists(), (run / _LABELS).exists()
+    has_latents, has_labels = (run / LATENTS).exists(), (run / LABELS).exists()
     if not (volumes or has_latents or has_labels):
         raise RunError(
-            f"{run}: holds neither {LATENTS} nor {_LABELS} nor volumes; train there first, or name "
+            f"{run}: holds neither {LATENTS} nor {LABELS} nor volumes; train there first, or name "
             "the folder of volumes"
         )
     known: dict[str, Any] = {"rows": np.arange(truth.spec.n_particles)}
@@ -90,18 +96,18 @@ def _gather(spec: ScoreSpec, truth: Truth, registry: Registry) -> Findings:
         known = {"rows": _rows_of_run(spec, truth, registry)}
     if has_latents:
         known |= _read_posteriors(run, len(known["rows"]))
-    if has_latents and (run / RUN_SPEC).exists() and (run / _WEIGHTS).exists():
+    if has_latents and (run / RUN_SPEC).exists() and (run / WEIGHTS).exists():
         known["decode"] = partial(_decode, run, registry)
     if has_labels:
-        known["labels"] = _read_classes(run / _LABELS, len(known["rows"]))
-        logger.info("classes are those of %s", run / _LABELS)
+        known["labels"] = _read_classes(run / LABELS, len(known["rows"]))
+        logger.info("classes are those of %s", run / LABELS)
     return Findings(**known, volumes=volumes, pixel_size_a=pixel_size_a)
 
 
 def _rows_of_run(spec: ScoreSpec, truth: Truth, registry: Registry) -> NDArray[np.int64]:
     """(B,) simulated particles of the latents or labels of a run, found by name."""
     try:
-        return match_particles(names_of(truth.spec), open_results(spec.run, registry).particles)
+        return match_particles(names_of(truth.spec), Run(spec.run, registry).particles)
     except DataError as error:
         error.add_note(f"{spec.run} is to be a run on particles that lie in {spec.truth}")
         raise
@@ -114,8 +120,8 @@ def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float3
     if not np.isfinite(mean).all():
         raise DataError(f"{run / LATENTS}: holds numbers that are not finite; train again")
     found = {"mean": mean}
-    if (run / _COVARIANCE).exists():
-        found["covariance"] = _read_covariance(run / _COVARIANCE, *mean.shape)
+    if (run / COVARIANCE).exists():
+        found["covariance"] = _read_covariance(run / COVARIANCE, *mean.shape)
     elif log_variance is not None:
         variance = np.exp(log_variance).clip(np.finfo(np.float32).tiny)
         found["covariance"] = variance[:, :, None] * np.eye(mean.shape[1], dtype=np.float32)
@@ -156,7 +162,7 @@ def _refuse_other_count(path: Path, n_found: int, n_particles: int) -> None:
 def _decode(run: Path, registry: Registry, latents: NDArray[np.float32]) -> Any:
     """(D, D, D) volumes of latents, one after the other."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return decode_at(run, run / _WEIGHTS, latents, registry, device)
+    return Run(run, registry).decode(latents, device=device)
 
 
 def _find_volumes(spec: ScoreSpec) -> list[Path]:
@@ -164,7 +170,7 @@ def _find_volumes(spec: ScoreSpec) -> list[Path]:
     folder = spec.volumes or spec.run / "volumes"
     decoded = sorted(folder.glob("vol_*.mrc"))
     classes = sorted((spec.volumes or spec.run).glob("class_[0-9][0-9][0-9].mrc"))
-    consensus = spec.run / _CONSENSUS
+    consensus = spec.run / MEAN_MAP
     return decoded or classes or [path for path in [consensus] if path.exists()]
 
 

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
-import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
 
-from tomodrgn.core.errors import RunError
-from tomodrgn.core.files.atomic import make_folder, writing
-from tomodrgn.core.files.mrc import write_volume
-from tomodrgn.core.files.pickles import write_latents
-from tomodrgn.core.interfaces import ExporterContext
-from tomodrgn.core.model.evaluation import decode_volumes
-from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.checkups import Checkups
-from tomodrgn.core.pipeline.ctf_state import with_ctf_state
-from tomodrgn.core.pipeline.damaged import LIST, leave_out_damaged
-from tomodrgn.core.pipeline.describe import dataset_facts, describe_run
-from tomodrgn.core.pipeline.display import logging_to
-from tomodrgn.core.pipeline.memory import training_work
-from tomodrgn.core.pipeline.parts import (
+from tomodrgn.core.data.checkups import Checkups
+from tomodrgn.core.data.ctf_state import with_ctf_state
+from tomodrgn.core.data.damaged import leave_out_damaged
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.describe import dataset_facts, describe_run
+from tomodrgn.core.data.parts import (
     build_model,
     build_weightings,
     require_sound,
@@ -34,25 +24,34 @@ from tomodrgn.core.pipeline.parts import (
     settle_encoder,
     tilts_per_particle,
 )
-from tomodrgn.core.pipeline.pictures import (
-    draw_run_report,
-    draw_training_curves,
-    draw_weighting_schemes,
-)
-from tomodrgn.core.pipeline.prepare import read_particles
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.pipeline.run_images import RunImages, open_run_images
-from tomodrgn.core.pipeline.start import (
-    METRICS,
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.data.run_images import RunImages, open_run_images
+from tomodrgn.core.data.start import (
     SavedState,
     choose_seed,
     find_start,
     remove_results,
     require_same_particles,
 )
+from tomodrgn.core.display import logging_to
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.files.atomic import make_folder, writing
+from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.interfaces import ExporterContext
+from tomodrgn.core.invocation import text_of_call
+from tomodrgn.core.memory.work import training_work
+from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.particles.splits import train_mask
+from tomodrgn.core.pipeline.pictures import (
+    draw_run_report,
+    draw_training_curves,
+    draw_weighting_schemes,
+)
 from tomodrgn.core.pipeline.training_log import TrainingLog
 from tomodrgn.core.pipeline.warm import WarmStart, is_warm
-from tomodrgn.core.training.checkpoint import INTERRUPTED, Checkpoint, save_checkpoint
+from tomodrgn.core.products import DAMAGED_IMAGES, EXPORTS, INTERRUPTED, LOG, METRICS
+from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
 from tomodrgn.core.training.embedding import embed_together
@@ -71,23 +70,21 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.interfaces import Exporter
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.output import RunDirectorySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
 
 EMBEDDING_BATCH = 64
-EXPORTS = "exports"
-"""Folder of a run directory with one folder per exporter."""
 
 
-def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
+def train(dataset: Dataset, spec: RunDirectorySpec) -> Run:
     """Train a volume model and write its run directory.
 
     Args:
-        run: resolved run spec; without an encoder one volume is learned for all particles.
-        registry: offers the parts.
-        outdir: run directory, made where there is none.
+        dataset: what to train on, and how; without an encoder one volume is learned for all
+            particles.
+        spec: where to; the run directory is made where there is none.
 
     Raises:
         RunError: the directory already holds a run, or the run cannot go on.
@@ -95,22 +92,24 @@ def train(run: RunSpecBase, registry: Registry, outdir: Path) -> None:
         OutputError: the directory cannot be written.
         SystemExit: a signal stopped the run; its state is saved.
     """
+    run, outdir = dataset.spec, spec.outdir
     require_sound(run)
     devices = Devices(run.devices)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
-    log = outdir / "run.log" if devices.is_main else None
+    log = outdir / LOG if devices.is_main else None
     with logging_to(log, verbose=run.training.verbose) as begin_log:
         with devices.agreement():
             start = find_start(run, outdir)
-            training = _Training(run, registry, outdir, devices, is_new=start is None)
-            if start is not None and not (start.path.parent / LIST).exists():
+            training = _Training(dataset.with_spec(run), outdir, devices, is_new=start is None)
+            if start is not None and not (start.path.parent / DAMAGED_IMAGES).exists():
                 require_same_particles(start, training.facts, training.particles.source)
         devices.on_main(lambda: make_folder(outdir))
         devices.on_main(begin_log)
         stopped_by = training.run(start)
     if stopped_by is not None:
         raise SystemExit(128 + stopped_by if devices.is_main else 0)
+    return Run(outdir, dataset.registry)
 
 
 class _Training:
@@ -119,17 +118,15 @@ class _Training:
     images: RunImages
     checkups: Checkups
 
-    def __init__(
-        self, run: RunSpecBase, registry: Registry, outdir: Path, devices: Devices, *, is_new: bool
-    ) -> None:
+    def __init__(self, dataset: Dataset, outdir: Path, devices: Devices, *, is_new: bool) -> None:
         self.outdir = outdir
         self.devices = devices
-        logger.info("%s", shlex.join(sys.argv))
+        logger.info("%s", text_of_call())
         logger.info("training on %s", devices.describe())
-        self.registry = registry
+        self.registry = dataset.registry
         self.is_new = is_new
-        self.reader, particles = read_particles(run, registry)
-        run = with_ctf_state(run, particles)
+        self.reader, particles = dataset.selected
+        run = with_ctf_state(dataset.spec, particles)
         self._asked = run
         self._assemble(run, particles)
 
@@ -333,21 +330,18 @@ class _Training:
         """Draw, export and report what the finished run leaves."""
         draw_training_curves(self.outdir, self.outdir / METRICS)
         (self.outdir / INTERRUPTED).unlink(missing_ok=True)
-        self._export()
-        draw_run_report(
-            self.outdir,
-            self.registry,
-            self.devices.device,
-            (self.reader, self.particles),
-            wanted=self.run_spec.training.report,
-        )
+        known = self.reader, self.particles
+        dataset = Dataset(self.run_spec, self.registry, known=known)
+        finished = Run(self.outdir, self.registry, dataset=dataset)
+        self._export(finished)
+        draw_run_report(finished, self.devices.device, wanted=self.run_spec.training.report)
 
-    def _export(self) -> None:
+    def _export(self, finished: Run) -> None:
         """Hand the finished run to the exporters of its spec."""
         exporters = self.run_spec.exporters
         if not exporters:
             return
-        results = open_results(self.outdir, self.registry)
+        results = finished.results()
         for spec in exporters:
             folder = self.outdir / EXPORTS / spec.kind
             exporter: Exporter = self.registry.build(spec, ExporterContext(outdir=folder))

@@ -12,22 +12,19 @@ import torch
 
 from tomodrgn.core.analysis.coverage import angular_coverage
 from tomodrgn.core.analysis.validation import ClassFinding, Validation, validation_page
+from tomodrgn.core.data.labels import labels_of_run
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
-from tomodrgn.core.pipeline.class_labels import labels_of_run
+from tomodrgn.core.memory.work import announce, maps_work
 from tomodrgn.core.pipeline.class_separation import separate_classes
-from tomodrgn.core.pipeline.decoding import decode_at
-from tomodrgn.core.pipeline.display import show_progress
-from tomodrgn.core.pipeline.memory import announce, maps_work
-from tomodrgn.core.pipeline.prepare import read_particles
-from tomodrgn.core.pipeline.results import open_results
 from tomodrgn.core.pipeline.validation_files import draw_validation, write_class_maps
+from tomodrgn.core.products import FIGURES
 from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
 from tomodrgn.core.reconstruction.stream import sum_images
 from tomodrgn.core.reconstruction.weights import Attenuation
-from tomodrgn.core.run_directory import find_run_directory, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +32,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Reader, RunResults
+    from tomodrgn.core.data.dataset import Dataset
+    from tomodrgn.core.data.labels import Labels
+    from tomodrgn.core.data.run import Run
+    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.class_labels import ClassLabels
     from tomodrgn.core.reconstruction.insertion import FourierSums
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.core.specs.validate import ValidateSpec
 
@@ -48,8 +46,6 @@ logger = logging.getLogger(__name__)
 WAY_OUT = "give labels with fewer classes, or --accelerator cpu where that has more"
 REPORT = "validate.json"
 PAGE = "validate.md"
-FIGURES = ("linear.json", "classify.json", "linear/linear.json")
-"""Where runs tell whether their latents or classes, or those they began with, mean anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +66,7 @@ class RawClasses:
     run: RunSpecBase
     reader: Reader
     particles: ParticleSet
-    labels: ClassLabels
+    labels: Labels
     halves: NDArray[np.int64]
     usable: tuple[int, ...]
     attenuation: Attenuation
@@ -82,12 +78,12 @@ class RawClasses:
         return self.labels.of_particle[self.particles.particle_of_image]
 
 
-def validate(spec: ValidateSpec, registry: Registry) -> Validation:
+def validate(run: Run, spec: ValidateSpec) -> Validation:
     """Compare classes of a run with its raw tilt images, and write what is found.
 
     Args:
-        spec: the run and its labels.
-        registry: offers the reader and the model.
+        run: a finished run.
+        spec: its labels, and how to look.
 
     Raises:
         RunError: there is no finished run, or memory is short.
@@ -96,13 +92,13 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
     if spec.devices.threads:
         torch.set_num_threads(spec.devices.threads)
     device = _choose_device(spec)
-    results = open_results(spec.run, registry)
-    labels = labels_of_run(spec.labels, results, registry)
-    raw = _beside_images(spec, results, labels, registry)
+    dataset, latents = run.dataset, run.z  # with images, so that the input is read once
+    labels = labels_of_run(spec.labels, run)
+    raw = _beside_images(spec, dataset, labels)
     n_volumes = 2 * len(labels.names) + 2
     announce(maps_work(raw.particles, n_volumes, device), device, way_out=WAY_OUT)
     sums = _sum(raw, device)
-    outdir = spec.outdir or results.directory / "validate"
+    outdir = spec.outdir or run.directory / "validate"
     make_folder(outdir)
     separation, n_compared, is_held_out = separate_classes(raw, sums, most_images=spec.most_images)
     maps: dict[int, HalvedMap] = {}
@@ -111,7 +107,7 @@ def validate(spec: ValidateSpec, registry: Registry) -> Validation:
         pixel_size_a = raw.particles.pixel_size_a
         maps[row] = finish_halves(sums, pair, pixel_size_a=pixel_size_a, mask=raw.mask)
     del sums
-    decoded = _decode(spec, results, raw, registry, device)
+    decoded = _decode(run, raw, device) if spec.decoder and latents is not None else {}
     found = Validation(
         classes=tuple(_describe(raw, row, maps.get(row), decoded.get(row))
                       for row in range(len(labels.names))),
@@ -152,14 +148,9 @@ def _choose_device(spec: ValidateSpec) -> torch.device:
     return torch.device("cuda" if has_gpu and spec.devices.accelerator != "cpu" else "cpu")
 
 
-def _beside_images(
-    spec: ValidateSpec, results: RunResults, labels: ClassLabels, registry: Registry
-) -> RawClasses:
+def _beside_images(spec: ValidateSpec, dataset: Dataset, labels: Labels) -> RawClasses:
     """The run with its images and the classes that can be halved."""
-    data, _ = read_run(find_run_directory(spec.run, spec.run))
-    data["preparation"]["downsample"] = _box_of_run(results)
-    run = registry.parse(data)
-    reader, particles = read_particles(run, registry)
+    run, (reader, particles) = dataset.spec, dataset.selected
     halves, usable = _halve(particles, labels, run.seed or 0)
     kinds = {each.kind for each in run.loss_weightings}
     dose, tilt = spec.recon_dose_weight, spec.recon_tilt_weight
@@ -179,7 +170,7 @@ def _beside_images(
 
 
 def _halve(
-    particles: ParticleSet, labels: ClassLabels, seed: int
+    particles: ParticleSet, labels: Labels, seed: int
 ) -> tuple[NDArray[np.int64], tuple[int, ...]]:
     """(M,) half of each image, and the classes that have images in both.
 
@@ -194,12 +185,6 @@ def _halve(
             break
         logger.info("a class lies in one half set of refinement; halves are drawn at random")
     return halves, tuple(np.flatnonzero(usable).tolist())
-
-
-def _box_of_run(results: RunResults) -> int | None:
-    """Box that the images are cropped to, as the run did; None where it did not."""
-    box: int | None = results.spec["preparation"]["downsample"]
-    return box
 
 
 def _sum(raw: RawClasses, device: torch.device) -> FourierSums:
@@ -252,22 +237,17 @@ def _describe(
 
 
 def _decode(
-    spec: ValidateSpec,
-    results: RunResults,
-    raw: RawClasses,
-    registry: Registry,
-    device: torch.device,
+    run: Run, raw: RawClasses, device: torch.device
 ) -> dict[int, tuple[int, NDArray[np.float32]]]:
     """Medoid and decoded volume of each class with half maps, where the run has a decoder."""
-    weights = results.directory / "weights.pkl"
-    if not spec.decoder or results.latents is None or not raw.usable:
+    assert run.z is not None  # noqa: S101  asked only then, for mypy
+    if not raw.usable:
         return {}
-    if not weights.exists():
-        logger.warning("%s: is missing; maps are not compared with decoded volumes", weights)
+    if not run.weights.exists():
+        logger.warning("%s: is missing; maps are not compared with decoded volumes", run.weights)
         return {}
-    medoids = list(_medoids(results.latents, raw))
-    latents = results.latents[medoids]
-    volumes = decode_at(results.directory, weights, latents, registry, device)
+    medoids = list(_medoids(run.z, raw))
+    volumes = run.decode(run.z[medoids], device=device)
     return dict(zip(raw.usable, zip(medoids, volumes, strict=True), strict=True))
 
 

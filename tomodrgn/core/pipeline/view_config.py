@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.pickles import load_pickles
-from tomodrgn.core.run_directory import CONFIG, MANIFEST, RUN_SPEC
+from tomodrgn.core.products import CONFIG, MANIFEST, RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
 
 if TYPE_CHECKING:
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.cleanup import ViewSpec
 
 
-def view_config(spec: ViewSpec) -> dict[str, Any]:
+class Told(dict[str, Any]):
+    """What a run was told, as plain values."""
+
+    def page(self) -> str:
+        """What is printed: YAML."""
+        text: str = yaml.safe_dump(dict(self), sort_keys=False, allow_unicode=True)
+        return text
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dict(self)
+
+
+def view_config(spec: ViewSpec) -> Told:
     """What a run was told, as plain values: ``run`` and ``manifest``, or ``config``.
 
     The resolved spec is preferred; a ``config.pkl`` is shown where it is asked for by name, or
@@ -35,8 +49,8 @@ def view_config(spec: ViewSpec) -> dict[str, Any]:
         if not path.exists():
             raise RunError(f"{spec.run}: is or holds neither {RUN_SPEC} nor {CONFIG}; give a run")
         config, *others = (_plain(value) for value in load_pickles(path))
-        return {"config": config, **({"call": others[0]} if others else {})}
-    return {"run": read_spec(directory / RUN_SPEC), **_manifest(directory / MANIFEST)}
+        return Told({"config": config, **({"call": others[0]} if others else {})})
+    return Told({"run": read_spec(directory / RUN_SPEC), **_manifest(directory / MANIFEST)})
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
+from tomodrgn.core.memory.work import announce, volumes_work
 from tomodrgn.core.model.evaluation import decode_volumes
-from tomodrgn.core.pipeline.decoding import load_model
-from tomodrgn.core.pipeline.display import show_progress
-from tomodrgn.core.pipeline.memory import announce, volumes_work
-from tomodrgn.core.run_directory import find_run_directory
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.sharing import neighbours
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.specs.volumes import VolumesSpec
 
 logger = logging.getLogger(__name__)
@@ -39,7 +37,7 @@ WRITERS = 4
 """Threads that write files while the next volumes are computed."""
 
 
-def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
+def evaluate_volumes(run: Run, spec: VolumesSpec) -> list[Path]:
     """Decode volumes and write them as MRC files; their paths, in the main process.
 
     Processes share the latents, and each writes what it decodes.
@@ -48,19 +46,21 @@ def evaluate_volumes(spec: VolumesSpec, registry: Registry) -> list[Path]:
         RunError: the weights are not those of the run, or latents are missing or given in vain.
         DataError: latents have another dimension than the model.
     """
+    if spec.verbose:
+        logging.getLogger("tomodrgn").setLevel(logging.DEBUG)
     devices = Devices(spec.devices)
     with devices.agreement():
-        paths = _evaluate_share(spec, registry, devices)
+        paths = _evaluate_share(run, spec, devices)
     return paths if devices.is_main else []
 
 
-def _evaluate_share(spec: VolumesSpec, registry: Registry, devices: Devices) -> list[Path]:
+def _evaluate_share(run: Run, spec: VolumesSpec, devices: Devices) -> list[Path]:
     """Decode and write the volumes of this process; the paths of all."""
     if spec.weights.is_dir():
         raise RunError(f"{spec.weights}: is a directory; give the weights file in it, weights.pkl")
-    directory = find_run_directory(spec.config, spec.weights)
-    model, checkpoint, run, facts = load_model(directory, spec.weights, registry)
-    latents = gather_latents(spec, run.latent.dim)
+    model, checkpoint = run.model(spec.weights)
+    facts = run.facts
+    latents = gather_latents(spec, run.spec.latent.dim)
     model = model.to(devices.device, devices.dtype)
     n_volumes = 1 if latents is None else len(latents)
     box = _output_box_px(spec, facts.box_size_px)
@@ -80,7 +80,7 @@ def _evaluate_share(spec: VolumesSpec, registry: Registry, devices: Devices) -> 
             None if own is None else own.to(devices.device, devices.dtype),
             box_size_px=facts.box_size_px,
             output_box_px=box,
-            extent=run.preparation.l_extent,
+            extent=run.spec.preparation.l_extent,
             scale=checkpoint.norm[1],
             batch_size=spec.batch_size,
         )

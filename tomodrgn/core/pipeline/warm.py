@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
-from tomodrgn.core.commands import BASE_LAYERS
+from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.interfaces import Posterior, WarmStarting
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.image_state import contrast_sign
 from tomodrgn.core.particles.selection import leave_out
 from tomodrgn.core.pipeline.linear import train_linear
-from tomodrgn.core.pipeline.parts import build_model
-from tomodrgn.core.pipeline.prepare import DEFAULT_CACHE
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.run_directory import read_run
-from tomodrgn.core.training.checkpoint import load_checkpoint
+from tomodrgn.core.products import CACHE, LINEAR_START
+from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.training.warm_start import Teacher, fit_decoder, fit_encoder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.data.run_images import RunImages
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.run_images import RunImages
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.core.training.devices import Devices
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LINEAR: Final = "linear"
 """Folder of a run directory with the linear run that was made to start from."""
 _KIND: Final = "linear_volumes"
 _SHARED_SECTIONS: Final = (
@@ -73,7 +71,7 @@ class WarmStart:
     ) -> None:
         _require_teachable(run, model)
         self.run, self.registry, self.model, self.particles = run, registry, model, particles
-        self._known: RunResults | None = None
+        self._known: Run | None = None
         if run.training.init_from is not None:
             self._known = self._open(run.training.init_from)
 
@@ -89,7 +87,7 @@ class WarmStart:
         if self._known is None:
             devices.on_main(lambda: self._make(outdir))
         with devices.agreement():
-            self._known = self._known or self._open(outdir / LINEAR)
+            self._known = self._known or self._open(outdir / LINEAR_START)
             teacher = self._teacher(self._known, images.norm[1], devices)
         devices.on_main(lambda: self._fit(teacher, images, sampler, builder, devices))
         if devices.n_ranks > 1:
@@ -137,20 +135,20 @@ class WarmStart:
         """Fit a linear model to the images of this run."""
         data = self.run.model_dump()
         shared = {name: data[name] for name in _SHARED_SECTIONS}
-        shared["cache"] |= {"path": self.run.cache.path or outdir / DEFAULT_CACHE}
+        shared["cache"] |= {"path": self.run.cache.path or outdir / CACHE}
         shared["devices"] |= {"devices": 1, "nodes": 1, "multigpu": False}
         verbose = self.run.training.verbose
         shared["training"] = {"overwrite": True, "verbose": verbose, "report": False}
-        linear = self.registry.parse({**BASE_LAYERS["train_linear"], **shared})
-        train_linear(linear, self.registry, outdir / LINEAR)
+        linear = resolve_run("train_linear", shared, registry=self.registry)
+        train_linear(Dataset(linear, self.registry), RunDirectorySpec(outdir=outdir / LINEAR_START))
 
-    def _open(self, directory: Path) -> RunResults:
+    def _open(self, directory: Path) -> Run:
         """The linear run in a directory, if it is one and has the images of this one."""
-        known = open_results(directory, self.registry)
-        if known.spec["decoder"]["kind"] != _KIND or known.latents is None:
+        known = Run(directory, self.registry)
+        if known.spec.decoder.kind != _KIND or known.z is None:
             raise RunError(
                 f"{directory}: is no run of train_linear (its decoder is "
-                f"{known.spec['decoder']['kind']}); give one with --init-from, or let one be made "
+                f"{known.spec.decoder.kind}); give one with --init-from, or let one be made "
                 "with --init linear"
             )
         found, wanted = _images_of(known.particles), _images_of(self.particles)
@@ -159,15 +157,15 @@ class WarmStart:
                 f"{directory}: its images have box, pixel size and contrast {found}, those of this "
                 f"run {wanted}; fit the linear model with the same data options"
             )
-        listed = known.spec["dataset"]["leave_out_imgs"]  # damaged, as this run will find too
-        match_particles(known.particles, leave_out(self.particles, listed and Path(listed)))
+        listed = known.spec.dataset.leave_out_imgs  # damaged, as this run will find too
+        match_particles(known.particles, leave_out(self.particles, listed))
         self._warn_of_seen_tilts(known)
         return known
 
-    def _warn_of_seen_tilts(self, known: RunResults) -> None:
+    def _warn_of_seen_tilts(self, known: Run) -> None:
         """Say so where the linear model was fitted to tilts that this run holds out."""
         mine = (self.run.dataset.fraction_train, self.run.seed)
-        if mine[0] < 1 and mine != (known.spec["dataset"]["fraction_train"], known.spec["seed"]):
+        if mine[0] < 1 and mine != (known.spec.dataset.fraction_train, known.spec.seed):
             logger.warning(
                 "%s: was fitted to tilts that this run holds out, so that they predict too well; "
                 "fit it with --fraction-train %g --seed %s too, or let it be made with --init "
@@ -175,12 +173,9 @@ class WarmStart:
                 known.directory, *mine,
             )  # fmt: skip
 
-    def _teacher(self, known: RunResults, scale: float, devices: Devices) -> Teacher:
+    def _teacher(self, known: Run, scale: float, devices: Devices) -> Teacher:
         """The linear model in the order and the intensities of this run."""
-        data, facts = read_run(known.directory)
-        model = build_model(self.registry.parse(data), self.registry, facts)
-        weights = load_checkpoint(known.directory / "weights.pkl")
-        model.load_state_dict(weights.model)
+        model, weights = known.model()
         rows = match_particles(known.particles, self.particles)
 
         def of_run(values: NDArray[np.float32] | None) -> Tensor:
@@ -189,7 +184,7 @@ class WarmStart:
 
         return Teacher(
             model=model.to(devices.device, devices.dtype).requires_grad_(False),
-            posterior=Posterior(of_run(known.latents), of_run(known.log_variance)),
+            posterior=Posterior(of_run(known.z), of_run(known.log_variance)),
             latent_dim=self.run.latent.dim or 0,
             scale=weights.norm[1] / scale,
         )

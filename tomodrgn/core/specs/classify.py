@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.output import RunDirectorySpec
 
 
-class ClassifySpec(Spec):
+class ClassifySpec(RunDirectorySpec):
     """Classes of particles whose poses are known, with a map and half maps of each."""
 
     n_classes: Annotated[int, Field(ge=2)]

@@ -21,6 +21,13 @@ class EmbeddingSpec(Spec):
     batch_size: PositiveInt = 64
     """Particles encoded at once."""
 
+    @property
+    def run(self) -> Path:
+        """Where the run lies."""
+        if self.config is not None:
+            return self.config
+        return self.weights if self.weights.is_dir() else self.weights.parent
+
     @field_validator("out_z")
     @classmethod
     def _is_a_pickle(cls, path: Path) -> Path:

@@ -100,6 +100,17 @@ def merge(*layers: Mapping[str, Any]) -> Layer:
     return merged
 
 
+def merge_typed(*layers: Mapping[str, Any]) -> Layer:
+    """One layer from several that a user typed: fields stay where a later one changes the kind.
+
+    The kind may not have them; then validation says so, instead of nobody.
+    """
+    merged: Layer = {}
+    for layer in layers:
+        merged = _merge_two(merged, layer, keep=True)
+    return merged
+
+
 def write_spec(path: Path, spec: BaseModel) -> None:
     """Write a resolved spec with every default, so that it can be read as a spec file."""
     write_text_atomic(path, dump_spec(spec))
@@ -120,17 +131,19 @@ def _load_yaml(text: str, place: str) -> Any:
         raise SpecError(f"{place}{line}: {problem}; write it as YAML") from error
 
 
-def _merge_two(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> Layer:
-    if _changes_kind(lower, upper):
+def _merge_two(lower: Mapping[str, Any], upper: Mapping[str, Any], *, keep: bool = False) -> Layer:
+    if not keep and _changes_kind(lower, upper):
         return dict(upper)
     merged = dict(lower)
     for name, value in upper.items():
         below = merged.get(name)
         if isinstance(value, dict) and isinstance(below, dict):
-            merged[name] = _merge_two(below, value)
+            merged[name] = _merge_two(below, value, keep=keep)
         elif isinstance(value, Added):
             known = list(below or ())
-            merged[name] = known + [item for item in value if item not in known]
+            joined = known + [item for item in value if item not in known]
+            still_joins = keep and (below is None or isinstance(below, Added))
+            merged[name] = Added(joined) if still_joins else joined
         else:
             merged[name] = value
     return merged

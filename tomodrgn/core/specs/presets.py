@@ -24,22 +24,21 @@ _CLASSIC: Final[Layer] = {
     },
 }
 
-PRESETS: Final[Mapping[str, Mapping[str, Layer]]] = {
-    "train_nn": {"tomodrgn2022": _CLASSIC},
-    "train_vae": {
-        "tomodrgn2022": {
-            **_CLASSIC,
-            "latent": {"beta": None, "beta_control": None},
-            "encoder": {
-                "kind": "tilt_set",
-                "layers_a": 3,
-                "dim_a": 256,
-                "out_dim_a": 128,
-                "pooling": "concatenate",
-                "layers_b": 1,
-                "dim_b": 256,
-            },
-        }
-    },
+HOMOGENEOUS: Final[Mapping[str, Layer]] = {"tomodrgn2022": _CLASSIC}
+"""Of ``train_nn``."""
+HETEROGENEOUS: Final[Mapping[str, Layer]] = {
+    "tomodrgn2022": {
+        **_CLASSIC,
+        "latent": {"beta": None, "beta_control": None},
+        "encoder": {
+            "kind": "tilt_set",
+            "layers_a": 3,
+            "dim_a": 256,
+            "out_dim_a": 128,
+            "pooling": "concatenate",
+            "layers_b": 1,
+            "dim_b": 256,
+        },
+    }
 }
-"""Layers below spec file and options, by command and name."""
+"""Of ``train_vae``."""

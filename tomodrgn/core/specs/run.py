@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.dataset import (
@@ -21,6 +21,15 @@ class PartSpec(Spec):
     """What every section that a plugin provides has: the name of the part it describes."""
 
     kind: str
+
+
+class AbsentPart(PartSpec):
+    """A part of a finished run whose plugin is not installed, as it was written."""
+
+    model_config = ConfigDict(extra="allow")
+
+    family: str = Field(exclude=True)
+    """Where it belongs."""
 
 
 class RunSpecBase(Spec):

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.specs.faults import suggest
 from tomodrgn.core.specs.files import Layer, read_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
-
-STEP_COMMANDS: Final = (
-    "simulate",
-    "downsample",
-    "filter_star",
-    "prepare",
-    "train_linear",
-    "classify",
-    "train_vae",
-    "train_nn",
-    "analyze",
-    "convergence_nn",
-    "convergence_vae",
-    "eval_vol",
-    "export",
-    "backproject_voxel",
-    "score",
-    "subtomo2chimerax",
-    "validate",
-    "nuisance",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +28,12 @@ class Step:
         return f"step {self.number} ({self.command})"
 
 
-def read_steps(path: Path) -> list[Step]:
+def read_steps(path: Path, known: Collection[str]) -> list[Step]:
     """Steps of a pipeline file.
+
+    Args:
+        path: of the file.
+        known: names of commands that can be steps.
 
     Raises:
         SpecError: one line per item that is no step.
@@ -61,7 +44,9 @@ def read_steps(path: Path) -> list[Step]:
         raise SpecError(f"{path}: holds only steps; found {', '.join(map(str, content))} too")
     if not isinstance(items, list) or not items:
         raise SpecError(f"{path}: steps is missing; write a list of `- command: {{...}}` items")
-    faults = [fault for number, item in enumerate(items, 1) for fault in _faults(number, item)]
+    faults = [
+        fault for number, item in enumerate(items, 1) for fault in _faults(number, item, known)
+    ]
     if faults:
         raise SpecError("\n".join(f"{path}: {fault}" for fault in faults))
     return [
@@ -71,15 +56,15 @@ def read_steps(path: Path) -> list[Step]:
     ]
 
 
-def _faults(number: int, item: Any) -> Iterator[str]:
+def _faults(number: int, item: Any, known: Collection[str]) -> Iterator[str]:
     if not isinstance(item, dict) or len(item) != 1:
         yield f"step {number}: is {item!r}; write one `command: {{...}}`"
         return
     ((command, body),) = item.items()
-    if command not in STEP_COMMANDS:
+    if command not in known:
         yield (
             f"step {number}: there is no command {command!r}."
-            f"{suggest(str(command), STEP_COMMANDS)} Known: {', '.join(STEP_COMMANDS)}."
+            f"{suggest(str(command), known)} Known: {', '.join(known)}."
         )
     if body is not None and not isinstance(body, dict):
         yield f"step {number} ({command}): its spec is {body!r}; write a mapping"

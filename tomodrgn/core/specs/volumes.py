@@ -47,8 +47,17 @@ class VolumesSpec(Spec):
     """Volumes decoded at once."""
     pixel_size_a: PixelSizeA | None = None
     """Pixel size in angstrom for the headers, before downsampling, instead of that of the run."""
+    verbose: bool = False
+    """Log more."""
     devices: DevicesSpec = DevicesSpec()
     """Where the volumes are computed."""
+
+    @property
+    def run(self) -> Path:
+        """Where the run lies."""
+        if self.config is not None:
+            return self.config
+        return self.weights if self.weights.is_dir() else self.weights.parent
 
     @model_validator(mode="after")
     def _latents_come_from_one_place(self) -> Self:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.provenance import write_manifest
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.identity import particles_digest
-from tomodrgn.core.pipeline.results import open_results
-from tomodrgn.core.provenance import write_manifest
-from tomodrgn.core.run_directory import LATENTS, MANIFEST, RUN_SPEC
+from tomodrgn.core.products import LATENTS, MANIFEST, RUN_SPEC
 from tomodrgn.core.specs.files import write_spec
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def example_run(folder: Path, registry: Registry) -> RunResults:
     numbers = np.random.default_rng(0)
     mean, log_variance = numbers.standard_normal((2, len(COUNTS), LATENT_DIM))
     write_latents(directory / LATENTS, mean, log_variance)
-    return open_results(directory, registry)
+    return Run(directory, registry).results()
 
 
 def example_rows() -> pd.DataFrame:

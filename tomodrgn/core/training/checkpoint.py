@@ -17,11 +17,11 @@ import torch
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.products import INTERRUPTED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-INTERRUPTED = "interrupted.pkl"
 _EPOCH_FILE = re.compile(r"weights\.(\d+)\.pkl")
 
 

@@ -23,7 +23,7 @@ from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
-from tomodrgn.core.run_directory import RUN_SPEC
+from tomodrgn.core.products import RUN_SPEC
 from tomodrgn.plugins.exporters.cryodrgn_model import (
     model_config,
     why_no_decoder,

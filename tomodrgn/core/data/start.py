@@ -1,0 +1,133 @@
+"""Where a run starts: from nothing in a directory without results, or from a saved state."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from tomodrgn.core.data.run_directory import read_run
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.products import MANIFEST, METRICS, PICTURES, RESULTS, RUN_SPEC
+from tomodrgn.core.specs.files import read_spec
+from tomodrgn.core.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tomodrgn.core.data.run_directory import DatasetFacts
+    from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.training.devices import Devices
+
+logger = logging.getLogger(__name__)
+
+_OTHER_POSE_DEG: Final = 20.0
+"""Turn beyond which a pose is another one and not the same one refined."""
+
+
+class SavedState(NamedTuple):
+    """A checkpoint and the file that it came from."""
+
+    path: Path
+    checkpoint: Checkpoint
+
+
+def find_start(run: RunSpecBase, outdir: Path, *, can_go_on: bool = True) -> SavedState | None:
+    """The state to go on from; None for a new run. Nothing is changed.
+
+    Args:
+        run: the run spec.
+        outdir: run directory.
+        can_go_on: whether a run of this kind can be interrupted and gone on with.
+
+    Raises:
+        RunError: there is no such state, or a new run would replace results.
+    """
+    load = run.training.load
+    if load is not None:
+        path = find_checkpoint(outdir, load)
+        return SavedState(path, load_checkpoint(path))
+    results = _files(outdir, RESULTS)
+    if results and not run.training.overwrite:
+        found = outdir / METRICS
+        name = (found if found in results else results[0]).name
+        go_on = "go on with --load latest, " if can_go_on else ""
+        raise RunError(
+            f"{outdir}: already holds a run ({name}); {go_on}choose another --outdir, or replace "
+            "it with --overwrite"
+        )
+    return None
+
+
+def require_same_particles(start: SavedState, facts: DatasetFacts, source: Path) -> None:
+    """Refuse to go on with other particles than those that a saved state was trained on.
+
+    The rows may be in another order, and the files in other places. Particles of the same names
+    but turned otherwise are those of another set, for names are often mere numbers.
+
+    Args:
+        start: the saved state.
+        facts: of the particles at hand.
+        source: the file that they come from.
+
+    Raises:
+        RunError: they are others.
+    """
+    directory = start.path.parent
+    if not (directory / MANIFEST).exists():
+        logger.warning(
+            "%s: has no %s beside it, so nothing tells whether it was trained on the particles of "
+            "%s", start.path, MANIFEST, source,
+        )  # fmt: skip
+        return
+    fault = _difference(read_run(directory).facts, facts)
+    if fault is not None:
+        raise RunError(
+            f"{source}: {fault} that {start.path} was trained on; a run goes on with its own "
+            "particles: give their file and selection again, start a new run in another --outdir, "
+            "or encode these particles with eval_images"
+        )
+
+
+def _difference(trained: DatasetFacts, facts: DatasetFacts) -> str | None:
+    """How the particles at hand differ from those of a run, in words that end in what they are."""
+    if trained.n_particles != facts.n_particles:
+        return f"has {facts.n_particles} particles, not the {trained.n_particles}"
+    known = trained.particle_set_sha256
+    if known and known != facts.particle_set_sha256:
+        return f"has {facts.n_particles} particles of other names than those"
+    if not known and trained.particles_sha256 not in ("", facts.particles_sha256):
+        return f"has {facts.n_particles} particles, but not those in the order"
+    both = sorted(set(trained.some_poses) & set(facts.some_poses))
+    if not both:
+        return None
+    turns = [np.dot(trained.some_poses[key], facts.some_poses[key]) for key in both]
+    turn_deg = np.rad2deg(np.arccos(np.clip((np.array(turns) - 1) / 2, -1, 1)))
+    n_turned = int((turn_deg > _OTHER_POSE_DEG).sum())
+    if 2 * n_turned <= len(both):
+        return None
+    return (
+        f"names its particles alike, but {n_turned} of {len(both)} looked at are turned by more "
+        f"than {_OTHER_POSE_DEG:g} degrees to those"
+    )
+
+
+def remove_results(outdir: Path) -> None:
+    """Remove what an earlier run left and a new one would not replace."""
+    for path in _files(outdir, (*RESULTS, *PICTURES)):
+        path.unlink()
+
+
+def choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
+    """The seed of the run that is gone on with, or a new one, the same in every process."""
+    seed = secrets.randbelow(100_000)
+    with devices.agreement():
+        if run.training.load is not None and (outdir / RUN_SPEC).exists():
+            seed = int(read_spec(outdir / RUN_SPEC).get("seed") or 0)
+    return int(devices.fabric.broadcast(seed))
+
+
+def _files(outdir: Path, patterns: tuple[str, ...]) -> list[Path]:
+    return sorted(path for pattern in patterns for path in outdir.glob(pattern))

@@ -1,0 +1,68 @@
+"""The files that a run directory may hold, each name written once.
+
+Names that one command alone writes and reads stay with it; here are those by which commands find
+the work of others.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RUN_SPEC: Final = "run.yaml"
+"""The resolved run spec."""
+MANIFEST: Final = "manifest.json"
+"""What made the run, and facts of its data set."""
+CONFIG: Final = "config.pkl"
+"""The same for classic tools; never read."""
+LOG: Final = "run.log"
+CACHE: Final = "cache.h5"
+WEIGHTS: Final = "weights.pkl"
+LATENTS: Final = "z.pkl"
+COVARIANCE: Final = "z_covariance.npy"
+INTERRUPTED: Final = "interrupted.pkl"
+"""The state of a run that was stopped."""
+MEAN_MAP: Final = "reconstruct.mrc"
+"""The consensus map, or the one structure."""
+METRICS: Final = "metrics.jsonl"
+HELD_OUT: Final = "held_out.jsonl"
+ACTIVITY: Final = "activity.jsonl"
+DAMAGED_IMAGES: Final = "damaged_images.txt"
+LINEAR: Final = "linear.json"
+"""Figures of ``train_linear``."""
+CLASSES: Final = "classify.json"
+"""Figures of ``classify``."""
+LABELS: Final = "labels.pkl"
+"""A class of each particle: of ``classify`` and, in folders below, of clusterings."""
+LABEL_RECORDS: Final = "labels.jsonl"
+"""Which labels came from the run, by their digest."""
+POSTERIOR: Final = "posterior.npy"
+"""(B, K) probability of each class of each particle."""
+TRAINING_CURVES: Final = "training_curves.png"
+REPORT: Final = "report.html"
+EXPORTS: Final = "exports"
+"""Folder with one folder per exporter."""
+LINEAR_START: Final = "linear"
+"""Folder with the linear model that a network began with."""
+
+FIGURES: Final = (LINEAR, CLASSES, f"{LINEAR_START}/{LINEAR}")
+"""Where a run tells whether its latents or classes, or those it began with, mean anything."""
+CLUSTERINGS: Final = ("analyze*/kmeans*", "analyze*/gmm*")
+"""Folders of clusterings, each with ``labels.pkl``."""
+
+RESULTS: Final = (
+    *("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, METRICS),
+    *(COVARIANCE, LINEAR, "basis_*.mrc"),
+    *(HELD_OUT, ACTIVITY),
+)
+"""What makes a folder one that holds a run."""
+PICTURES: Final = ("weighting_scheme_*.png", TRAINING_CURVES, REPORT)
+
+
+def weights_of(epoch: int) -> str:
+    """File of the weights after an epoch, counted from 0."""
+    return f"weights.{epoch}.pkl"
+
+
+def latents_of(epoch: int) -> str:
+    """File of the latents after an epoch, counted from 0."""
+    return f"z.{epoch}.pkl"

@@ -1,0 +1,334 @@
+"""Commands that are built in, offered like those of anybody else.
+
+Help shows them in this order, in which a user meets them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tomodrgn.core.command import Command
+from tomodrgn.core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_VERBS: Final = "tomodrgn.core.pipeline"
+_SPECS: Final = "tomodrgn.core.specs"
+_OPTIONS: Final = "tomodrgn.core.cli.options"
+_OF_RESULTS: Final = "tomodrgn.core.cli.result_options"
+_RUN_SPECS: Final = "tomodrgn.plugins.commands.run_specs"
+
+
+@hookimpl
+def tomodrgn_commands() -> Iterable[Command]:
+    """All built-in commands."""
+    return (*_OF_INPUT, *_OF_MODELS, *_OF_RUNS, *_OF_THE_PROGRAM)
+
+
+_OF_INPUT: Final = (
+    Command(
+        name="simulate",
+        summary="Make tilt series with known answers.",
+        details="Writes STAR files and stacks as the program of the format does, and the truth: "
+        "labels, maps and poses.",
+        function="tomodrgn.core.simulation.tilt_series:simulate",
+        spec=f"{_SPECS}.simulation:SimulationSpec",
+        extras="tomodrgn.core.cli.example_option:EXTRAS",
+    ),
+    Command(
+        name="check",
+        summary="Say what is wrong with the input, before any training.",
+        details="PARTICLES is the STAR file of the particles. The page that is printed, pictures "
+        "and a map go to a folder. The exit code is 1 where something is wrong, 0 where it is not "
+        "or cannot be decided.",
+        takes="dataset",
+        function=f"{_VERBS}.check:check",
+        spec=f"{_SPECS}.check:CheckSpec",
+        options=f"{_OPTIONS}:CHECK_OPTIONS",
+        data_options=f"{_OPTIONS}:CHECK_DATA_OPTIONS",
+        base=f"{_RUN_SPECS}:HOMOGENEOUS",
+    ),
+    Command(
+        name="downsample",
+        summary="Put images, particles or a volume on fewer pixels.",
+        details="PARTICLES is a STAR file of particles, a .mrcs stack, a .txt list of stacks or a "
+        ".mrc volume. To train on smaller images no new files are needed: give --downsample to "
+        "the training.",
+        takes="registry",
+        function=f"{_VERBS}.downsample:downsample",
+        spec=f"{_SPECS}.downsample:DownsampleSpec",
+        options=f"{_OPTIONS}:DOWNSAMPLE_OPTIONS",
+    ),
+    Command(
+        name="prepare",
+        summary="Turn tilt images into a cache of coefficients.",
+        details="PARTICLES is the STAR file of the tilt images. Training does this too when there "
+        "is no cache.",
+        takes="dataset",
+        function=f"{_VERBS}.prepare:prepare",
+        spec=f"{_SPECS}.output:PreparedSpec",
+        options=f"{_OPTIONS}:PREPARED_OPTIONS",
+        data_options=f"{_OPTIONS}:PREPARE_OPTIONS",
+        base=f"{_RUN_SPECS}:HOMOGENEOUS",
+        rule=f"{_RUN_SPECS}:require_place_of_cache",
+    ),
+    Command(
+        name="plan",
+        summary="Say how much memory train_vae would take, and train nothing.",
+        details="PARTICLES is the STAR file of the tilt images; give the options that train_vae "
+        "will be given. Nothing is written.",
+        takes="dataset",
+        function=f"{_VERBS}.plan:plan_run",
+        data_options=f"{_OPTIONS}:TRAIN_VAE_OPTIONS",
+        base=f"{_RUN_SPECS}:HETEROGENEOUS",
+        rule=f"{_RUN_SPECS}:require_latents",
+        presets=f"{_SPECS}.presets:HETEROGENEOUS",
+    ),
+    Command(
+        name="backproject_voxel",
+        summary="Reconstruct maps from images whose poses are known.",
+        details="PARTICLES is the STAR file of the tilt images, or the set file. Writes the map, "
+        "half maps, their FSC, and the map filtered at its resolution; with --labels, one map per "
+        "class.",
+        takes="dataset",
+        function=f"{_VERBS}.reconstruct:reconstruct",
+        spec=f"{_SPECS}.reconstruction:ReconstructionSpec",
+        options=f"{_OPTIONS}:BACKPROJECT_OPTIONS",
+        data_options=f"{_OPTIONS}:BACKPROJECT_DATA_OPTIONS",
+        base=f"{_RUN_SPECS}:HOMOGENEOUS",
+    ),
+)
+
+_OF_MODELS: Final = (
+    Command(
+        name="train_vae",
+        summary="Train a model of heterogeneous particles.",
+        details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
+        "resolved spec, weights, latents and the log.",
+        takes="dataset",
+        function=f"{_VERBS}.train:train",
+        spec=f"{_SPECS}.output:RunDirectorySpec",
+        options=f"{_OPTIONS}:OUTDIR_OPTIONS",
+        data_options=f"{_OPTIONS}:TRAIN_VAE_OPTIONS",
+        base=f"{_RUN_SPECS}:HETEROGENEOUS",
+        rule=f"{_RUN_SPECS}:require_latents",
+        presets=f"{_SPECS}.presets:HETEROGENEOUS",
+    ),
+    Command(
+        name="train_linear",
+        summary="Fit a linear model of heterogeneous particles, in seconds.",
+        details="PARTICLES is the STAR file of the tilt images, or the set file. The run "
+        "directory receives the consensus map, a basis map per latent dimension, and the latents "
+        "with their covariances.",
+        takes="dataset",
+        function=f"{_VERBS}.linear:train_linear",
+        spec=f"{_SPECS}.output:RunDirectorySpec",
+        options=f"{_OPTIONS}:OUTDIR_OPTIONS",
+        data_options=f"{_OPTIONS}:TRAIN_LINEAR_OPTIONS",
+        base=f"{_RUN_SPECS}:LINEAR",
+        rule=f"{_RUN_SPECS}:require_linear",
+    ),
+    Command(
+        name="classify",
+        summary="Sort particles into classes, each with a map.",
+        details="PARTICLES is the STAR file of the tilt images, or the set file. The run "
+        "directory receives the label and the class probabilities of every particle, and maps and "
+        "half maps of each class.",
+        takes="dataset",
+        function=f"{_VERBS}.classify:classify",
+        spec=f"{_SPECS}.classify:ClassifySpec",
+        options=f"{_OPTIONS}:CLASSIFY_OPTIONS",
+        data_options=f"{_OPTIONS}:LINEAR_DATA_OPTIONS",
+        base=f"{_RUN_SPECS}:LINEAR",
+        rule=f"{_RUN_SPECS}:require_classes",
+    ),
+    Command(
+        name="train_nn",
+        summary="Train a model of one structure.",
+        details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
+        "resolved spec, weights, volumes and the log.",
+        takes="dataset",
+        function=f"{_VERBS}.train:train",
+        spec=f"{_SPECS}.output:RunDirectorySpec",
+        options=f"{_OPTIONS}:OUTDIR_OPTIONS",
+        data_options=f"{_OPTIONS}:TRAIN_NN_OPTIONS",
+        base=f"{_RUN_SPECS}:HOMOGENEOUS",
+        rule=f"{_RUN_SPECS}:require_one_structure",
+        presets=f"{_SPECS}.presets:HOMOGENEOUS",
+    ),
+)
+
+_OF_RUNS: Final = (
+    Command(
+        name="convergence_nn",
+        summary="Compare the epochs of a train_nn run with a known map.",
+        details="RUN is the run directory, REFERENCE the map (MRC). Writes Fourier shell "
+        "correlations and pictures to RUN/convergence.<number of epochs>.",
+        function=f"{_VERBS}.convergence_nn:convergence_nn",
+        spec=f"{_SPECS}.convergence:ConvergenceNnSpec",
+        options="tomodrgn.core.cli.convergence_options:CONVERGENCE_NN_OPTIONS",
+    ),
+    Command(
+        name="convergence_vae",
+        summary="Compare the epochs of a train_vae run, and recommend one.",
+        details="RUN is the run directory, EPOCH the last epoch to look at, counted from 0. Tells "
+        "from held-out tilts (train_vae --fraction-train) which epoch to use; writes to "
+        "RUN/convergence.<epoch>.",
+        takes="run",
+        function=f"{_VERBS}.convergence_vae:convergence_vae",
+        spec=f"{_SPECS}.convergence:ConvergenceVaeSpec",
+        options="tomodrgn.core.cli.convergence_options:CONVERGENCE_VAE_OPTIONS",
+    ),
+    Command(
+        name="eval_vol",
+        summary="Decode volumes from a trained model.",
+        details="Give the weights as an argument or with -w, and the latents with one of -z, "
+        "--z-start and --z-end, or --zfile; a model of one structure takes none.",
+        takes="run",
+        function=f"{_VERBS}.volumes:evaluate_volumes",
+        spec=f"{_SPECS}.volumes:VolumesSpec",
+        options=f"{_OF_RESULTS}:VOLUME_OPTIONS",
+    ),
+    Command(
+        name="eval_images",
+        summary="Encode particles with a trained model.",
+        details="PARTICLES is a STAR file of tilt images, of the run or of others extracted "
+        "alike. Writes the latents, and beside them a STAR file of the particles in their order.",
+        takes="run",
+        function=f"{_VERBS}.eval_images:evaluate_images",
+        spec=f"{_SPECS}.embedding:EmbeddingSpec",
+        options=f"{_OF_RESULTS}:EMBEDDING_OPTIONS",
+        data_options=f"{_OF_RESULTS}:EMBEDDING_DATA_OPTIONS",
+    ),
+    Command(
+        name="analyze",
+        summary="Look at the latents of a run: components, clusters, volumes and pictures.",
+        details="RUN is the run directory of train_vae or train_linear, EPOCH the epoch to look "
+        "at, counted from 0. Writes to RUN/analyze.<epoch>; a second call replaces the results of "
+        "the first.",
+        takes="run",
+        function=f"{_VERBS}.analyze:analyze",
+        spec=f"{_SPECS}.analysis:AnalysisSpec",
+        options="tomodrgn.core.cli.analysis_options:ANALYSIS_OPTIONS",
+    ),
+    Command(
+        name="pc_traversal",
+        summary="Write latents along principal components.",
+        details="LATENTS is a file such as z.19.pkl; the files are for eval_vol --zfile.",
+        function=f"{_VERBS}.traversals:pc_traversal",
+        spec=f"{_SPECS}.analysis:PcTraversalSpec",
+        options="tomodrgn.core.cli.analysis_options:PC_TRAVERSAL_OPTIONS",
+    ),
+    Command(
+        name="graph_traversal",
+        summary="Find a way from particle to particle through their neighbours.",
+        details="LATENTS is a file such as z.19.pkl; the latents of the way are for eval_vol "
+        "--zfile.",
+        function=f"{_VERBS}.traversals:graph_traversal",
+        spec=f"{_SPECS}.analysis:GraphTraversalSpec",
+        options="tomodrgn.core.cli.analysis_options:GRAPH_TRAVERSAL_OPTIONS",
+    ),
+    Command(
+        name="analyze_volumes",
+        summary="Compare decoded volumes voxel by voxel.",
+        details="VOLDIR is a folder of volumes, such as one per particle. Writes principal "
+        "components, volumes along them, clusters, and pictures.",
+        takes="registry",
+        function=f"{_VERBS}.analyze_volumes:analyze_volumes",
+        spec=f"{_SPECS}.volume_space:VolumeSpaceSpec",
+        options=f"{_OF_RESULTS}:VOLUME_SPACE_OPTIONS",
+    ),
+    Command(
+        name="validate",
+        summary="Hold classes against the raw tilt images: are the states real?",
+        details="RUN is the directory of a finished run. Writes half maps of each class straight "
+        "from its images, their FSC, and whether the classes differ by more than chance.",
+        takes="run",
+        function=f"{_VERBS}.validate:validate",
+        spec=f"{_SPECS}.validate:ValidateSpec",
+        options=f"{_OF_RESULTS}:VALIDATE_OPTIONS",
+    ),
+    Command(
+        name="nuisance",
+        summary="Say what explains the latent besides structure.",
+        details="RUN is the directory of a finished run. Tomogram, defocus, dose, tilt count, "
+        "view and contrast are tried, each against chance.",
+        takes="run",
+        function=f"{_VERBS}.nuisance:nuisance",
+        spec=f"{_SPECS}.nuisance:NuisanceSpec",
+        options=f"{_OF_RESULTS}:NUISANCE_OPTIONS",
+    ),
+    Command(
+        name="filter_star",
+        summary="Keep some particles or images of a STAR file.",
+        details="Give --ind, --labels with --labels-sel, --min-tilts, or --tomogram. Rows that "
+        "stay are not changed in any byte; of an optimisation set, all its files are written "
+        "together.",
+        takes="registry",
+        function=f"{_VERBS}.filter:filter_star",
+        spec=f"{_SPECS}.filter:FilterSpec",
+        options=f"{_OPTIONS}:FILTER_OPTIONS",
+    ),
+    Command(
+        name="subtomo2chimerax",
+        summary="Draw particles in their tomograms, in ChimeraX.",
+        details="Takes a STAR file with coordinates and angles of particles (volume series or "
+        "optimisation set), or the directory of a run trained on such. Open the scripts it writes "
+        "in ChimeraX.",
+        takes="registry",
+        function=f"{_VERBS}.mapback:map_back",
+        spec=f"{_SPECS}.mapback:MapbackSpec",
+        options=f"{_OF_RESULTS}:MAPBACK_OPTIONS",
+    ),
+    Command(
+        name="export",
+        summary="Write results of a finished run for another program.",
+        details="Give the run directory and the name of an exporter; its own options go after "
+        "--set, such as --set options.labels=labels.pkl.",
+        takes="run",
+        function=f"{_VERBS}.export:export",
+        spec=f"{_SPECS}.export:ExportSpec",
+        options=f"{_OF_RESULTS}:EXPORT_OPTIONS",
+    ),
+    Command(
+        name="score",
+        summary="Compare a run on simulated series with the truth.",
+        details="Give the run directory and the folder that simulate wrote. Classes, motions, "
+        "volumes and posteriors are scored as far as the run has them.",
+        takes="registry",
+        function=f"{_VERBS}.score:score",
+        spec=f"{_SPECS}.simulation:ScoreSpec",
+        options=f"{_OF_RESULTS}:SCORE_OPTIONS",
+    ),
+    Command(
+        name="view_config",
+        summary="Show what a run was told.",
+        details="RUN is a run directory; name its config.pkl to see that file.",
+        function=f"{_VERBS}.view_config:view_config",
+        spec=f"{_SPECS}.cleanup:ViewSpec",
+        options=f"{_OF_RESULTS}:VIEW_OPTIONS",
+    ),
+    Command(
+        name="cleanup",
+        summary="Remove files of a run that are no longer needed.",
+        details="RUN is a run directory. Final results, and epochs with a folder such as "
+        "analyze.19, are kept.",
+        function=f"{_VERBS}.cleanup:cleanup",
+        spec=f"{_SPECS}.cleanup:CleanupSpec",
+        options=f"{_OF_RESULTS}:CLEANUP_OPTIONS",
+    ),
+)
+
+_OF_THE_PROGRAM: Final = (
+    Command(
+        name="run",
+        summary="Run the steps of a pipeline file.",
+        click="tomodrgn.core.cli.cmd_run:run",
+    ),
+    Command(
+        name="plugins",
+        summary="Inspect installed plugins.",
+        click="tomodrgn.core.cli.cmd_plugins:plugins",
+    ),
+)
