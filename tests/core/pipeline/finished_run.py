@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.provenance import write_manifest
+from tomodrgn.core.files.mrc import write_stack
 from tomodrgn.core.files.pickles import write_latents
+from tomodrgn.core.files.star import write_table
 from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.products import LATENTS, MANIFEST, RUN_SPEC
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.specs.files import write_spec
+from tomodrgn.core.testing.example_run import BOX_SIZE_PX, COUNTS, PIXEL_SIZE_A, example_rows
 
 
 def finish_run(
@@ -47,3 +51,13 @@ def finish_run(
     )
     write_latents(directory / LATENTS, latents, np.zeros_like(latents))
     return directory
+
+
+def write_example(star: Path, rows: pd.DataFrame | None = None) -> Path:
+    """Write the rows of the example run, with images of nothing beside them; the STAR file."""
+    rows = example_rows() if rows is None else rows
+    star.parent.mkdir(parents=True, exist_ok=True)
+    write_table(star, rows)
+    pixels = np.zeros((sum(COUNTS), BOX_SIZE_PX, BOX_SIZE_PX), np.float32)
+    write_stack(star.with_name("stack.mrcs"), pixels, PIXEL_SIZE_A)
+    return star

@@ -70,7 +70,9 @@ class Run:
         """Where it lies, and what it was trained on."""
         facts = self.facts
         dim = self.spec.latent.dim
-        latents = "no latents" if dim is None else f"{dim} latent dimensions"
+        latents = (
+            "no latents" if dim is None else f"{dim} latent dimension{'' if dim == 1 else 's'}"
+        )
         return (
             f"Run({str(self.directory)!r}: {facts.n_particles} particles, {latents}, "
             f"box {facts.box_size_px} px, {facts.pixel_size_a:.4g} A/px)"
@@ -96,6 +98,8 @@ class Run:
 
         Parts of plugins that are gone stand in it as they were written; building one says so.
         """
+        if self._known is not None:
+            return self._known.spec
         return found_paths(parse_recorded(self.record.spec, self.registry), self.record.origin)
 
     @cached_property
