@@ -18,6 +18,7 @@ from tomodrgn.core.errors import (
     SpecError,
     TomodrgnError,
 )
+from tomodrgn.core.extension import Extension
 from tomodrgn.core.hookspecs import hookimpl
 from tomodrgn.core.interfaces import (
     Decoder,
@@ -46,12 +47,17 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.labels import Labels
     from tomodrgn.core.data.run import Run
+    from tomodrgn.core.inspection.findings import Finding
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
+    from tomodrgn.core.report.page import Picture, Table
 
 API_VERSION: Final = 1
 """Of the hooks and of what is listed here; it grows when something of it changes or goes."""
 
 _LAZY: Final = {
+    "Finding": "tomodrgn.core.inspection.findings:Finding",
+    "Picture": "tomodrgn.core.report.page:Picture",
+    "Table": "tomodrgn.core.report.page:Table",
     "Dataset": "tomodrgn.core.data.dataset:Dataset",
     "ImageTable": "tomodrgn.core.particles.tables:ImageTable",
     "Labels": "tomodrgn.core.data.labels:Labels",
@@ -74,6 +80,8 @@ __all__ = [
     "EncodingContext",
     "Exporter",
     "ExporterContext",
+    "Extension",
+    "Finding",
     "ImageTable",
     "Labels",
     "LossWeighting",
@@ -81,6 +89,7 @@ __all__ = [
     "OutputError",
     "PartSpec",
     "ParticleSet",
+    "Picture",
     "PluginError",
     "PositionalEncoding",
     "Posterior",
@@ -94,6 +103,7 @@ __all__ = [
     "SourceRows",
     "Spec",
     "SpecError",
+    "Table",
     "TomodrgnError",
     "WeightingContext",
     "hookimpl",

@@ -23,6 +23,7 @@ def test_every_family_has_its_hook() -> None:
     assert names == {family.hook for family in FAMILIES} | {
         "tomodrgn_identify_reader",
         "tomodrgn_commands",
+        "tomodrgn_extensions",
     }
 
 

@@ -69,7 +69,7 @@ def run_step(step: Step, registry: Registry) -> list[str]:
 
 
 def _lines(found: Any, request: Request) -> list[str]:
-    if isinstance(found, (list, tuple)):
+    if isinstance(found, (list, tuple)) and not hasattr(found, "page"):
         if len(found) > _MOST_LINES and all(isinstance(path, Path) for path in found):
             return [f"{len(found)} files in {os.path.commonpath([path.parent for path in found])}"]
         return [str(item) for item in found]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy.cluster import hierarchy  # type: ignore[import-untyped]
+
+from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +72,24 @@ def gaussian_mixture(latents: NDArray[np.float32], n_clusters: int, *, seed: int
         )
         found = mixture.fit(latents[drawn].astype(np.float64))
     return _arranged(latents, found.predict(latents.astype(np.float64)), found.means_)
+
+
+def arranged_labels(latents: NDArray[np.float32], labels: NDArray[Any]) -> LatentClusters:
+    """Clusters that somebody else found.
+
+    Args:
+        latents: (B, Z).
+        labels: (B,) by any names.
+
+    Raises:
+        DataError: there is not one label for each latent.
+    """
+    if labels.shape != (len(latents),):
+        raise DataError(f"labels have shape {labels.shape}, there are {len(latents)} latents")
+    _, codes = np.unique(labels, return_inverse=True)
+    counts = np.bincount(codes)
+    centres = np.stack([np.bincount(codes, column) / counts for column in latents.T], axis=1)
+    return _arranged(latents, codes, centres)
 
 
 def _least_variance(latents: NDArray[np.float32]) -> float:

@@ -16,6 +16,7 @@ ANALYSIS_OPTIONS: Final = (
     Classic("--pc-ondata", "pc_ondata"),
     Classic("--ksample", "ksample"),
     Classic("--gmm-k", "gmm_k"),
+    Classic("--clustering", "clusterings"),
     Classic("--skip-vol", "skip_vol"),
     Classic("--skip-umap", "skip_umap"),
     Classic("--umap-subset", "umap_subset"),

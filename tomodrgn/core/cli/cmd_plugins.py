@@ -11,11 +11,13 @@ import click
 from tomodrgn.core.cli.fields import type_name
 from tomodrgn.core.cli.invocation import installed_registry
 from tomodrgn.core.errors import PluginError
+from tomodrgn.core.extension import Extension
 from tomodrgn.core.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tomodrgn.core.command import Command
     from tomodrgn.core.registry import Entry, Registry
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -41,10 +43,21 @@ def list_(as_json: bool) -> None:
         for family, entry in registry
     ]
     problems = list(_problems(registry))
+    added = [
+        {"point": each.point, "name": each.name, "summary": each.summary}
+        for each in registry.extensions
+    ]
+    commands = [
+        {"command": name, "summary": command.summary} for name, command in registry.commands.items()
+    ]
     if as_json:
-        click.echo(json.dumps({"components": rows, "problems": problems}, indent=2))
+        listed = {"components": rows, "commands": commands, "extensions": added}
+        click.echo(json.dumps({**listed, "problems": problems}, indent=2))
         return
     _print_table(rows)
+    if added:
+        click.echo()
+        _print_table(added)
     _print_problems(problems)
 
 
@@ -103,7 +116,13 @@ def _problems(registry: Registry) -> Iterator[dict[str, str]]:
 
 
 def _broken(registry: Registry) -> Iterator[dict[str, str]]:
-    """Components that load but break the rules."""
+    """Components, commands and extensions that break the rules."""
+    records: list[Command | Extension] = [*registry.commands.values(), *registry.extensions]
+    for each in records:
+        try:
+            _load(each)
+        except PluginError as error:
+            yield {"plugin": each.name, "package": each.function, "reason": str(error)}
     for family, entry in registry:
         plugin = {"plugin": entry.plugin.name, "package": entry.plugin.origin}
         try:
@@ -114,6 +133,15 @@ def _broken(registry: Registry) -> Iterator[dict[str, str]]:
             if name != "kind" and not field.description:
                 where = f"{family} {entry.component.kind}"
                 yield {**plugin, "reason": f"{where}: option {name} has no docstring"}
+
+
+def _load(record: Command | Extension) -> None:
+    if isinstance(record, Extension):
+        record.load()
+    elif record.click:
+        record.load("click")
+    else:
+        record.load_function()
 
 
 def _summary(family: str, entry: Entry) -> dict[str, Any]:

@@ -43,16 +43,16 @@ def click_command(record: Command) -> click.Command:
 
 def show(found: Any, spec: Spec | None) -> None:
     """Print what came of a command; an object with an ``exit_code`` other than 0 ends with it."""
-    if isinstance(found, (str, Path)):
-        click.echo(found)
-    elif isinstance(found, (list, tuple)):
-        for item in found:
-            click.echo(item)
-    elif hasattr(found, "page"):
+    if hasattr(found, "page"):
         if getattr(spec, "json_output", False):
             click.echo(json.dumps(found.as_json(), indent=1))
         else:
             click.echo(found.page(), nl=False)
+    elif isinstance(found, (str, Path)):
+        click.echo(found)
+    elif isinstance(found, (list, tuple)):
+        for item in found:
+            click.echo(item)
     if code := getattr(found, "exit_code", 0):
         click.get_current_context().exit(code)
 

@@ -70,9 +70,8 @@ class Run:
         """Where it lies, and what it was trained on."""
         facts = self.facts
         dim = self.spec.latent.dim
-        latents = (
-            "no latents" if dim is None else f"{dim} latent dimension{'' if dim == 1 else 's'}"
-        )
+        plural = "" if dim == 1 else "s"
+        latents = "no latents" if dim is None else f"{dim} latent dimension{plural}"
         return (
             f"Run({str(self.directory)!r}: {facts.n_particles} particles, {latents}, "
             f"box {facts.box_size_px} px, {facts.pixel_size_a:.4g} A/px)"

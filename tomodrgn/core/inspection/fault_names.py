@@ -43,3 +43,9 @@ FAULT_NAMES: Final[dict[FaultId, str]] = {
     "few_tilts": "few tilts",
     "one_tilt_each": "one tilt image of each particle",
 }
+
+
+def fault_name(fault: str) -> str:
+    """What a fault is called; words of a plugin are their own name."""
+    names: dict[str, str] = dict(FAULT_NAMES.items())
+    return names.get(fault, fault)

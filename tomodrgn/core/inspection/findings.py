@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+from tomodrgn.core.inspection.fault_names import fault_name
 from tomodrgn.core.inspection.header_pixel_size import REMEDY, header_conflict
 from tomodrgn.core.particles.half_sets import half_set_faults
 from tomodrgn.core.particles.tilt_counts import (
@@ -46,7 +46,8 @@ class Finding:
     """A fault stops a check; a warning does not."""
 
     weight: Weight
-    about: FaultId
+    about: FaultId | str
+    """A fault that is known by name, or words of a plugin."""
     text: str
     remedy: str
     stops_trials: bool = False
@@ -55,7 +56,7 @@ class Finding:
     @property
     def subject(self) -> str:
         """What it is about, in words."""
-        return FAULT_NAMES[self.about]
+        return fault_name(self.about)
 
 
 def metadata_findings(

@@ -17,7 +17,7 @@ from tomodrgn.core.inspection.comparison import (
     student_limit,
 )
 from tomodrgn.core.inspection.contrast import density_skewness
-from tomodrgn.core.inspection.fault_names import FAULT_NAMES
+from tomodrgn.core.inspection.fault_names import fault_name
 from tomodrgn.core.inspection.findings import Finding
 from tomodrgn.core.inspection.verdicts import Judgement, Verdict, set_aside
 
@@ -70,16 +70,18 @@ class Outcome:
     excess_z: float | None = None
 
     @property
-    def fault_ids(self) -> list[FaultId]:
+    def fault_ids(self) -> list[FaultId | str]:
         """All faults, findings first."""
-        found = [finding.about for finding in self.findings if finding.weight == "fault"]
+        found: list[FaultId | str] = [
+            finding.about for finding in self.findings if finding.weight == "fault"
+        ]
         wrong = [verdict.fault for verdict in self.verdicts if verdict.fault is not None]
         return list(dict.fromkeys([*found, *wrong]))
 
     @property
     def faults(self) -> list[str]:
         """All faults in words."""
-        return [FAULT_NAMES[fault] for fault in self.fault_ids]
+        return [fault_name(fault) for fault in self.fault_ids]
 
     @property
     def blocking(self) -> str:

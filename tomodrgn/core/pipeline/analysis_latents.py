@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from tomodrgn.core.analysis.latent_axes import PrincipalAxes, principal_axes
 from tomodrgn.core.analysis.latent_clusters import (
     LatentClusters,
+    arranged_labels,
     different_latents,
     gaussian_mixture,
     k_means,
 )
 from tomodrgn.core.analysis.latent_map import LatentMap, latent_map
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES, nearest_particles, traversal
+from tomodrgn.core.data.extending import find_extension
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.pipeline.analysis_volumes import VolumeSet
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
+    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.analysis import AnalysisSpec
 
 logger = logging.getLogger(__name__)
 
 _UMAP_FROM_DIMENSIONS: Final = 3
+
+Clustering = Callable[..., LatentClusters]
+"""Latents (B, Z), a number of clusters and a seed to clusters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +76,26 @@ class LatentAnalysis:
     remarks: dict[str, str]
 
 
-def analyze_latents(spec: AnalysisSpec, latents: NDArray[np.float32]) -> LatentAnalysis:
-    """Components, clusters, a map and traversals of latents (B, Z)."""
+def analyze_latents(
+    spec: AnalysisSpec, latents: NDArray[np.float32], registry: Registry
+) -> LatentAnalysis:
+    """Components, clusters, a map and traversals of latents (B, Z).
+
+    Args:
+        spec: what is asked for.
+        latents: (B, Z).
+        registry: offers clusterings.
+
+    Raises:
+        SpecError: a clustering is not installed.
+        DataError: all latents are the same.
+    """
     remarks: dict[str, str] = {}
     n_dims = latents.shape[1]
     axes = principal_axes(latents)
     scores = axes.scores(latents)
     logger.info("explained variance: %s", ", ".join(f"{share:.1%}" for share in axes.shares[:8]))
-    clusters = _clusters(spec, latents, remarks)
+    clusters = _clusters(spec, latents, remarks, _methods(spec, registry))
     umap = None
     if n_dims >= _UMAP_FROM_DIMENSIONS and not spec.skip_umap:
         umap = latent_map(latents, most=spec.umap_subset, seed=spec.seed)
@@ -98,17 +121,32 @@ def analyze_latents(spec: AnalysisSpec, latents: NDArray[np.float32]) -> LatentA
     )
 
 
+def _methods(spec: AnalysisSpec, registry: Registry) -> Iterator[tuple[str, int, Clustering]]:
+    """K-means, a Gaussian mixture and those of plugins, as far as they are asked for."""
+    yield "kmeans", spec.ksample, k_means
+    if spec.gmm_k is not None:
+        yield "gmm", spec.gmm_k, gaussian_mixture
+    for text in spec.clusterings:
+        name, _, number = text.partition("=")
+        function = find_extension(registry, "clustering", name).load()
+        yield name, int(number), partial(_of_plugin, function)
+
+
+def _of_plugin(
+    function: Callable[..., Any], latents: NDArray[np.float32], n_clusters: int, *, seed: int
+) -> LatentClusters:
+    return arranged_labels(latents, np.asarray(function(latents, n_clusters, seed=seed)))
+
+
 def _clusters(
-    spec: AnalysisSpec, latents: NDArray[np.float32], remarks: dict[str, str]
+    spec: AnalysisSpec,
+    latents: NDArray[np.float32],
+    remarks: dict[str, str],
+    methods: Iterable[tuple[str, int, Clustering]],
 ) -> list[NamedClusters]:
-    """K-means, and a Gaussian mixture where one is asked for."""
+    """What each method finds."""
     found = []
-    for method, n_asked, fit in (
-        ("kmeans", spec.ksample, k_means),
-        ("gmm", spec.gmm_k, gaussian_mixture),
-    ):
-        if n_asked is None:
-            continue
+    for method, n_asked, fit in methods:
         n_clusters = different_latents(latents, n_asked)
         if n_clusters < n_asked:
             remarks[f"fewer clusters ({method})"] = (

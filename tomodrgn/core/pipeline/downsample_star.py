@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.data.pixel_size import say_conflict
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import numeric_column
@@ -24,7 +25,6 @@ from tomodrgn.core.pipeline.downsample_images import (
     stack_names,
     write_stacks,
 )
-from tomodrgn.core.data.pixel_size import say_conflict
 from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
 from tomodrgn.core.analysis.nuisance import MOST_PARTICLES, NuisanceReport, nuisance_report
 from tomodrgn.core.analysis.nuisance_page import draw_nuisance, nuisance_page
+from tomodrgn.core.data.extending import additions
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.pipeline.pictures import drawing
@@ -60,6 +61,7 @@ def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
     if latents is None:
         raise RunError(f"{run.directory}: is a model of one structure and has no latents")
     covariates = particle_covariates(particles)
+    covariates |= dict(additions(run.registry, "covariate", run))
     if images and particles.n_images:
         contrast = _contrast(run, seed)
         if contrast is not None:

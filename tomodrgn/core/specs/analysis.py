@@ -52,6 +52,8 @@ class AnalysisSpec(Spec):
     """Resolution in angstrom to which volumes are low-pass filtered."""
     pixel_size_a: PixelSizeA | None = None
     """Pixel size in angstrom for the headers of volumes, instead of that of the run."""
+    clusterings: tuple[Annotated[str, Field(pattern=r"^\w+=[1-9]\d*$")], ...] = ()
+    """Clusterings of plugins, each with a number of clusters: NAME=K."""
     plot_format: PictureFormat = "png"
     """Format of pictures."""
     report: bool = True
