@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tomodrgn.core.commands import resolve_run
+from tomodrgn.core.data.dataset import read_input
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_volume, write_stack
-from tomodrgn.core.data.dataset import read_input
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 
