@@ -66,9 +66,9 @@ def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[Callable
 def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A function to call with (done, total): it shows a bar with rate and time left.
 
-    Off a terminal a line is logged every ten seconds.
+    In a notebook, too; elsewhere a line is logged every ten seconds.
     """
-    if not (sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)):
+    if not (_is_notebook() or (sys.stderr.isatty() and logger.isEnabledFor(logging.INFO))):
         yield _line_reporter(what)
         return
     from rich.console import Console
@@ -93,6 +93,13 @@ def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=total)
 
         yield update
+
+
+def _is_notebook() -> bool:
+    """Whether cells of a notebook run this."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
 
 
 def _line_reporter(what: str, interval_s: float = 10.0) -> Callable[[int, int], None]:
