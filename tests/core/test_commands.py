@@ -12,7 +12,7 @@ from tomodrgn.core.cli.main import cli, offered_commands
 from tomodrgn.core.commands import resolve
 from tomodrgn.core.data.calls import PythonCommand
 from tomodrgn.core.data.doing import do
-from tomodrgn.core.errors import PluginError, SpecError
+from tomodrgn.core.errors import PluginError, RunError, SpecError
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.steps import plan_steps, run_step
 from tomodrgn.core.testing.example_run import example_run
@@ -93,6 +93,19 @@ def test_a_command_of_a_plugin_is_a_step(plugged: Registry, run: Path, tmp_path:
     pipeline.write_text(f"steps:\n- count: {{run: {run}, times: 2}}\n")
     (step,) = plan_steps(pipeline, plugged)
     assert run_step(step, plugged) == [str(run / "count")]
+
+
+def test_a_step_that_finds_something_wrong_stops_the_job(
+    make_plugins: PluginMaker, tmp_path: Path
+) -> None:
+    failing = COUNTING.replace("class Count:", "class Count:\n    exit_code = 1\n")
+    registry = Registry(make_plugins(counting=failing))
+    run = example_run(tmp_path, registry).directory
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text(f"steps:\n- count: {{run: {run}}}\n")
+    (step,) = plan_steps(pipeline, registry)
+    with pytest.raises(RunError, match=r"step 1 \(count\): 3 particles$"):
+        run_step(step, registry)
 
 
 def test_every_command_but_those_of_the_program_is_a_step(registry: Registry) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, ROOT, page_name, pages
+from tests.docs.tables import TABLES, rendered, tables_of
 from tomodrgn.core.cli.convergence_options import CONVERGENCE_NN_OPTIONS, CONVERGENCE_VAE_OPTIONS
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import offered_commands
@@ -46,6 +47,17 @@ def test_every_page_can_be_reached() -> None:
         links = (link.split("#")[0] for link in _LINK.findall(page.read_text()))
         waiting += [page.parent / link for link in links if link and "://" not in link]
     assert [page_name(page) for page in pages() if page.resolve() not in seen] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_name)
+def test_tables_are_those_of_what_is_built_in(page: Path) -> None:
+    """``python -m tests.docs.tables`` writes them anew."""
+    text = page.read_text()
+    assert rendered(text) == text
+
+
+def test_every_table_stands_somewhere() -> None:
+    assert {name for page in pages() for name in tables_of(page)} == set(TABLES)
 
 
 @pytest.mark.parametrize("command", offered_commands())

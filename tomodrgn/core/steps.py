@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tomodrgn.core.commands import Request, resolve
 from tomodrgn.core.data.doing import do
-from tomodrgn.core.errors import SpecError, TomodrgnError
+from tomodrgn.core.errors import RunError, SpecError, TomodrgnError
 from tomodrgn.core.specs.files import Layer, merge
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.steps import Step, read_steps
@@ -64,7 +64,7 @@ def run_step(step: Step, registry: Registry) -> list[str]:
     request = _request(step, registry, pending=False)
     found = do(request, registry)
     if getattr(found, "exit_code", 0):
-        raise SpecError(f"{step.label}: {found.page()}")
+        raise RunError(f"{step.label}: {found.page().rstrip()}")
     return _lines(found, request)
 
 
