@@ -157,7 +157,7 @@ def test_faults_are_one_message_and_leave_nothing(
 def test_a_directory_without_a_run_is_refused(tomodrgn: Command, tmp_path: Path) -> None:
     done = tomodrgn("convergence_vae", tmp_path, check=False)
     assert done.returncode == 1
-    assert "give the run directory of train_vae" in done.stderr
+    assert "no run.yaml there; give the run directory" in done.stderr
 
 
 @pytest.mark.slow

@@ -138,7 +138,10 @@ steps:
         ("eval_vol: {weights: OUT/run/weights.pkl, out: OUT/v, z: [0]}", "z: has 1 numbers"),
         ("eval_vol: {weights: OUT/run/weights.pkl, out: OUT/v}", "z is missing"),
         ("evalvol: {}", "there is no command 'evalvol'. Did you mean 'eval_vol'?"),
-        ("train_nn: {particles: OUT/data/particles.star, outdir: 5}", "outdir: is 5"),
+        (
+            "train_nn: {particles: OUT/data/particles.star, outdir: 5}",
+            "outdir: input should be a path, got 5",
+        ),
         ("train_nn: {particles: 7, outdir: OUT/b}", "reader.path: input should be a path"),
         ("train_nn: {particles: OUT/gone.star, outdir: OUT/b}", "OUT/gone.star does not exist"),
         (

@@ -47,7 +47,18 @@ class WordsOr(click.ParamType[Any]):
             return value
         if value in self._words:
             return Meant(self._words[value])
-        return self._wrapped.convert(value, param, ctx)
+        try:
+            return self._wrapped.convert(value, param, ctx)
+        except click.UsageError:
+            self.fail(
+                f"{value} is neither {self._allowed} nor {' nor '.join(self._words)}", param, ctx
+            )
+
+    @property
+    def _allowed(self) -> str:
+        """What the wrapped type takes, in words."""
+        is_positive = isinstance(self._wrapped, click.IntRange) and self._wrapped.min == 0
+        return "a positive number" if is_positive else f"of type {self._wrapped.name}"
 
 
 class SpecParameter(click.Parameter):

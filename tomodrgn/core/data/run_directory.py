@@ -58,8 +58,8 @@ def find_run_directory(config: Path | None, weights: Path) -> Path:
         if not place.exists():
             raise RunError(f"{place}: there is no such file or folder; give a run directory")
         raise RunError(
-            f"{directory}: no {RUN_SPEC} there; give the run directory with --config, "
-            "a config.pkl of another program does not hold what is needed"
+            f"{directory}: no {RUN_SPEC} there; give the run directory, with --config where "
+            "weights lie elsewhere; a config.pkl of another program does not hold what is needed"
         )
     return directory
 
