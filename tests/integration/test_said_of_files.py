@@ -14,7 +14,7 @@ from tomodrgn.core.cli.main import cli
 from tomodrgn.core.files.star import read_star, write_table
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
-from tomodrgn.plugins.readers import warp_columns as columns
+from tomodrgn.plugins.readers.upstream_files import warp_columns as columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from tests.plugins.readers import handmade_sets as made
 from tomodrgn.core.inspection.contract import describe_set
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.plugins.readers import OptimisationSetSpec
-from tomodrgn.plugins.readers.optimisation_set import OptimisationSet
+from tomodrgn.plugins.readers.optimisation_set.reader import OptimisationSet
 
 if TYPE_CHECKING:
     from pathlib import Path

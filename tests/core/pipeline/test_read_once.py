@@ -58,7 +58,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(target, function, counted_call)
 
-    counting("tomodrgn.plugins.readers.warp_particleseries.WarpParticleseries", "read")
+    counting("tomodrgn.plugins.readers.image_series.warp_particleseries.WarpParticleseries", "read")
     counting("tomodrgn.core.data.run.read_run", "opened")
     counting("tomodrgn.core.registry.validate", "validated")
     counting("tomodrgn.core.recorded.validate", "validated")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tests.integration.bad_input.conftest import BASICS, DECODER, NETWORKS
 from tomodrgn.core.cli.main import cli
-from tomodrgn.plugins.readers.warp_columns import CTF
+from tomodrgn.plugins.readers.upstream_files.warp_columns import CTF
 
 if TYPE_CHECKING:
     from pathlib import Path

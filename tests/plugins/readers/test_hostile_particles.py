@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.plugins.readers.test_m_volumeseries import poses
-from tests.plugins.readers.test_nextpyp import OPTICS, _of_nextpyp
-from tests.plugins.readers.test_warp_volumeseries import volumes
+from tests.plugins.readers.image_series.test_nextpyp import OPTICS, _of_nextpyp
+from tests.plugins.readers.volume_series.test_m_volumeseries import poses
+from tests.plugins.readers.volume_series.test_warp_volumeseries import volumes
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.interfaces import ReaderContext

@@ -118,6 +118,19 @@ class ImageTable(Generic[ColumnT]):
         return ImageTable(ctf=ctf, **changed)
 
 
+def no_images() -> ImageTable[NDArray[Any]]:
+    """A table without rows."""
+    column = np.empty(0, dtype=np.float32)
+    return ImageTable(
+        rotation=np.empty((0, 3, 3), dtype=np.float32),
+        shift_px=np.empty((0, 2), dtype=np.float32),
+        dose_e_per_a2=column,
+        tilt_deg=column,
+        voltage_kv=column,
+        optics=np.empty(0, dtype=np.int64),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParticleSet:
     """B particles with their M tilt images, and where each came from.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.foreign_files import EXPORT_IMAGES
-from tomodrgn.plugins.readers import set_columns, warp_columns
+from tomodrgn.plugins.readers.upstream_files import set_columns, warp_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection

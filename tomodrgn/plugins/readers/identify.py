@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.files.star import read_star
-from tomodrgn.plugins.readers import optics_groups
-from tomodrgn.plugins.readers import warp_columns as columns
 from tomodrgn.plugins.readers.foreign_tables import refuse_foreign_tables
-from tomodrgn.plugins.readers.m_volumeseries import COORDINATES as M_COORDINATES
-from tomodrgn.plugins.readers.m_volumeseries import first_sample
+from tomodrgn.plugins.readers.upstream_files import optics_groups
+from tomodrgn.plugins.readers.upstream_files import warp_columns as columns
+from tomodrgn.plugins.readers.volume_series.m_volumeseries import COORDINATES as M_COORDINATES
+from tomodrgn.plugins.readers.volume_series.m_volumeseries import first_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,1 @@
+"""Optimisation sets of WarpTools and RELION 4 or 5: particles, tomograms, and 2-D stacks."""

@@ -1,0 +1,246 @@
+"""Part of a set: the set, its particles, tomograms and trajectories, written together.
+
+Rows of particles stay as they are. A particle that loses some of its images keeps its row, with
+these frames switched off; that needs stacks which hold all frames.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.frame_lists import with_flags
+from tomodrgn.core.files.named_files import SearchOrder
+from tomodrgn.core.files.star import read_star
+from tomodrgn.core.files.star_columns import with_values
+from tomodrgn.core.files.star_selection import (
+    RowSelection,
+    TableLines,
+    selected,
+    write_together,
+)
+from tomodrgn.core.interfaces import SourceRows
+from tomodrgn.plugins.readers.optimisation_set import tomograms
+from tomodrgn.plugins.readers.optimisation_set.files import (
+    FileFinder,
+    particles_table,
+    read_set,
+    tomograms_table,
+)
+from tomodrgn.plugins.readers.optimisation_set.frame_stacks import find_stacks
+from tomodrgn.plugins.readers.optimisation_set.particles import refuse_repeats
+from tomodrgn.plugins.readers.optimisation_set.visible_frames import FrameLists, parse_frame_lists
+from tomodrgn.plugins.readers.upstream_files import set_columns as columns
+from tomodrgn.plugins.readers.upstream_files.star_write import mask_of, used_optics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.files.star import StarFile
+    from tomodrgn.plugins.readers.optimisation_set.files import SetFiles
+    from tomodrgn.plugins.readers.specs import OptimisationSetSpec
+
+    Columns = Mapping[str, NDArray[np.object_]]
+
+logger = logging.getLogger(__name__)
+
+_OF_SET: Final = "_optimisation_set"
+_KNOWN: Final = (columns.TOMOGRAM, columns.PARTICLE, columns.STACK, columns.VISIBLE_FRAMES)
+_MANIFOLDS_FILE: Final = "rlnTomoManifoldsFile"
+_TRAJECTORY_COUNT: Final = "rlnParticleNumber"
+"""RELION refuses trajectories that are not as many as the particles."""
+
+
+@dataclass(frozen=True)
+class SelectableSet:
+    """The files of a set, of which parts can be written."""
+
+    spec: OptimisationSetSpec
+
+    @cached_property
+    def rows(self) -> SourceRows:
+        """The particle of each place in the lists of frames, or of each row without such lists."""
+        tomogram = self._table[columns.TOMOGRAM].to_numpy(dtype=object)
+        frames = self._frames
+        of_row = np.arange(len(tomogram)) if frames is None else frames.particle_of_entry
+        return SourceRows(particle=of_row.astype(np.int64), tomogram=tomogram)
+
+    def write(
+        self, rows: NDArray[np.int64], out: Path, new_columns: Columns | None = None
+    ) -> list[Path]:
+        """As ``write_selection`` of a reader."""
+        keeps, frame_texts = self._kept_particles(rows)
+        files = self._files
+        particles = self._particle_parts(keeps, frame_texts, new_columns or {})
+        if files.set_file is None:
+            return write_together({out: particles}, self._inputs())
+        base = out.stem.replace(_OF_SET, "")
+        beside = {what: out.with_name(f"{base}_{what}.star") for what in _PARTS}
+        named = {columns.PARTICLES_FILE: beside["particles"].name}
+        parts: dict[Path, Iterable[bytes]] = {beside["particles"]: particles}
+        if files.tomograms is not None:
+            named[columns.TOMOGRAMS_FILE] = beside["tomograms"].name
+            parts[beside["tomograms"]] = self._tomogram_parts(files.tomograms, keeps, out)
+        if self._trajectories is not None:
+            named[columns.TRAJECTORIES_FILE] = beside["trajectories"].name
+            parts[beside["trajectories"]] = self._trajectory_parts(self._trajectories, keeps)
+        named |= self._moved_manifolds(files.set_file, out)
+        return write_together({out: [with_values(files.set_file, named)], **parts}, self._inputs())
+
+    @cached_property
+    def _files(self) -> SetFiles:
+        return read_set(self.spec.path, self.spec.tomograms)
+
+    @cached_property
+    def _lines(self) -> TableLines:
+        star = self._files.particles
+        return TableLines(star, particles_table(star))
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        table = self._lines.star.read(self._lines.block, _KNOWN)
+        refuse_repeats(self._lines.star, table)
+        star = self._files.tomograms
+        if star is not None:
+            known = star.read(tomograms_table(star), [columns.TOMOGRAM])[columns.TOMOGRAM]
+            wanted = table[columns.TOMOGRAM].unique().tolist()
+            tomograms.refuse_repeats(known.to_numpy(dtype=object), wanted, star)
+        return table
+
+    @cached_property
+    def _frames(self) -> FrameLists | None:
+        if columns.VISIBLE_FRAMES not in self._table:
+            return None
+        texts = self._table[columns.VISIBLE_FRAMES].to_numpy(dtype=object)
+        return parse_frame_lists(texts, self._lines.star.path)
+
+    @cached_property
+    def _trajectories(self) -> StarFile | None:
+        path = self._files.find_trajectories() if self.spec.trajectories else None
+        return None if path is None else read_star(path)
+
+    def _inputs(self) -> list[Path]:
+        files = self._files
+        stars = (files.set_file, files.particles, files.tomograms, self._trajectories)
+        return [star.path for star in stars if star is not None]
+
+    def _kept_particles(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], dict[int, str]]:
+        """Which particles stay, and the new list of frames of those that lose images."""
+        frames = self._frames
+        if frames is None:
+            return mask_of(rows, len(self._table)), {}
+        is_named = mask_of(rows, len(frames.visible))
+        n_named = np.add.reduceat(is_named, frames.starts[:-1], dtype=np.int64)
+        stays_visible = is_named & frames.visible
+        n_visible = np.add.reduceat(stays_visible, frames.starts[:-1], dtype=np.int64)
+        keeps = (n_named == frames.n_frames) | (n_visible > 0)
+        loses = np.flatnonzero(keeps & (n_visible < frames.n_visible))
+        self._require_all_frames(loses, frames)
+        texts = self._table[columns.VISIBLE_FRAMES].to_numpy(dtype=object)
+        return keeps, {
+            row: with_flags(texts[row], stays_visible[frames.starts[row] : frames.starts[row + 1]])
+            for row in loses.tolist()
+        }
+
+    def _require_all_frames(self, rows: NDArray[np.int64], frames: FrameLists) -> None:
+        """Refuse to switch frames off in stacks that hold visible frames alone."""
+        if not len(rows) or columns.STACK not in self._table:
+            return
+        names = self._table[columns.STACK].iloc[rows].tolist()
+        lengths = frames.n_frames[rows]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        entries = np.repeat(frames.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
+        some = FrameLists(starts=starts, visible=frames.visible[entries])
+        star = self._lines.star.path
+        try:
+            found = find_stacks(names, star, self.spec.datadir, some)
+        except DataError as error:
+            logger.warning("stacks were not looked at for the frames in them: %s", error)
+            return
+        n_images = np.array([stack.header.shape[0] for stack in found.stacks])
+        short = np.flatnonzero(n_images < some.n_frames)
+        if len(short):
+            raise DataError(
+                f"{star}: {names[short[0]]} holds visible frames alone, so none of them can be "
+                f"switched off ({len(short)} such particles); filter by particle, and leave "
+                "images out of a run with --ind-imgs, --max-dose or --max-tilt"
+            )
+
+    def _particle_parts(
+        self, keeps: NDArray[np.bool_], frame_texts: dict[int, str], new_columns: Columns
+    ) -> Iterator[bytes]:
+        star, block = self._lines.star, self._lines.block
+        of_particles = RowSelection(
+            table=self._lines,
+            keeps=keeps,
+            replaced={columns.VISIBLE_FRAMES: frame_texts},
+            appended={name: texts[keeps] for name, texts in new_columns.items()},
+        )
+        yield from selected(star, [of_particles, *used_optics(star, block, keeps)])
+
+    def _tomogram_parts(
+        self, star: StarFile, keeps: NDArray[np.bool_], out: Path
+    ) -> Iterator[bytes]:
+        """The tomograms that kept particles lie in, with their tilt series."""
+        block = tomograms_table(star)
+        table = star.read(block, [columns.TOMOGRAM, columns.TILT_SERIES_FILE])
+        names = self._table[columns.TOMOGRAM][keeps].unique()
+        tomograms.refuse_missing(set(table[columns.TOMOGRAM]), names.tolist(), star)
+        is_used = table[columns.TOMOGRAM].isin(names)
+        replaced = {}
+        if columns.TILT_SERIES_FILE in table:
+            files = table[columns.TILT_SERIES_FILE].tolist()
+            replaced[columns.TILT_SERIES_FILE] = {
+                row: moved
+                for row in np.flatnonzero(is_used).tolist()
+                if (moved := _moved(files[row], star.path, out)) is not None
+            }
+        of_tomograms = RowSelection(
+            table=TableLines(star, block), keeps=is_used.to_numpy(), replaced=replaced
+        )
+        yield from selected(star, [of_tomograms], set(table[columns.TOMOGRAM][~is_used]))
+
+    def _trajectory_parts(self, star: StarFile, keeps: NDArray[np.bool_]) -> Iterator[bytes]:
+        """The trajectories of kept particles, which name the tables, and how many they are.
+
+        All of them where particles have no names.
+        """
+        names = self._table.get(columns.PARTICLE)
+        gone = set() if names is None else set(names[~keeps]) - set(names[keeps])
+        kept = replace(star, content=b"".join(selected(star, [], gone)))
+        n_kept = sum(
+            block.name not in gone for block in star.tables if columns.ORIGIN_A[0] in block.columns
+        )
+        yield with_values(kept, {_TRAJECTORY_COUNT: str(n_kept)})
+
+    def _moved_manifolds(self, star: StarFile, out: Path) -> dict[str, str]:
+        """The path of a file that is not filtered, if it has another one from the new folder."""
+        written = star.value_of(_MANIFOLDS_FILE)
+        moved = None if written is None else _moved(written, star.path, out)
+        return {} if moved is None else {_MANIFOLDS_FILE: moved}
+
+
+_PARTS: Final = ("particles", "tomograms", "trajectories")
+
+
+def _moved(written: str, star: Path, out: Path) -> str | None:
+    """A path that leads from the new file to the same place; None if the one written does."""
+    if written in ("", "None"):
+        return None
+    found = SearchOrder(star=star, looks_above=True).find(written)
+    if not found:
+        return None
+    target = found[0].path.resolve()
+    if FileFinder(out).leads_to(written, target):
+        return None
+    return os.path.relpath(target, out.resolve().parent)

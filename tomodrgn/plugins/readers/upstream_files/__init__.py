@@ -1,0 +1,1 @@
+"""How programs upstream write what more than one reader reads: columns, units, optics, stacks."""
