@@ -11,7 +11,7 @@ import torch
 from benchmarks import decode, train
 from benchmarks.report import Row, parser, report
 from tomodrgn.core.fourier.disc import half_plane_disc
-from tomodrgn.core.model.fused_choice import verdicts
+from tomodrgn.plugins.decoders.fourier_mlp.fused_choice import verdicts
 
 PARTICLES, TILTS = 22_291, 41
 """The set that epochs are extrapolated to."""

@@ -21,13 +21,13 @@ from tomodrgn.core.errors import RunError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc
 from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.memory_faults import is_out_of_memory
-from tomodrgn.core.model.sweep import MlpSweep
 from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatch, TiltBatchBuilder
+from tomodrgn.plugins.decoders.fourier_mlp.sweep import MlpSweep
 
 NO_LIMIT = 1 << 30
 

@@ -31,7 +31,7 @@ from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 from tomodrgn.plugins.decoders import FourierMlpSpec
-from tomodrgn.plugins.decoders.fourier_mlp import FourierMlp
+from tomodrgn.plugins.decoders.fourier_mlp.decoder import FourierMlp
 from tomodrgn.plugins.encoders import TiltSetSpec
 from tomodrgn.plugins.encoders.tilt_set import TiltSetEncoder
 from tomodrgn.plugins.encodings import GaussianSpec

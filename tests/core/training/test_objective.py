@@ -11,7 +11,6 @@ from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.core.model.posterior import divergence, draw
 from tomodrgn.core.model.ragged import segment_mean
-from tomodrgn.core.model.sweep import MlpSweep
 from tomodrgn.core.model.volume_model import VolumeModel
 from tomodrgn.core.model.workers import Workers
 from tomodrgn.core.particles.tables import ImageTable, ParticleSet
@@ -19,6 +18,7 @@ from tomodrgn.core.physics.transfer import signal_transfer
 from tomodrgn.core.training.objective import LatentPenalty, accumulate_gradients
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+from tomodrgn.plugins.decoders.fourier_mlp.sweep import MlpSweep
 
 LATENT_DIM = 4
 

@@ -27,7 +27,7 @@ from tomodrgn.core.training.warm_start import (
     parameter_groups,
 )
 from tomodrgn.plugins.decoders import FourierMlpSpec, LinearVolumesSpec
-from tomodrgn.plugins.decoders.fourier_mlp import FourierMlp
+from tomodrgn.plugins.decoders.fourier_mlp.decoder import FourierMlp
 from tomodrgn.plugins.decoders.linear_volumes import LinearVolumes
 from tomodrgn.plugins.encoders import TiltSetSpec
 from tomodrgn.plugins.encoders.tilt_set import TiltSetEncoder

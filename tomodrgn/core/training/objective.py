@@ -4,9 +4,9 @@
 all processes. The half keeps the classic meaning of beta, which counts both k and -k.
 
 The decoder runs over chunks of coefficients, each with its own backward pass: memory does not grow
-with the batch. A decoder that offers a sweep (:mod:`tomodrgn.core.model.sweep`) goes forward and
-backward block by block; for others autograd does it. The latents collect their gradient over the
-chunks; the encoder is passed once.
+with the batch. A decoder that offers a sweep (:class:`~tomodrgn.core.interfaces.SweepingDecoder`)
+goes forward and backward block by block; for others autograd does it. The latents collect their
+gradient over the chunks; the encoder is passed once.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def tomodrgn_decoders() -> Iterator[Component]:
     """Offer the built-in members."""
     yield Component(
         spec=FourierMlpSpec,
-        factory="tomodrgn.plugins.decoders.fourier_mlp:FourierMlp",
+        factory="tomodrgn.plugins.decoders.fourier_mlp.decoder:FourierMlp",
         summary="residual MLP over encoded frequencies and the latent",
     )
     yield Component(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from tomodrgn.core.model.fused_sweep import FusedSweep, can_fuse
+from tomodrgn.plugins.decoders.fourier_mlp.fused_sweep import FusedSweep, can_fuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tomodrgn.core.model.mlp import BLOCK, ResidualMlp
-from tomodrgn.core.model.sweep import MlpSweep
+from tomodrgn.plugins.decoders.fourier_mlp.sweep import MlpSweep
 
 COUNTS = torch.tensor([3, BLOCK, 0, 17])
 N = int(COUNTS.sum())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.model.mlp import Layer, ResidualMlp
-    from tomodrgn.core.model.sweep import AnswerGradient
+    from tomodrgn.plugins.decoders.fourier_mlp.sweep import AnswerGradient
 
 WIDTHS = (64, 128, 256, 512)
 """Hidden widths that there are tiles for."""
@@ -72,7 +72,9 @@ class FusedSweep:
     def __init__(
         self, mlp: ResidualMlp, condition: Tensor | None, number: torch.dtype = torch.bfloat16
     ) -> None:
-        self._kernels: Any = importlib.import_module("tomodrgn.core.model.fused_kernels")
+        self._kernels: Any = importlib.import_module(
+            "tomodrgn.plugins.decoders.fourier_mlp.fused_kernels"
+        )
         self._number = number
         self._slope = mlp.slope
         first, *self._inner, last = mlp.layers()

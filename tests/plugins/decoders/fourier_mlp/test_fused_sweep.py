@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from tomodrgn.core.model.fused_sweep import FusedSweep, can_fuse
 from tomodrgn.core.model.mlp import ResidualMlp
+from tomodrgn.plugins.decoders.fourier_mlp.fused_sweep import FusedSweep, can_fuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KERNELS = "tomodrgn.core.model.fused_kernels"
+KERNELS = "tomodrgn.plugins.decoders.fourier_mlp.fused_kernels"
 COUNTS = torch.tensor([3, 150, 0, 17])
 N = int(COUNTS.sum())
 

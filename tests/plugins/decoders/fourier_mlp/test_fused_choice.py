@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from tomodrgn.core.model import fused_choice
 from tomodrgn.core.model.mlp import ResidualMlp
-from tomodrgn.core.model.sweep import MlpSweep
+from tomodrgn.plugins.decoders.fourier_mlp import fused_choice
+from tomodrgn.plugins.decoders.fourier_mlp.sweep import MlpSweep
 
 if TYPE_CHECKING:
     from tomodrgn.core.interfaces import SweepGradients

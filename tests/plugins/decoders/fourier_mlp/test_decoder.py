@@ -5,7 +5,7 @@ import torch
 from tests.rounding import assert_equal_to_rounding
 from tomodrgn.core.interfaces import DecoderContext, EncodingContext
 from tomodrgn.plugins.decoders import FourierMlpSpec
-from tomodrgn.plugins.decoders.fourier_mlp import FourierMlp
+from tomodrgn.plugins.decoders.fourier_mlp.decoder import FourierMlp
 from tomodrgn.plugins.encodings import GaussianSpec
 from tomodrgn.plugins.encodings.gaussian import GaussianWaves
 from tomodrgn.testing import DecoderContract

@@ -5,8 +5,8 @@ layer rounds it once, for the product with its weights: the rounded tile is writ
 gradients of the weights need anyway, and read back at once, out of the cache. So a layer moves its
 activations through memory once in each direction. The identity never enters the weights.
 
-Importing this module needs Triton; only :mod:`tomodrgn.core.model.fused_sweep` does it, where a
-GPU is there. Sizes in capitals are known to the compiler. *Short* numbers are bfloat16.
+Importing this module needs Triton; only :mod:`~.fused_sweep` does it, where a GPU is there. Sizes
+in capitals are known to the compiler. *Short* numbers are bfloat16.
 """
 
 # ruff: noqa: N803, PLR0917, D417  the compiler of kernels knows no types of Python

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tomodrgn.core.model import sweep
 from tomodrgn.core.model.mlp import ResidualMlp
-from tomodrgn.core.model.scripted import scripted
+from tomodrgn.plugins.decoders.fourier_mlp import sweep
+from tomodrgn.plugins.decoders.fourier_mlp.scripted import scripted
 
 
 def test_a_function_that_cannot_be_scripted_stays_itself() -> None:

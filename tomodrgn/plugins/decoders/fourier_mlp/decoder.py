@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from tomodrgn.core.model.conditions import answers_for_conditions
-from tomodrgn.core.model.fused_choice import TRIAL_ROWS, fused_sweep
 from tomodrgn.core.model.mlp import ResidualMlp
-from tomodrgn.core.model.sweep import MlpSweep
+from tomodrgn.plugins.decoders.fourier_mlp.fused_choice import TRIAL_ROWS, fused_sweep
+from tomodrgn.plugins.decoders.fourier_mlp.many_latents import answers_at_latents
+from tomodrgn.plugins.decoders.fourier_mlp.sweep import MlpSweep
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.interfaces import DecoderContext, PositionalEncoding, SweepGradients
-    from tomodrgn.core.model.fused_sweep import FusedSweep
-    from tomodrgn.core.model.sweep import AnswerGradient
     from tomodrgn.plugins.decoders import FourierMlpSpec
+    from tomodrgn.plugins.decoders.fourier_mlp.fused_sweep import FusedSweep
+    from tomodrgn.plugins.decoders.fourier_mlp.sweep import AnswerGradient
 
 
 class FourierMlp(nn.Module):
@@ -46,7 +46,7 @@ class FourierMlp(nn.Module):
 
     def decode_at(self, freqs: Tensor, latents: Tensor) -> Tensor:
         """See :class:`~tomodrgn.core.interfaces.ManyLatentsDecoder`."""
-        return answers_for_conditions(self.decoder, self._features(freqs), latents)
+        return answers_at_latents(self.decoder, self._features(freqs), latents)
 
     def _features(self, freqs: Tensor) -> Tensor:
         """(N, F) what the layers see of frequencies (N, 3)."""

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tomodrgn.core.interfaces import SweepGradients
 from tomodrgn.core.model.mlp import Layer, activate_, block_rows, through_activation_
-from tomodrgn.core.model.scripted import scripted
+from tomodrgn.plugins.decoders.fourier_mlp.scripted import scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
