@@ -21,7 +21,7 @@ import torch
 from tomodrgn.core.cache.fetch import MemoryFetch, load, open_file
 from tomodrgn.core.cache.normalisation import Normalisation
 from tomodrgn.core.cache.slots import Slot, build_upload
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.conventions import NYQUIST
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 from tomodrgn.core.errors import DataError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.conventions import NYQUIST
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import send_rows
+from tomodrgn.core.device_transfer import send_rows
 from tomodrgn.core.physics.transfer import noise_transfer
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from tomodrgn.core.fourier.shells import shell_indices
-from tomodrgn.core.inspection.leakage import WindowLeakage
 from tomodrgn.core.inspection.prediction import (
     as_recorded,
     centred_coefficients,
@@ -31,6 +30,7 @@ from tomodrgn.core.inspection.prediction import (
     predict,
     sum_parts,
 )
+from tomodrgn.core.inspection.spectral_leakage import WindowLeakage
 from tomodrgn.core.physics.dose import dose_attenuation
 from tomodrgn.core.physics.transfer import noise_transfer, signal_transfer
 

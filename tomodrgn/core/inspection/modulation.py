@@ -20,7 +20,7 @@ import torch
 from tomodrgn.core.fourier.disc import disc_to_images, images_to_disc
 from tomodrgn.core.fourier.shells import shell_indices
 from tomodrgn.core.inspection.comparison import paired_z
-from tomodrgn.core.inspection.leakage import WindowLeakage
+from tomodrgn.core.inspection.spectral_leakage import WindowLeakage
 from tomodrgn.core.physics.ctf import contrast_transfer, electron_wavelength_a
 from tomodrgn.core.physics.windows import circular_window
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import send, send_all, send_rows
+from tomodrgn.core.device_transfer import send, send_all, send_rows
 from tomodrgn.core.fourier.grids import OVERSAMPLING, Corners, corners
 from tomodrgn.core.fourier.shells import shell_indices
 from tomodrgn.core.physics.dose import dose_attenuation

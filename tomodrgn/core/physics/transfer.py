@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 from tomodrgn.core.fourier.grids import OVERSAMPLING, add_to_grid, corners, grid_shape
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import send, send_rows
+from tomodrgn.core.device_transfer import send, send_rows
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc, shift_phases
 from tomodrgn.core.fourier.grids import grid_shape

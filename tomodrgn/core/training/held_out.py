@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import send, send_all
+from tomodrgn.core.device_transfer import send, send_all
 from tomodrgn.core.model.evaluation import rows_per_call
 from tomodrgn.core.particles.keyed_random import keyed_uniform
 from tomodrgn.core.reconstruction.halves import halves_by_particle

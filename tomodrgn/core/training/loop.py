@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.training.checkpoint import Checkpoint
 from tomodrgn.core.training.embedding import with_coefficients

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import Returning, send
+from tomodrgn.core.device_transfer import Returning, send
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.training.micro_batches import MicroBatches
 from tomodrgn.core.training.objective import LatentPenalty

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tomodrgn.core.crossing import send, send_all, send_rows
+from tomodrgn.core.device_transfer import send, send_all, send_rows
 from tomodrgn.core.physics.transfer import phase_flip, signal_transfer
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tomodrgn.core.crossing import send
+from tomodrgn.core.device_transfer import send
 from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.posterior import divergence_between, draw

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from tomodrgn.core.fourier.disc import disc_to_images, half_plane_disc, images_to_disc
-from tomodrgn.core.inspection.leakage import WindowLeakage
+from tomodrgn.core.inspection.spectral_leakage import WindowLeakage
 from tomodrgn.core.physics.windows import circular_window
 
 DISC = half_plane_disc(24)
