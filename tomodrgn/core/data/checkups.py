@@ -11,10 +11,10 @@ import logging
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tomodrgn.core.analysis.latent_activity import LatentActivity, latent_activity
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import writing
 from tomodrgn.core.products import ACTIVITY, HELD_OUT
-from tomodrgn.core.training.activity import LatentActivity, latent_activity
 from tomodrgn.core.training.held_out import HeldOutReport, HeldOutTilts
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tomodrgn.core.analysis.latent_activity import dimension_divergence
 from tomodrgn.core.analysis.latent_findings import (
     GOES_WITH_METADATA,
     ONE_DIRECTION,
@@ -21,7 +22,6 @@ from tomodrgn.core.analysis.latent_findings import (
 )
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES
 from tomodrgn.core.products import LINEAR
-from tomodrgn.core.training.activity import dimension_divergence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

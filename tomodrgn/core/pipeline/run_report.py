@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from tomodrgn.core.analysis.latent_activity import dimension_divergence
 from tomodrgn.core.analysis.latent_axes import PrincipalAxes, principal_axes
 from tomodrgn.core.analysis.latent_findings import GOES_WITH_METADATA, components_with_metadata
 from tomodrgn.core.analysis.latent_traversals import values_at
@@ -34,7 +35,6 @@ from tomodrgn.core.placement.contour import common_level
 from tomodrgn.core.products import REPORT, TRAINING_CURVES, WEIGHTS
 from tomodrgn.core.report.points import ReportPoints
 from tomodrgn.core.specs.analysis import AnalysisSpec
-from tomodrgn.core.training.activity import dimension_divergence
 
 if TYPE_CHECKING:
     import torch

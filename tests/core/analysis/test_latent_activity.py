@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from tomodrgn.core.analysis.latent_activity import dimension_divergence, latent_activity
 from tomodrgn.core.model.volume_model import VolumeModel
-from tomodrgn.core.training.activity import dimension_divergence, latent_activity
 
 
 class FirstDimensionOnly(nn.Module):
