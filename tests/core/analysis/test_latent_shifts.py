@@ -19,3 +19,12 @@ def test_two_epochs_have_no_successive_shifts() -> None:
 
 def test_latents_that_rest_are_no_fault() -> None:
     np.testing.assert_array_equal(latent_shifts(np.zeros((4, 5, 1))), [[0, 0, 1]] * 2)
+
+
+def test_a_particle_that_jumps_counts_as_one_of_many() -> None:
+    """Medians of product, length and angle are those of the others, however far one jumps."""
+    step = np.array([[0.0, 2.0]] * 6)
+    jump = np.concatenate([step, [[1e6, 0.0]]])
+    back = np.concatenate([step, [[-1e6, 0.0]]])
+    places = np.cumsum([np.zeros((7, 2)), jump, back], axis=0)
+    np.testing.assert_allclose(latent_shifts(places), [[4, 2, 0]])

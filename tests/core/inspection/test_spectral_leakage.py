@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 
 from tomodrgn.core.fourier.disc import disc_to_images, half_plane_disc, images_to_disc
@@ -48,3 +50,21 @@ def test_power_of_noise_cropped_from_a_larger_box_is_the_local_mean() -> None:
     # 2 % for 2,000 draws, of which the largest of 150 is up to 4 times as far off
     assert (found[inner] / scale - expected[inner] / expected[inner].mean()).abs().max() < 0.15
     assert (found[inner] / scale - unaware[inner] / unaware[inner].mean()).abs().max() > 0.4
+
+
+@pytest.mark.parametrize("larger", [1, 2])
+def test_power_is_summed_over_every_frequency_of_the_plane_and_its_mate(larger: int) -> None:
+    """Term by term: the power at k' counts at k as the window holds of the frequency k - k'."""
+    edge, box = 8, 8 * larger
+    disc = half_plane_disc(edge)
+    window = circular_window(edge, inner=0.5, outer=1.0)
+    leakage = WindowLeakage(window, disc, larger=larger)
+    power = torch.rand(len(leakage.disc), generator=torch.Generator().manual_seed(3)).double()
+    of_window = np.abs(np.fft.fft2(window.numpy(), s=(box, box))) ** 2
+    sources = {tuple(k): p for k, p in zip(leakage.disc.k.tolist(), power.tolist(), strict=True)}
+    sources |= {(-kx, -ky): p for (kx, ky), p in sources.items()}
+    expected = []
+    for kx, ky in (larger * disc.k).tolist():
+        shares = [of_window[(ky - y) % box, (kx - x) % box] for x, y in sources]
+        expected.append(np.dot(shares, list(sources.values())) / np.sum(shares))
+    np.testing.assert_allclose(leakage(power[None].float())[0], expected, rtol=1e-4)
