@@ -14,7 +14,7 @@ from tomodrgn.core.data.calls import PythonCommand
 from tomodrgn.core.data.doing import do
 from tomodrgn.core.errors import PluginError, RunError, SpecError
 from tomodrgn.core.registry import Registry
-from tomodrgn.core.steps import plan_steps, run_step
+from tomodrgn.core.steps import Pipeline
 from tomodrgn.core.testing.example_run import example_run
 
 if TYPE_CHECKING:
@@ -91,8 +91,9 @@ def test_a_command_of_a_plugin_is_a_method_and_a_function(plugged: Registry, run
 def test_a_command_of_a_plugin_is_a_step(plugged: Registry, run: Path, tmp_path: Path) -> None:
     pipeline = tmp_path / "pipeline.yaml"
     pipeline.write_text(f"steps:\n- count: {{run: {run}, times: 2}}\n")
-    (step,) = plan_steps(pipeline, plugged)
-    assert run_step(step, plugged) == [str(run / "count")]
+    plan = Pipeline(pipeline, plugged)
+    (step,) = plan.steps
+    assert plan.run(step) == [str(run / "count")]
 
 
 def test_a_step_that_finds_something_wrong_stops_the_job(
@@ -103,9 +104,9 @@ def test_a_step_that_finds_something_wrong_stops_the_job(
     run = example_run(tmp_path, registry).directory
     pipeline = tmp_path / "pipeline.yaml"
     pipeline.write_text(f"steps:\n- count: {{run: {run}}}\n")
-    (step,) = plan_steps(pipeline, registry)
+    plan = Pipeline(pipeline, registry)
     with pytest.raises(RunError, match=r"step 1 \(count\): 3 particles$"):
-        run_step(step, registry)
+        plan.run(plan.steps[0])
 
 
 def test_every_command_but_those_of_the_program_is_a_step(registry: Registry) -> None:

@@ -39,9 +39,8 @@ def parse_recorded(data: Mapping[str, Any], registry: Registry) -> RunSpecBase:
             installed[family.name] = kept if family.arity == "many" else None
     if not absent:
         return validate(registry.run_spec, data)
-    return _with_absent(
-        validate(_lenient(registry, installed, absent), installed), absent, registry
-    )
+    run = validate(_lenient(registry.run_spec, installed, absent), installed)
+    return _with_absent(run, absent, registry.run_spec)
 
 
 def _is_absent(part: Any, kinds: list[str]) -> bool:
@@ -50,17 +49,17 @@ def _is_absent(part: Any, kinds: list[str]) -> bool:
 
 
 def _lenient(
-    registry: Registry, installed: Mapping[str, Any], absent: Mapping[str, Any]
+    model: type[RunSpecBase], installed: Mapping[str, Any], absent: Mapping[str, Any]
 ) -> type[RunSpecBase]:
     """The model of a run that may lack the sections that are absent."""
     fields: dict[str, Any] = {
         name: (PartSpec | None, None) for name in absent if installed[name] is None
     }
-    return create_model("RunSpec", __base__=registry.run_spec, **fields)
+    return create_model("RunSpec", __base__=model, **fields)
 
 
 def _with_absent(
-    run: RunSpecBase, absent: Mapping[str, dict[int, AbsentPart]], registry: Registry
+    run: RunSpecBase, absent: Mapping[str, dict[int, AbsentPart]], model: type[RunSpecBase]
 ) -> RunSpecBase:
     """A validated run with its absent parts in their places."""
     values = {name: getattr(run, name) for name in type(run).model_fields}
@@ -75,6 +74,5 @@ def _with_absent(
         else:
             values[name] = parts[0]
             fields[name] = (SerializeAsAny[PartSpec], ...)
-    model = create_model("RunSpec", __base__=registry.run_spec, **fields)
-    opened: Any = model.model_construct(**values)
+    opened: Any = create_model("RunSpec", __base__=model, **fields).model_construct(**values)
     return cast("RunSpecBase", opened)

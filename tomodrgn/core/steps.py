@@ -36,36 +36,57 @@ class _Made:
     runs: dict[Path, RunSpecBase] = field(default_factory=dict)
 
 
-def plan_steps(path: Path, registry: Registry) -> list[Step]:
-    """Steps of a pipeline file, each of them checked.
+class Pipeline:
+    """The steps of a pipeline file, all of them checked.
+
+    Args:
+        path: of the file.
+        registry: the installed components and commands.
 
     Raises:
         SpecError: one line per fault of any step, and per input that neither exists nor is made
             by an earlier step.
     """
-    known = [name for name, command in registry.commands.items() if command.is_step]
-    steps = read_steps(path, known)
-    made = _Made()
-    faults: list[str] = []
-    for step in steps:
-        faults += [f"{path}: {step.label}: {fault}" for fault in _check(step, registry, made)]
-        made.paths += _outputs(step.body)
-    if faults:
-        raise SpecError("\n".join(faults))
-    return steps
 
+    def __init__(self, path: Path, registry: Registry) -> None:
+        self._registry = registry
+        known = [name for name, command in registry.commands.items() if command.is_step]
+        self.steps = read_steps(path, known)
+        made = _Made()
+        faults: list[str] = []
+        for step in self.steps:
+            faults += [f"{path}: {step.label}: {fault}" for fault in self._check(step, made)]
+            made.paths += _outputs(step.body)
+        if faults:
+            raise SpecError("\n".join(faults))
 
-def run_step(step: Step, registry: Registry) -> list[str]:
-    """Run one step; lines that tell what came of it.
+    def run(self, step: Step) -> list[str]:
+        """Run one step; lines that tell what came of it.
 
-    Raises:
-        RunError: what was found says that what follows would be in vain.
-    """
-    request = _request(step, registry, pending=False)
-    found = do(request, registry)
-    if getattr(found, "exit_code", 0):
-        raise RunError(f"{step.label}: {found.page().rstrip()}")
-    return _lines(found, request)
+        Raises:
+            RunError: what was found says that what follows would be in vain.
+        """
+        request = self._request(step, pending=False)
+        found = do(request, self._registry)
+        if getattr(found, "exit_code", 0):
+            raise RunError(f"{step.label}: {found.page().rstrip()}")
+        return _lines(found, request)
+
+    def _request(self, step: Step, *, pending: bool) -> Request:
+        command = self._registry.command(step.command)
+        body, reader = dict(step.body), {}
+        if command.data_options and "particles" in body:
+            reader = {"reader": {"path": body.pop("particles")}}
+        return resolve(command, merge(reader, body), registry=self._registry, pending=pending)
+
+    def _check(self, step: Step, made: _Made) -> Iterator[str]:
+        """What is wrong with a step."""
+        try:
+            request = self._request(step, pending=True)
+        except TomodrgnError as error:
+            yield from str(error).splitlines()
+            return
+        yield from _faults(request, made)
 
 
 def _lines(found: Any, request: Request) -> list[str]:
@@ -82,12 +103,8 @@ def _lines(found: Any, request: Request) -> list[str]:
     return [] if folder is None else [str(folder)]
 
 
-def _check(step: Step, registry: Registry, made: _Made) -> Iterator[str]:
-    try:
-        request = _request(step, registry, pending=True)
-    except TomodrgnError as error:
-        yield from str(error).splitlines()
-        return
+def _faults(request: Request, made: _Made) -> Iterator[str]:
+    """Why a request cannot be done after the steps before it."""
     if isinstance(request.spec, RunDirectorySpec) and request.run_spec is not None:
         yield from _run_faults(request.run_spec, request.spec.outdir, made)
     if isinstance(request.spec, VolumesSpec):
@@ -133,14 +150,6 @@ def _latent_faults(volumes: VolumesSpec, run: RunSpecBase | None) -> Iterator[st
             yield f"{place}: has {len(latent)} numbers, the model has {dim or 0} latent dimensions"
     if dim and volumes.zfile is None and not any(given.values()):
         yield "z is missing: give z, z_start and z_end, or zfile"
-
-
-def _request(step: Step, registry: Registry, *, pending: bool) -> Request:
-    command = registry.command(step.command)
-    body, reader = dict(step.body), {}
-    if command.data_options and "particles" in body:
-        reader = {"reader": {"path": body.pop("particles")}}
-    return resolve(command, merge(reader, body), registry=registry, pending=pending)
 
 
 def _outputs(body: Layer) -> list[Path]:

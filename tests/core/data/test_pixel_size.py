@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tomodrgn.core.commands import resolve_run
-from tomodrgn.core.data.dataset import read_input
+from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_volume, write_stack
 from tomodrgn.core.simulation.tilt_series import simulate
@@ -35,7 +35,7 @@ def star(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _read(star: Path, registry: Registry, **reader: float) -> None:
     layer = {"reader": {"path": str(star), **reader}}
-    read_input(resolve_run("prepare", layer, registry=registry), registry)
+    Dataset(resolve_run("prepare", layer, registry=registry), registry).everything  # noqa: B018
 
 
 def _with_headers(star: Path, folder: Path, *sizes_a: float) -> Path:

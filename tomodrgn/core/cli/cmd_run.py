@@ -18,10 +18,10 @@ def run(pipeline: Path, check: bool) -> None:
     PIPELINE is a YAML file with a list ``steps``; each item is a command with its spec. All steps
     are checked, with the files they need, before the first starts.
     """
-    from tomodrgn.core.steps import plan_steps, run_step
+    from tomodrgn.core.steps import Pipeline
 
-    registry = installed_registry()
-    steps = plan_steps(pipeline, registry)
+    plan = Pipeline(pipeline, installed_registry())
+    steps = plan.steps
     if check:
         click.echo(f"{pipeline}: {len(steps)} steps can run")
         return
@@ -30,5 +30,5 @@ def run(pipeline: Path, check: bool) -> None:
     require_one_process()
     for step in steps:
         click.echo(f"step {step.number} of {len(steps)}: {step.command}")
-        for line in run_step(step, registry):
+        for line in plan.run(step):
             click.echo(f"  {line}")

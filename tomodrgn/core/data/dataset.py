@@ -72,6 +72,10 @@ class Dataset:
             other.everything = self.everything
         return other
 
+    def replaced(self, spec: RunSpecBase, reader: Reader, particles: ParticleSet) -> Dataset:
+        """What became of it: a spec that says more, and the particles that are left."""
+        return Dataset(spec, self.registry, known=(reader, particles))
+
     @cached_property
     def everything(self) -> tuple[Reader, ParticleSet]:
         """The reader and all particles of the input, in the state that the spec declares.
@@ -80,7 +84,8 @@ class Dataset:
             DataError: the input has no tilt images, or nothing tells whether they are
                 CTF-premultiplied.
         """
-        return read_input(self.spec, self.registry)
+        reader: Reader = self.registry.build(self.spec.reader, ReaderContext())
+        return read_input(self.spec, reader)
 
     @cached_property
     def selected(self) -> tuple[Reader, ParticleSet]:
@@ -114,14 +119,13 @@ class Dataset:
         )
 
 
-def read_input(run: RunSpecBase, registry: Registry) -> tuple[Reader, ParticleSet]:
+def read_input(run: RunSpecBase, reader: Reader) -> tuple[Reader, ParticleSet]:
     """The reader of a run and all particles of its input, in the state that the run declares.
 
     Raises:
         DataError: the input has no tilt images, its pixel size is contradicted by its stacks, or
             nothing tells whether they are CTF-premultiplied.
     """
-    reader: Reader = registry.build(run.reader, ReaderContext())
     particles = reader.read()
     refuse_impossible(particles)
     if not reader.has_images:

@@ -21,41 +21,31 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run_images import RunImages
-    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
 
 
-def describe_run(
-    outdir: Path,
-    run: RunSpecBase,
-    registry: Registry,
-    *,
-    reader: Reader,
-    facts: DatasetFacts,
-    images: RunImages,
-) -> None:
+def describe_run(outdir: Path, dataset: Dataset, *, facts: DatasetFacts, images: RunImages) -> None:
     """Write ``run.yaml``, ``manifest.json`` and ``config.pkl``.
 
     Args:
         outdir: run directory.
-        run: resolved run spec.
-        registry: offers the parts.
-        reader: of the input.
+        dataset: with the resolved run spec.
         facts: of the images that the run uses.
         images: their shift and scale, and what was found of gray levels.
     """
+    run = dataset.spec
     used = [run.reader, run.positional_encoding, run.encoder, run.decoder]
     used += [*run.loss_weightings, *run.exporters]
     write_spec(outdir / RUN_SPEC, _without_circumstances(run))
     write_manifest(
         outdir / MANIFEST,
-        registry=registry,
+        registry=dataset.registry,
         parts=[part for part in used if part is not None],
         seed=run.seed or 0,
-        inputs=reader.fingerprint(),
+        inputs=dataset.reader.fingerprint(),
         dataset=asdict(facts),
         gray_levels=gray_level_record(images.found, run),
     )

@@ -27,27 +27,15 @@ def do(request: Request, registry: Registry, subject: Run | Dataset | None = Non
         case "registry":
             return function(*own, registry)
         case "dataset":
-            return function(_dataset(request, registry, subject), *own)
+            from tomodrgn.core.data.dataset import Dataset  # which brings torch
+
+            data: Any = request.run_spec
+            known: Any = subject
+            dataset = Dataset(data, registry) if known is None else known.with_spec(data)
+            return function(dataset, *own)
         case "run":
-            data = () if request.data is None else (request.data,)
-            return function(_run(request, registry, subject), *own, *data)
+            from tomodrgn.core.data.run import Run
 
-
-def _dataset(request: Request, registry: Registry, subject: Any) -> Dataset:
-    from tomodrgn.core.data.dataset import Dataset  # which brings torch
-
-    assert request.run_spec is not None  # noqa: S101  resolve() sees to it, for mypy
-    if subject is None:
-        return Dataset(request.run_spec, registry)
-    known: Dataset = subject.with_spec(request.run_spec)
-    return known
-
-
-def _run(request: Request, registry: Registry, subject: Any) -> Run:
-    from tomodrgn.core.data.run import Run
-
-    if subject is not None:
-        known: Run = subject
-        return known
-    spec: Any = request.spec
-    return Run(spec.run, registry)
+            spec: Any = request.spec
+            more = () if request.data is None else (request.data,)
+            return function(subject or Run(spec.run, registry), *own, *more)

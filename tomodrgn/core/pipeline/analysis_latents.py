@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.specs.analysis import AnalysisSpec
 
 logger = logging.getLogger(__name__)
@@ -76,15 +76,13 @@ class LatentAnalysis:
     remarks: dict[str, str]
 
 
-def analyze_latents(
-    spec: AnalysisSpec, latents: NDArray[np.float32], registry: Registry
-) -> LatentAnalysis:
+def analyze_latents(run: Run, spec: AnalysisSpec, latents: NDArray[np.float32]) -> LatentAnalysis:
     """Components, clusters, a map and traversals of latents (B, Z).
 
     Args:
+        run: whose registry offers clusterings.
         spec: what is asked for.
         latents: (B, Z).
-        registry: offers clusterings.
 
     Raises:
         SpecError: a clustering is not installed.
@@ -95,7 +93,7 @@ def analyze_latents(
     axes = principal_axes(latents)
     scores = axes.scores(latents)
     logger.info("explained variance: %s", ", ".join(f"{share:.1%}" for share in axes.shares[:8]))
-    clusters = _clusters(spec, latents, remarks, _methods(spec, registry))
+    clusters = _clusters(spec, latents, remarks, _methods(run, spec))
     umap = None
     if n_dims >= _UMAP_FROM_DIMENSIONS and not spec.skip_umap:
         umap = latent_map(latents, most=spec.umap_subset, seed=spec.seed)
@@ -121,14 +119,14 @@ def analyze_latents(
     )
 
 
-def _methods(spec: AnalysisSpec, registry: Registry) -> Iterator[tuple[str, int, Clustering]]:
+def _methods(run: Run, spec: AnalysisSpec) -> Iterator[tuple[str, int, Clustering]]:
     """K-means, a Gaussian mixture and those of plugins, as far as they are asked for."""
     yield "kmeans", spec.ksample, k_means
     if spec.gmm_k is not None:
         yield "gmm", spec.gmm_k, gaussian_mixture
     for text in spec.clusterings:
         name, _, number = text.partition("=")
-        function = find_extension(registry, "clustering", name).load()
+        function = find_extension(run.registry, "clustering", name).load()
         yield name, int(number), partial(_of_plugin, function)
 
 

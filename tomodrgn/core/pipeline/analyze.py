@@ -52,7 +52,7 @@ def analyze(run: Run, spec: AnalysisSpec) -> Path:
             announce(
                 report_work(results.particles), None, way_out="leave the report out (--no-report)"
             )
-        found = analyze_latents(spec, latents, run.registry)
+        found = analyze_latents(run, spec, latents)
         write_tables(outdir, found)
         for named in found.clusters:
             record_labels(run.directory, outdir / named.folder / LABELS, named.found.labels)

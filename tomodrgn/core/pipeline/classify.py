@@ -14,7 +14,6 @@ import numpy as np
 
 from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
-from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.data.run import Run
@@ -53,12 +52,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run_directory import DatasetFacts
     from tomodrgn.core.linear.classes_halves import ClassHalves
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.memory.footprint import Footprint
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.classify import ClassifySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -76,7 +75,7 @@ class _Task:
 
     spec: ClassifySpec
     run: RunSpecBase
-    registry: Registry
+    dataset: Dataset
     particles: ParticleSet
     rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     is_trained: NDArray[np.bool_]
@@ -105,7 +104,7 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         OutputError: the directory cannot be written.
     """
     began = time.perf_counter()
-    run, registry, outdir = dataset.spec, dataset.registry, spec.outdir
+    run, outdir = dataset.spec, spec.outdir
     devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
@@ -114,7 +113,7 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         logger.info("%s", text_of_call())
         reader, particles = dataset.with_spec(run).selected
         run = with_ctf_state(run, particles)
-        _begin(spec, run, registry, particles)
+        _begin(spec, dataset.replaced(run, reader, particles))
         make_folder(outdir)
         begin_log()
         remove_results(outdir)
@@ -123,14 +122,15 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         work = _work(spec, run, particles, devices)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
         run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
-        task = _begin(spec, run, registry, particles)
+        dataset = dataset.replaced(run, reader, particles)
+        task = _begin(spec, dataset)
         observed = observe(run, particles, images, task.is_trained, devices)
         fit = _fit(task, observed)
-        describe_run(outdir, run, registry, reader=reader, facts=task.facts, images=images)
+        describe_run(outdir, dataset, facts=task.facts, images=images)
         _write_labels(outdir, fit)
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
         _tell(outdir, spec, fit, maps, time.perf_counter() - began)
-        finished = Run(outdir, registry, dataset=Dataset(run, registry, known=(reader, particles)))
+        finished = Run(outdir, dataset.registry, dataset=dataset)
         if run.training.report:
             draw_class_report(finished)
     return finished
@@ -153,15 +153,14 @@ def _write_labels(outdir: Path, fit: ClassFit) -> None:
     _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
 
 
-def _begin(
-    spec: ClassifySpec, run: RunSpecBase, registry: Registry, particles: ParticleSet
-) -> _Task:
+def _begin(spec: ClassifySpec, dataset: Dataset) -> _Task:
     """What is to be classified; refused where it is too little."""
+    run, particles = dataset.spec, dataset.particles
     is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
     return _Task(
         spec=spec,
         run=run,
-        registry=registry,
+        dataset=dataset,
         particles=particles,
         rows=_halves(particles, run, spec.n_classes),
         is_trained=is_trained,
@@ -198,7 +197,7 @@ def _halves(
 
 def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:
     """Latents of the particles in a finished run, joined by their names."""
-    results = Run(directory, task.registry)
+    results = Run(directory, task.dataset.registry)
     if results.z is None:
         raise RunError(
             f"{directory}: has no latents, as its model is of one structure; start from a run of "

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.embedding import EmbeddingSpec
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -64,12 +63,13 @@ def evaluate_images(run: Run, spec: EmbeddingSpec, data: Mapping[str, Any]) -> l
         DataError: the images do not suit the model.
         OutputError: a file of the run or of its input would be replaced.
     """
-    directory, registry, facts = run.directory, run.registry, run.facts
+    directory, facts = run.directory, run.facts
     model, checkpoint = run.model(spec.weights)
     if model.encoder is None:
         raise RunError(f"{directory}: is a run without an encoder; train_vae makes one")
     own = _spec_of_images(run, checkpoint.norm, data)
-    reader, particles = Dataset(own, registry).selected
+    dataset = Dataset(own, run.registry)
+    reader, particles = dataset.selected
     _require_free(spec.out_z, directory, particles.source)
     _require_suitable(particles, model, facts)
     make_folder(spec.out_z.parent)
@@ -79,7 +79,7 @@ def evaluate_images(run: Run, spec: EmbeddingSpec, data: Mapping[str, Any]) -> l
     images = open_run_images(own, reader, particles, spec.out_z.parent, devices, work=work)
     particles, images = _as_in_training(directory, particles, images)
     n_tilts = _require_suitable(particles, model, facts)
-    builder, sampler = _batching(own, registry, particles, n_tilts, devices)
+    builder, sampler = _batching(dataset.replaced(own, reader, particles), n_tilts, devices)
     mean, log_variance = embed_together(
         model.to(devices.device, devices.dtype),
         sampler,
@@ -177,13 +177,12 @@ def _require_suitable(
 
 
 def _batching(
-    run: RunSpecBase,
-    registry: Registry,
-    particles: ParticleSet,
+    dataset: Dataset,
     n_tilts: int | None,
     devices: Devices,
 ) -> tuple[TiltBatchBuilder, Sampler]:
     """What makes batches of particles, and draws them."""
+    run, particles = dataset.spec, dataset.particles
     disc = run_disc(run, particles.box_size_px)
     kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
     facts = DatasetFacts(
@@ -196,7 +195,7 @@ def _batching(
     builder = TiltBatchBuilder(
         particles,
         disc,
-        weightings=build_weightings(run, registry, facts),
+        weightings=build_weightings(run, dataset.registry, facts),
         kept=kept,
         dtype=devices.dtype,
         device=devices.device,

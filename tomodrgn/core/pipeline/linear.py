@@ -13,7 +13,6 @@ import numpy as np
 
 from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
-from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.parts import build_model, run_disc
 from tomodrgn.core.data.run import Run
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run_directory import DatasetFacts
     from tomodrgn.core.data.run_images import RunImages
     from tomodrgn.core.model.volume_model import VolumeModel
@@ -99,14 +99,15 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         found = _fit(run, observed, rows)
         latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})
         run = run.model_copy(update={"latent": latent})
-        describe_run(outdir, run, registry, reader=reader, facts=facts, images=images)
+        dataset = dataset.replaced(run, reader, particles)
+        describe_run(outdir, dataset, facts=facts, images=images)
         model = build_model(run, registry, facts)
         model.load_state_dict({"decoder.maps": found.maps.float().cpu()})
         _write_weights(outdir, model, images.norm)
         _write_latents(outdir, found)
         _write_maps(outdir, found, scale=images.norm[1], pixel_size_a=facts.pixel_size_a)
         _tell(outdir, found, facts, time.perf_counter() - began)
-        finished = Run(outdir, registry, dataset=Dataset(run, registry, known=(reader, particles)))
+        finished = Run(outdir, registry, dataset=dataset)
         draw_run_report(finished, devices.device, wanted=run.training.report)
     return finished
 

@@ -130,6 +130,12 @@ class _Training:
         self._asked = run
         self._assemble(run, particles)
 
+    @property
+    def dataset(self) -> Dataset:
+        """What is trained on, as it is known by now."""
+        known = self.reader, self.particles
+        return Dataset(self.run_spec, self.registry, known=known)
+
     def _assemble(self, run: RunSpecBase, particles: ParticleSet) -> None:
         """Everything that depends on which particles and images there are."""
         registry, devices = self.registry, self.devices
@@ -140,7 +146,7 @@ class _Training:
         self.disc = disc = run_disc(run, self.facts.box_size_px)
         self.model = build_model(run, registry, self.facts).to(devices.device, devices.dtype)
         begins_warm = self.is_new and is_warm(run)
-        self.warm_start = WarmStart(run, registry, self.model, particles) if begins_warm else None
+        self.warm_start = WarmStart(self.dataset, self.model) if begins_warm else None
         kept = kept_coefficients(particles, disc, dose_mask=run.training.l_dose_mask)
         self.builder = TiltBatchBuilder(
             particles,
@@ -263,14 +269,7 @@ class _Training:
 
     def _describe_run(self) -> None:
         """Write what later commands and people need to know of the run."""
-        describe_run(
-            self.outdir,
-            self.run_spec,
-            self.registry,
-            reader=self.reader,
-            facts=self.facts,
-            images=self.images,
-        )
+        describe_run(self.outdir, self.dataset, facts=self.facts, images=self.images)
         n_weights = sum(p.numel() for p in self.model.parameters())
         logger.info(
             "%d weights, seed %d, results in %s", n_weights, self.run_spec.seed, self.outdir
@@ -330,9 +329,7 @@ class _Training:
         """Draw, export and report what the finished run leaves."""
         draw_training_curves(self.outdir, self.outdir / METRICS)
         (self.outdir / INTERRUPTED).unlink(missing_ok=True)
-        known = self.reader, self.particles
-        dataset = Dataset(self.run_spec, self.registry, known=known)
-        finished = Run(self.outdir, self.registry, dataset=dataset)
+        finished = Run(self.outdir, self.registry, dataset=self.dataset)
         self._export(finished)
         draw_run_report(finished, self.devices.device, wanted=self.run_spec.training.report)
 

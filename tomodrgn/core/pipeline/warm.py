@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.run_images import RunImages
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.core.training.devices import Devices
     from tomodrgn.core.training.sampling import Sampler
@@ -55,10 +54,8 @@ class WarmStart:
     """What a new run starts from; faults show when it is made, before anything is written.
 
     Args:
-        run: resolved run spec.
-        registry: offers the parts.
+        dataset: of the run.
         model: the networks that are to be taught.
-        particles: of the run.
 
     Raises:
         SpecError: a part of the model cannot be taught.
@@ -66,11 +63,10 @@ class WarmStart:
         DataError: it does not know all the particles.
     """
 
-    def __init__(
-        self, run: RunSpecBase, registry: Registry, model: VolumeModel, particles: ParticleSet
-    ) -> None:
-        _require_teachable(run, model)
-        self.run, self.registry, self.model, self.particles = run, registry, model, particles
+    def __init__(self, dataset: Dataset, model: VolumeModel) -> None:
+        _require_teachable(dataset.spec, model)
+        self.run, self.registry, self.model = dataset.spec, dataset.registry, model
+        self.particles, run = dataset.particles, dataset.spec
         self._known: Run | None = None
         if run.training.init_from is not None:
             self._known = self._open(run.training.init_from)
