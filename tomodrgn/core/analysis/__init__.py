@@ -1,1 +1,1 @@
-"""What results mean: numbers behind pictures, and the pictures; only here is matplotlib used."""
+"""What results mean: numbers behind pictures, and pictures that several commands draw."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.chance import holm
 from tomodrgn.core.analysis.covariates import TOMOGRAM
+from tomodrgn.core.analysis.multiple_testing import holm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -60,20 +60,6 @@ MAPBACK_OPTIONS: Final = (
     *DEVICE_OPTIONS,
 )
 
-VALIDATE_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("--labels", "labels", needed=True),
-    Classic("-o --outdir", "outdir"),
-    Classic("--recon-dose-weight", "recon_dose_weight", constant=True),
-    Classic("--recon-tilt-weight", "recon_tilt_weight", constant=True),
-    Classic("--mask-r", "mask_r"),
-    Classic("--most-images", "most_images"),
-    Classic("--no-decoder", "decoder", constant=False),
-    Classic("--json", "json_output"),
-    Classic("--accelerator", "devices.accelerator"),
-    Classic("--threads", "devices.threads"),
-)
-
 NUISANCE_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("-o --outdir", "outdir"),

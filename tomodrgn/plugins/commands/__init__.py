@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
+from tomodrgn.plugins.commands import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -239,16 +240,7 @@ _OF_RUNS: Final = (
         spec=f"{_SPECS}.volume_space:VolumeSpaceSpec",
         options=f"{_OF_RESULTS}:VOLUME_SPACE_OPTIONS",
     ),
-    Command(
-        name="validate",
-        summary="Hold classes against the raw tilt images: are the states real?",
-        details="RUN is the directory of a finished run. Writes half maps of each class straight "
-        "from its images, their FSC, and whether the classes differ by more than chance.",
-        takes="run",
-        function=f"{_VERBS}.validate:validate",
-        spec=f"{_SPECS}.validate:ValidateSpec",
-        options=f"{_OF_RESULTS}:VALIDATE_OPTIONS",
-    ),
+    *validate.COMMANDS,
     Command(
         name="nuisance",
         summary="Say what explains the latent besides structure.",

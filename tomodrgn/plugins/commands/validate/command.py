@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from tomodrgn.core.analysis.coverage import angular_coverage
-from tomodrgn.core.analysis.validation import ClassFinding, Validation, validation_page
 from tomodrgn.core.data.labels import labels_of_run
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.memory.work import announce, maps_work
-from tomodrgn.core.pipeline.class_separation import separate_classes
-from tomodrgn.core.pipeline.validation_files import draw_validation, write_class_maps
 from tomodrgn.core.products import FIGURES
-from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
-from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
+from tomodrgn.core.reconstruction.resolution import masked_fsc
 from tomodrgn.core.reconstruction.stream import sum_images
-from tomodrgn.core.reconstruction.weights import Attenuation
+from tomodrgn.plugins.commands.validate.coverage import angular_coverage
+from tomodrgn.plugins.commands.validate.files import draw_validation, write_class_maps
+from tomodrgn.plugins.commands.validate.page import ClassFinding, Validation, validation_page
+from tomodrgn.plugins.commands.validate.raw_classes import beside_images
+from tomodrgn.plugins.commands.validate.separation import separate_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,50 +31,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.data.dataset import Dataset
-    from tomodrgn.core.data.labels import Labels
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.interfaces import Reader
-    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.reconstruction.insertion import FourierSums
-    from tomodrgn.core.specs.run import RunSpecBase
-    from tomodrgn.core.specs.validate import ValidateSpec
+    from tomodrgn.plugins.commands.validate.raw_classes import RawClasses
+    from tomodrgn.plugins.commands.validate.spec import ValidateSpec
 
 logger = logging.getLogger(__name__)
 
 WAY_OUT = "give labels with fewer classes, or --accelerator cpu where that has more"
 REPORT = "validate.json"
 PAGE = "validate.md"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawClasses:
-    """Classes of a run beside their raw images.
-
-    Attributes:
-        run: resolved run spec.
-        reader: loads pixels.
-        particles: the particles of the run.
-        labels: their classes.
-        halves: (M,) half of each image.
-        usable: classes with images in both halves.
-        attenuation: what reconstructions allow for.
-        mask: (D, D, D) where maps are compared.
-    """
-
-    run: RunSpecBase
-    reader: Reader
-    particles: ParticleSet
-    labels: Labels
-    halves: NDArray[np.int64]
-    usable: tuple[int, ...]
-    attenuation: Attenuation
-    mask: NDArray[np.float32]
-
-    @property
-    def class_of_image(self) -> NDArray[np.int64]:
-        """(M,) class of each image."""
-        return self.labels.of_particle[self.particles.particle_of_image]
 
 
 def validate(run: Run, spec: ValidateSpec) -> Validation:
@@ -94,7 +59,7 @@ def validate(run: Run, spec: ValidateSpec) -> Validation:
     device = _choose_device(spec)
     dataset, latents = run.dataset, run.z  # with images, so that the input is read once
     labels = labels_of_run(spec.labels, run)
-    raw = _beside_images(spec, dataset, labels)
+    raw = beside_images(spec, dataset, labels)
     n_volumes = 2 * len(labels.names) + 2
     announce(maps_work(raw.particles, n_volumes, device), device, way_out=WAY_OUT)
     sums = _sum(raw, device)
@@ -146,45 +111,6 @@ def _choose_device(spec: ValidateSpec) -> torch.device:
     if spec.devices.accelerator == "gpu" and not has_gpu:
         raise RunError("devices.accelerator: gpu is asked for but torch sees none; use cpu or auto")
     return torch.device("cuda" if has_gpu and spec.devices.accelerator != "cpu" else "cpu")
-
-
-def _beside_images(spec: ValidateSpec, dataset: Dataset, labels: Labels) -> RawClasses:
-    """The run with its images and the classes that can be halved."""
-    run, (reader, particles) = dataset.spec, dataset.selected
-    halves, usable = _halve(particles, labels, run.seed or 0)
-    kinds = {each.kind for each in run.loss_weightings}
-    dose, tilt = spec.recon_dose_weight, spec.recon_tilt_weight
-    return RawClasses(
-        run=run,
-        reader=reader,
-        particles=particles,
-        labels=labels,
-        halves=halves,
-        usable=usable,
-        attenuation=Attenuation(
-            dose="dose" in kinds if dose is None else dose,
-            tilt="tilt" in kinds if tilt is None else tilt,
-        ),
-        mask=spherical_mask(particles.box_size_px, spec.mask_r),
-    )
-
-
-def _halve(
-    particles: ParticleSet, labels: Labels, seed: int
-) -> tuple[NDArray[np.int64], tuple[int, ...]]:
-    """(M,) half of each image, and the classes that have images in both.
-
-    Half sets of refinement are kept, unless all of some class lies in one of them.
-    """
-    for source in (particles, replace(particles, half_set=None)):
-        halves = halves_by_particle(source, labels.of_particle, seed)
-        volume = 2 * labels.of_particle[particles.particle_of_image] + halves
-        n_images = np.bincount(volume, minlength=2 * len(labels.names)).reshape(-1, 2)
-        usable = (n_images > 0).all(axis=1).ravel()
-        if usable[labels.sizes > 1].all():
-            break
-        logger.info("a class lies in one half set of refinement; halves are drawn at random")
-    return halves, tuple(np.flatnonzero(usable).tolist())
 
 
 def _sum(raw: RawClasses, device: torch.device) -> FourierSums:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.validation import Validation
     from tomodrgn.core.reconstruction.maps import HalvedMap
+    from tomodrgn.plugins.commands.validate.page import Validation
 
 
 def class_stem(row: int, name: str) -> str:
@@ -75,7 +75,7 @@ def draw_validation(
             if (curve := found.classes[row].decoder_fsc) is not None
         }
     with drawing("pictures of classes"):
-        from tomodrgn.core.analysis import validation_figures as figures
+        from tomodrgn.plugins.commands.validate import figures
 
         figures.draw_class_maps(outdir / "classes.png", names, rows)
         figures.draw_class_fsc(

@@ -8,7 +8,7 @@ labels. This holds for any number of particles and any distribution of scores.
 Source:
     Moments of sums over permutations: Hoeffding 1951, doi:10.1214/aoms/1177729545. Twice the mean
     of two p values is one, however they depend on each other: Rüschendorf 1982,
-    doi:10.2307/1426684. Several claims at once: Holm 1979.
+    doi:10.2307/1426684.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from tomodrgn.core.analysis.multiple_testing import holm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,23 +100,18 @@ def compare_with_chance(
     )
 
 
-def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P values of n claims, corrected so that none is called true by chance."""
-    order = np.argsort(p_values)
-    n = len(p_values)
-    stepped = np.maximum.accumulate(p_values[order] * np.arange(n, 0, -1))
-    corrected = np.empty(n)
-    corrected[order] = np.minimum(stepped, 1.0)
-    return corrected
-
-
 def normal_tail(z: float) -> float:
     """Probability of a standard normal number to be ``z`` or more."""
     return 0.5 * math.erfc(z / math.sqrt(2))
 
 
 def _joint(p_values: NDArray[np.float64]) -> float:
-    """One p value of those of the halves."""
+    """One p value of those of the halves, (n,), which may depend on each other in any way.
+
+    Source:
+        Rüschendorf 1982, doi:10.2307/1426684: twice the mean of p values is a p value. The mean
+        itself is not: it can lie below half a level as often as p values lie below that level.
+    """
     if len(p_values) == 1:
         return float(p_values[0])
     return float(min(1.0, 2 * p_values.mean())) if len(p_values) else 1.0

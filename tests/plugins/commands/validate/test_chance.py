@@ -7,8 +7,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis import chance
-from tomodrgn.core.analysis.chance import compare_with_chance, holm
+from tomodrgn.plugins.commands.validate import chance
+from tomodrgn.plugins.commands.validate.chance import compare_with_chance
 
 
 def _halves(n: int) -> np.ndarray:
@@ -76,6 +76,13 @@ def test_equal_scores_say_nothing() -> None:
     assert (found.p_value, found.z, found.is_real) == (1, 0, False)
 
 
-def test_holm_corrects_the_smallest_most_and_keeps_the_order() -> None:
-    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06])
-    assert holm(np.array([0.9, 0.8])).max() <= 1
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.4])
+def test_halves_that_depend_on_each_other_raise_no_more_false_alarms(level: float) -> None:
+    """Two p values, each uniform, whose mean is as often half the level as it can be."""
+    first = (np.arange(10_000) + 0.5) / 10_000
+    second = np.where(first < level, level - first, first)
+    np.testing.assert_allclose(np.sort(second), first, atol=1e-12)
+    joint = np.array([chance._joint(np.array(pair)) for pair in zip(first, second, strict=True)])
+    assert np.mean(joint <= level + 1e-9) == pytest.approx(level)
+    assert not (joint < level - 1e-9).any()
+    assert joint.max() == 1

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.chance import Separation
+    from tomodrgn.plugins.commands.validate.chance import Separation
 
 _PLANES: Final = ("xy", "xz", "yz")  # across z, y, x
 _IN_A_ROW: Final = 10

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tomodrgn.core.analysis.chance import CHANCE, N_SHUFFLES
+from tomodrgn.plugins.commands.validate.chance import CHANCE, N_SHUFFLES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.chance import Separation
-    from tomodrgn.core.analysis.coverage import Coverage
+    from tomodrgn.plugins.commands.validate.chance import Separation
+    from tomodrgn.plugins.commands.validate.coverage import Coverage
 
 FITTED_NOISE: Final = 6.0
 """Standard deviations below which labels that come from the same images may be fitted noise."""

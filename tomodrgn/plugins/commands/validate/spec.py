@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 from tomodrgn.core.specs.training import DevicesSpec
 
 
@@ -35,3 +36,18 @@ class ValidateSpec(Spec):
     """Print the report as JSON."""
     devices: DevicesSpec = DevicesSpec()
     """Where maps are computed."""
+
+
+VALIDATE_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("--labels", "labels", needed=True),
+    Classic("-o --outdir", "outdir"),
+    Classic("--recon-dose-weight", "recon_dose_weight", constant=True),
+    Classic("--recon-tilt-weight", "recon_tilt_weight", constant=True),
+    Classic("--mask-r", "mask_r"),
+    Classic("--most-images", "most_images"),
+    Classic("--no-decoder", "decoder", constant=False),
+    Classic("--json", "json_output"),
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--threads", "devices.threads"),
+)

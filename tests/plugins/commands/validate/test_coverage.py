@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis.coverage import angular_coverage
 from tomodrgn.core.geometry.rotations import matrices_from_euler
+from tomodrgn.plugins.commands.validate.coverage import angular_coverage
 
 
 def _views(n: int, *, largest_tilt_deg: float = 180.0) -> np.ndarray:

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from tomodrgn.core.analysis.chance import Separation, compare_with_chance
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.particles.keyed_random import keyed_uniform, particle_keys
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.physics.windows import circular_window
-from tomodrgn.core.reconstruction.class_scores import score_images
-from tomodrgn.core.reconstruction.differences import difference_maps
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD
 from tomodrgn.core.reconstruction.stacked_slices import StackedVolumes, stack_volumes
 from tomodrgn.core.reconstruction.wiener import prior_from_fsc, reconstruct_volume, shell_weights
+from tomodrgn.plugins.commands.validate.chance import Separation, compare_with_chance
+from tomodrgn.plugins.commands.validate.class_scores import score_images
+from tomodrgn.plugins.commands.validate.differences import difference_maps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from tomodrgn.core.pipeline.validate import RawClasses
     from tomodrgn.core.reconstruction.insertion import FourierSums
+    from tomodrgn.plugins.commands.validate.raw_classes import RawClasses
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tomodrgn.core.analysis.chance import Separation
-from tomodrgn.core.analysis.validation import Validation, validation_page
+from tests.core.pipeline.finished_run import finish_run
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.labels import record_labels
@@ -20,15 +19,15 @@ from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.pipeline.reconstruct import reconstruct
-from tomodrgn.core.pipeline.validate import validate
 from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.reconstruction import ReconstructionSpec
 from tomodrgn.core.specs.simulation import SimulationSpec
-from tomodrgn.core.specs.validate import ValidateSpec
-
-from .finished_run import finish_run
+from tomodrgn.plugins.commands.validate.chance import Separation
+from tomodrgn.plugins.commands.validate.command import validate
+from tomodrgn.plugins.commands.validate.page import Validation, validation_page
+from tomodrgn.plugins.commands.validate.spec import ValidateSpec
 
 N = 60
 

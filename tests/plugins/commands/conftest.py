@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from tests.core.conftest import make_plugins, registry  # noqa: F401

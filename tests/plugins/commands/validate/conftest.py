@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from tests.core.reconstruction.conftest import recorded, simulation  # noqa: F401
