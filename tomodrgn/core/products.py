@@ -6,6 +6,7 @@ the work of others.
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Final
 
 RUN_SPEC: Final = "run.yaml"
@@ -37,6 +38,9 @@ LABEL_RECORDS: Final = "labels.jsonl"
 """Which labels came from the run, by their digest."""
 POSTERIOR: Final = "posterior.npy"
 """(B, K) probability of each class of each particle."""
+CONFOUNDS: Final = PurePath("nuisance", "nuisance.json")
+"""What explains the latent besides structure."""
+CONFOUNDS_PICTURE: Final = CONFOUNDS.with_suffix(".png")
 TRAINING_CURVES: Final = "training_curves.png"
 REPORT: Final = "report.html"
 EXPORTS: Final = "exports"

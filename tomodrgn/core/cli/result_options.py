@@ -60,14 +60,6 @@ MAPBACK_OPTIONS: Final = (
     *DEVICE_OPTIONS,
 )
 
-NUISANCE_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("-o --outdir", "outdir"),
-    Classic("--no-images", "images", constant=False),
-    Classic("--seed", "seed"),
-    Classic("--json", "json_output"),
-)
-
 EMBEDDING_DATA_OPTIONS: Final = (
     *(
         row

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tomodrgn.core.pipeline.analysis_findings import verdict_words
-from tomodrgn.core.pipeline.nuisance import REPORT as NUISANCE
 from tomodrgn.core.pipeline.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
@@ -22,7 +21,7 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.products import REPORT
+from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE, REPORT
 from tomodrgn.core.report.page import Table
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints
 
@@ -106,8 +105,8 @@ def _sections(
         "Volumes": _volumes(album, outdir, findings) if findings["volumes"] else [],
         "Clusters by tomogram": [_by_tomogram(each) for each in findings["clusters"]],
         "What explains the latents": [
-            *_nuisance(run / "nuisance" / NUISANCE),
-            *of_run.take(run / "nuisance" / "nuisance.png", "Nuisance report of the whole run."),
+            *_nuisance(run / CONFOUNDS),
+            *of_run.take(run / CONFOUNDS_PICTURE, "Nuisance report of the whole run."),
         ],
         "Variance and losses": [
             *album.take(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
-from tomodrgn.plugins.commands import validate
+from tomodrgn.plugins.commands import confounds, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -241,16 +241,7 @@ _OF_RUNS: Final = (
         options=f"{_OF_RESULTS}:VOLUME_SPACE_OPTIONS",
     ),
     *validate.COMMANDS,
-    Command(
-        name="nuisance",
-        summary="Say what explains the latent besides structure.",
-        details="RUN is the directory of a finished run. Tomogram, defocus, dose, tilt count, "
-        "view and contrast are tried, each against chance.",
-        takes="run",
-        function=f"{_VERBS}.nuisance:nuisance",
-        spec=f"{_SPECS}.nuisance:NuisanceSpec",
-        options=f"{_OF_RESULTS}:NUISANCE_OPTIONS",
-    ),
+    *confounds.COMMANDS,
     Command(
         name="filter_star",
         summary="Keep some particles or images of a STAR file.",

@@ -8,13 +8,13 @@ looked at are all allowed for. False alarms are controlled over the covariates t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tomodrgn.core.analysis.covariates import TOMOGRAM
 from tomodrgn.core.analysis.multiple_testing import holm
+from tomodrgn.plugins.commands.confounds.page import Influence, NuisanceReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 MOST_PARTICLES: Final = 4000
 MOST_DIRECTIONS: Final = 8
 N_SHUFFLES: Final = 499
-SURE: Final = 0.05
-"""Largest corrected p value at which an influence is called real."""
-WORTH_MENTIONING: Final = 0.05
-"""Least explained part of a direction that is worth a warning."""
 
 _N_FOLDS: Final = 5
 _N_KNOTS: Final = 4
@@ -39,88 +35,6 @@ _COLUMNS_AT_ONCE: Final = 512
 _CONSTANT: Final = 1e-9
 _LEAST_WITHIN: Final = 0.1
 """Part of its variance that a number has within tomograms, if it is to be told from them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Influence:
-    """What one covariate explains.
-
-    Attributes:
-        name: of the covariate.
-        explained: (Z,) part of the variance of each main direction of the latent, in particles not
-            seen; 0 where prediction is worse than the mean.
-        by_chance: what a shuffled covariate explains of any one direction once in 20 times.
-        p_value: probability of a shuffled covariate to explain as much of any direction, corrected
-            for the number of covariates.
-        total: part of the variance of the whole latent.
-    """
-
-    name: str
-    explained: NDArray[np.float64]
-    by_chance: float
-    p_value: float
-    total: float
-
-    @property
-    def strongest(self) -> int:
-        """The direction explained best."""
-        return int(np.argmax(self.explained))
-
-    @property
-    def is_worrying(self) -> bool:
-        """Whether it is no chance, and enough to matter."""
-        return self.p_value < SURE and float(self.explained.max()) >= WORTH_MENTIONING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NuisanceReport:
-    """Influences on the latent.
-
-    Attributes:
-        influences: of the covariates that vary.
-        constant: names of those that do not.
-        shares: (Z,) part of the variance of the latent on each main direction.
-        n_particles: how many were looked at.
-        of_tomograms: names of those that hardly vary within a tomogram.
-    """
-
-    influences: tuple[Influence, ...]
-    constant: tuple[str, ...]
-    shares: NDArray[np.float64]
-    n_particles: int
-    of_tomograms: tuple[str, ...] = ()
-
-    @property
-    def worrying(self) -> list[Influence]:
-        """The strong ones, strongest first."""
-        found = [each for each in self.influences if each.is_worrying]
-        return sorted(found, key=lambda each: -float(each.explained.max()))
-
-    def page(self) -> str:
-        """The report as Markdown."""
-        from tomodrgn.core.analysis.nuisance_page import nuisance_page  # which brings matplotlib
-
-        return nuisance_page(self)
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "n_particles": self.n_particles,
-            "constant": list(self.constant),
-            "hardly_vary_within_tomograms": list(self.of_tomograms),
-            "variance_of_directions": _rounded(self.shares),
-            "covariates": [
-                {
-                    "name": each.name,
-                    "explained": _rounded(each.explained),
-                    "by_chance": round(each.by_chance, 4),
-                    "explained_of_all": round(each.total, 4),
-                    "p_value": each.p_value,
-                    "is_worrying": each.is_worrying,
-                }
-                for each in self.influences
-            ],
-        }
 
 
 def nuisance_report(
@@ -288,7 +202,3 @@ def _explained(
         left += np.square(targets[unseen] - mean - features[unseen] @ weights).sum(axis=0)
         spread += np.square(targets[unseen] - mean).sum(axis=0)
     return np.asarray(1 - left / np.maximum(spread, 1e-300))
-
-
-def _rounded(values: NDArray[np.float64]) -> list[float]:
-    return [round(float(value), 4) for value in values]

@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.core.pipeline.finished_run import finish_run
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.interfaces import RunResults
-from tomodrgn.core.pipeline.nuisance import nuisance
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.specs.nuisance import NuisanceSpec
 from tomodrgn.core.specs.simulation import SimulationSpec
-
-from .finished_run import finish_run
+from tomodrgn.plugins.commands.confounds.command import nuisance
+from tomodrgn.plugins.commands.confounds.spec import NuisanceSpec
 
 N = 90
 

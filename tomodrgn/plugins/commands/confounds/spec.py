@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import NonNegativeInt
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 
 
 class NuisanceSpec(Spec):
@@ -22,3 +24,12 @@ class NuisanceSpec(Spec):
     """Seed of the particles looked at and of the shuffles."""
     json_output: bool = False
     """Print the report as JSON."""
+
+
+NUISANCE_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("-o --outdir", "outdir"),
+    Classic("--no-images", "images", constant=False),
+    Classic("--seed", "seed"),
+    Classic("--json", "json_output"),
+)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tomodrgn.core.analysis import nuisance
-from tomodrgn.core.analysis.nuisance import nuisance_report
-from tomodrgn.core.analysis.nuisance_page import draw_nuisance, nuisance_page
+from tomodrgn.plugins.commands.confounds import explained_variance
+from tomodrgn.plugins.commands.confounds.explained_variance import nuisance_report
+from tomodrgn.plugins.commands.confounds.figures import draw_nuisance
+from tomodrgn.plugins.commands.confounds.page import nuisance_page
 
 N = 200
 
@@ -30,7 +31,7 @@ def _covariates(generator: np.random.Generator) -> dict[str, np.ndarray[Any, Any
 
 
 def test_alarms_are_rare_over_all_covariates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuisance, "N_SHUFFLES", 99)
+    monkeypatch.setattr(explained_variance, "N_SHUFFLES", 99)
     generator = np.random.default_rng(0)
     alarms = 0
     for seed in range(40):
@@ -101,7 +102,7 @@ def test_many_particles_are_sampled() -> None:
     latents[:, 0] *= 4
     report = nuisance_report(latents, {"defocus": latents[:, 0].astype(float)})
     assert report is not None
-    assert report.n_particles == nuisance.MOST_PARTICLES
+    assert report.n_particles == explained_variance.MOST_PARTICLES
     assert report.influences[0].explained.max() > 0.95
 
 

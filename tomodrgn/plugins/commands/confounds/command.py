@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
-from tomodrgn.core.analysis.nuisance import MOST_PARTICLES, NuisanceReport, nuisance_report
-from tomodrgn.core.analysis.nuisance_page import draw_nuisance, nuisance_page
 from tomodrgn.core.data.extending import additions
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE
+from tomodrgn.plugins.commands.confounds.explained_variance import MOST_PARTICLES, nuisance_report
+from tomodrgn.plugins.commands.confounds.figures import draw_nuisance
+from tomodrgn.plugins.commands.confounds.page import nuisance_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.specs.nuisance import NuisanceSpec
+    from tomodrgn.plugins.commands.confounds.page import NuisanceReport
+    from tomodrgn.plugins.commands.confounds.spec import NuisanceSpec
 
 logger = logging.getLogger(__name__)
 
-REPORT: Final = "nuisance.json"
 PAGE: Final = "nuisance.md"
-PICTURE: Final = "nuisance.png"
 _IMAGES_AT_ONCE: Final = 256
 
 
@@ -40,7 +41,7 @@ def nuisance(run: Run, spec: NuisanceSpec) -> NuisanceReport:
         DataError: there are too few particles to tell.
     """
     report = report_nuisance(run, images=spec.images, seed=spec.seed)
-    outdir = spec.outdir or run.directory / "nuisance"
+    outdir = spec.outdir or run.directory / CONFOUNDS.parent
     write_nuisance(outdir, report)
     return report
 
@@ -78,11 +79,11 @@ def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
 def write_nuisance(outdir: Path, report: NuisanceReport) -> None:
     """Write the report as JSON, as a page and as a picture."""
     make_folder(outdir)
-    write_text_atomic(outdir / REPORT, json.dumps(report.as_json(), indent=1) + "\n")
+    write_text_atomic(outdir / CONFOUNDS.name, json.dumps(report.as_json(), indent=1) + "\n")
     write_text_atomic(outdir / PAGE, nuisance_page(report))
     if report.influences:
-        with drawing(PICTURE):
-            draw_nuisance(outdir / PICTURE, report)
+        with drawing(CONFOUNDS_PICTURE.name):
+            draw_nuisance(outdir / CONFOUNDS_PICTURE.name, report)
 
 
 def _contrast(run: Run, seed: int) -> NDArray[np.float64] | None:
