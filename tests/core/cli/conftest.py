@@ -26,7 +26,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.downsample:downsample": [Path("small.mrcs"), Path("small.star")],
     "tomodrgn.core.pipeline.volumes:evaluate_volumes": [Path("vol_000.mrc")],
     "tomodrgn.core.simulation.tilt_series:simulate": Path("particles.star"),
-    "tomodrgn.core.pipeline.export:export": [Path("latents.csv")],
+    "tomodrgn.plugins.commands.export.command:export": [Path("latents.csv")],
     "tomodrgn.core.pipeline.filter:filter_star": [Path("filtered.star")],
     "tomodrgn.core.pipeline.mapback:map_back": [Path("mapback.cxc")],
     "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],

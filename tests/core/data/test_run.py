@@ -14,10 +14,10 @@ from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.files.star import write_table
-from tomodrgn.core.pipeline.export import export
 from tomodrgn.core.products import MANIFEST, RUN_SPEC
-from tomodrgn.core.specs.export import ExportSpec
 from tomodrgn.core.testing.example_run import BOX_SIZE_PX, PIXEL_SIZE_A, example_rows, example_run
+from tomodrgn.plugins.commands.export.command import export
+from tomodrgn.plugins.commands.export.spec import ExportSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -107,13 +107,6 @@ VOLUME_SPACE_OPTIONS: Final = (
     Classic("--plot-format", "plot_format"),
 )
 
-EXPORT_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("kind", "kind", needed=True),
-    Classic("-o --outdir", "outdir", needed=True),
-    Classic("--ind", "ind"),
-)
-
 SCORE_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("truth", "truth", needed=True),

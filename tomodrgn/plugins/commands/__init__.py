@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
-from tomodrgn.plugins.commands import confounds, validate
+from tomodrgn.plugins.commands import confounds, export, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -264,16 +264,7 @@ _OF_RUNS: Final = (
         spec=f"{_SPECS}.mapback:MapbackSpec",
         options=f"{_OF_RESULTS}:MAPBACK_OPTIONS",
     ),
-    Command(
-        name="export",
-        summary="Write results of a finished run for another program.",
-        details="Give the run directory and the name of an exporter; its own options go after "
-        "--set, such as --set options.labels=labels.pkl.",
-        takes="run",
-        function=f"{_VERBS}.export:export",
-        spec=f"{_SPECS}.export:ExportSpec",
-        options=f"{_OF_RESULTS}:EXPORT_OPTIONS",
-    ),
+    *export.COMMANDS,
     Command(
         name="score",
         summary="Compare a run on simulated series with the truth.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.specs.export import ExportSpec
+    from tomodrgn.plugins.commands.export.spec import ExportSpec
 
 
 def export(run: Run, spec: ExportSpec) -> list[Path]:

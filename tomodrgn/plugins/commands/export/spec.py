@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 
 
 class ExportSpec(Spec):
@@ -24,3 +25,11 @@ class ExportSpec(Spec):
     appearance in its input, 0-based; .pkl, .npy or .txt)."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the exporter; tomodrgn plugins show exporters KIND lists them."""
+
+
+EXPORT_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("kind", "kind", needed=True),
+    Classic("-o --outdir", "outdir", needed=True),
+    Classic("--ind", "ind"),
+)
