@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from tomodrgn.core.cli.main import cli
 from tomodrgn.core.pipeline.score import Scores
-from tomodrgn.core.pipeline.view_config import Told
+from tomodrgn.plugins.commands.view_config.command import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.mapback:map_back": [Path("mapback.cxc")],
     "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],
     "tomodrgn.core.pipeline.score:score": Scores({"accuracy": 1.0}, Path("scores.json")),
-    "tomodrgn.core.pipeline.cleanup:cleanup": [Path("run/z.0.pkl")],
-    "tomodrgn.core.pipeline.view_config:view_config": Told({"run": {"seed": 1}}),
+    "tomodrgn.plugins.commands.cleanup.command:cleanup": [Path("run/z.0.pkl")],
+    "tomodrgn.plugins.commands.view_config.command:view_config": Told({"run": {"seed": 1}}),
     "tomodrgn.core.pipeline.eval_images:evaluate_images": [Path("z.pkl")],
     "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
     "tomodrgn.core.pipeline.traversals:pc_traversal": [Path("out/pc1.txt")],

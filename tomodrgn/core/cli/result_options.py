@@ -77,19 +77,6 @@ EMBEDDING_OPTIONS: Final = (
     Classic("-b --batch-size", "batch_size"),
 )
 
-CLEANUP_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("--weights", "weights"),
-    Classic("--zfiles", "zfiles"),
-    Classic("--volumes", "volumes"),
-    Classic("--test", "test"),
-)
-
-VIEW_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("--json", "json_output"),
-)
-
 VOLUME_SPACE_OPTIONS: Final = (
     Classic("volume_folder", "voldir"),
     Classic("--voldir", "voldir", needed=True),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
-from tomodrgn.plugins.commands import confounds, export, validate
+from tomodrgn.plugins.commands import cleanup, confounds, export, validate, view_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -275,23 +275,8 @@ _OF_RUNS: Final = (
         spec=f"{_SPECS}.simulation:ScoreSpec",
         options=f"{_OF_RESULTS}:SCORE_OPTIONS",
     ),
-    Command(
-        name="view_config",
-        summary="Show what a run was told.",
-        details="RUN is a run directory; name its config.pkl to see that file.",
-        function=f"{_VERBS}.view_config:view_config",
-        spec=f"{_SPECS}.cleanup:ViewSpec",
-        options=f"{_OF_RESULTS}:VIEW_OPTIONS",
-    ),
-    Command(
-        name="cleanup",
-        summary="Remove files of a run that are no longer needed.",
-        details="RUN is a run directory. Final results, and epochs with a folder such as "
-        "analyze.19, are kept.",
-        function=f"{_VERBS}.cleanup:cleanup",
-        spec=f"{_SPECS}.cleanup:CleanupSpec",
-        options=f"{_OF_RESULTS}:CLEANUP_OPTIONS",
-    ),
+    *view_config.COMMANDS,
+    *cleanup.COMMANDS,
 )
 
 _OF_THE_PROGRAM: Final = (

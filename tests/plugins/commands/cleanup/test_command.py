@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tomodrgn.core.errors import RunError, SpecError
-from tomodrgn.core.pipeline.cleanup import cleanup
-from tomodrgn.core.specs.cleanup import CleanupSpec
+from tomodrgn.plugins.commands.cleanup.command import cleanup
+from tomodrgn.plugins.commands.cleanup.spec import CleanupSpec
 
 
 @pytest.fixture

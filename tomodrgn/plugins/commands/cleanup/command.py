@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tomodrgn.core.specs.cleanup import CleanupSpec
+    from tomodrgn.plugins.commands.cleanup.spec import CleanupSpec
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 
 
 class CleanupSpec(Spec):
@@ -23,10 +25,10 @@ class CleanupSpec(Spec):
     """Only list what would be removed."""
 
 
-class ViewSpec(Spec):
-    """What a run was told, to look at."""
-
-    run: Path
-    """Run directory, or its run.yaml or config.pkl."""
-    json_output: bool = False
-    """Print it as JSON."""
+CLEANUP_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("--weights", "weights"),
+    Classic("--zfiles", "zfiles"),
+    Classic("--volumes", "volumes"),
+    Classic("--test", "test"),
+)

@@ -16,7 +16,7 @@ from tomodrgn.core.specs.files import read_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tomodrgn.core.specs.cleanup import ViewSpec
+    from tomodrgn.plugins.commands.view_config.spec import ViewSpec
 
 
 class Told(dict[str, Any]):

@@ -10,10 +10,10 @@ import yaml
 
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.interfaces import RunResults
-from tomodrgn.core.pipeline.view_config import view_config
 from tomodrgn.core.registry import Registry
-from tomodrgn.core.specs.cleanup import ViewSpec
 from tomodrgn.core.testing.example_run import example_run
+from tomodrgn.plugins.commands.view_config.command import view_config
+from tomodrgn.plugins.commands.view_config.spec import ViewSpec
 
 
 @pytest.fixture
