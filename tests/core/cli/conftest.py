@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tomodrgn.core.cli.main import cli
-from tomodrgn.core.pipeline.score import Scores
+from tomodrgn.plugins.commands.score.command import Scores
 from tomodrgn.plugins.commands.view_config.command import Told
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.filter:filter_star": [Path("filtered.star")],
     "tomodrgn.core.pipeline.mapback:map_back": [Path("mapback.cxc")],
     "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],
-    "tomodrgn.core.pipeline.score:score": Scores({"accuracy": 1.0}, Path("scores.json")),
+    "tomodrgn.plugins.commands.score.command:score": Scores({"accuracy": 1.0}, Path("scores.json")),
     "tomodrgn.plugins.commands.cleanup.command:cleanup": [Path("run/z.0.pkl")],
     "tomodrgn.plugins.commands.view_config.command:view_config": Told({"run": {"seed": 1}}),
     "tomodrgn.core.pipeline.eval_images:evaluate_images": [Path("z.pkl")],

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from tomodrgn.core.specs.files import read_spec
-from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
+from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "examples/benchmark").glob("*.yaml"))

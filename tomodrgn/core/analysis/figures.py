@@ -1,11 +1,10 @@
-"""Pictures of weighting schemes, of training, and of what was recovered from simulated data.
+"""Pictures of weighting schemes and of training; how latents and volumes are best looked at.
 
 Arrays in, a PNG file out. Doses are in e/A^2, tilts in degrees, frequencies in 1/A.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_epochs, show_frequencies
+from tomodrgn.core.analysis.style import colour, picture, show_epochs, show_frequencies
 from tomodrgn.core.analysis.weighting import relative_weights
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import SubFigure
     from numpy.typing import NDArray
 
 _MOST_TILTS_NAMED: Final = 14
@@ -32,8 +29,6 @@ _LOSSES: Final = {
     "divergence": "KL divergence (nat)",
     "total": "total loss",
 }
-_PLANES: Final = ("xy", "xz", "yz")  # across z, y, x
-_CLOSE_MATCH: Final = 0.5  # FSC of a map with its truth: half the amplitude agrees
 
 
 def weighting_scheme(
@@ -97,54 +92,6 @@ def training_curves(path: Path, metrics: pd.DataFrame) -> None:
             axes.ticklabel_format(axis="y", useOffset=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveredMap:
-    """A class of a simulated set and the volume that shows it.
-
-    Attributes:
-        label: class, from 0.
-        decoded: (D, D, D).
-        true: (D, D, D).
-        fsc: (D/2 + 1,) their Fourier shell correlation.
-    """
-
-    label: int
-    decoded: NDArray[np.float32]
-    true: NDArray[np.float32]
-    fsc: NDArray[np.float64]
-
-
-def recovery(
-    path: Path,
-    *,
-    mean: NDArray[np.float32] | None,
-    labels: NDArray[np.int64],
-    maps: Sequence[RecoveredMap],
-    pixel_size_a: float | None,
-) -> None:
-    """Draw latents in the colours of the true classes, and decoded beside true maps.
-
-    What is not there is left out.
-
-    Args:
-        path: PNG file.
-        mean: (B, Z) latents, or None.
-        labels: (B,) true classes, from 0.
-        maps: decoded and true maps, none where nothing is decoded yet.
-        pixel_size_a: pixel size of the maps; None without maps.
-    """
-    widths = [3.4] * (mean is not None)
-    if maps and pixel_size_a is not None:
-        widths += [0.3 + 1.35 * max(2, len(maps)), 3.4]
-    with picture(path, width_in=sum(widths), height_in=3.3) as figure:
-        panels = list(figure.subfigures(1, len(widths), width_ratios=widths, squeeze=False)[0])
-        if mean is not None:
-            _draw_latents(panels.pop(0), mean, labels)
-        if maps and pixel_size_a is not None:
-            _draw_slices(panels.pop(0), maps)
-            _draw_fsc(panels.pop(0), maps, pixel_size_a)
-
-
 def main_axes(mean: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(B, K) latents on their main axes, and the (K,) share of the variance on each."""
     centred = mean.astype(np.float64) - mean.mean(0)
@@ -161,31 +108,6 @@ def _scheme_title(n_tilts: int, n_particles: int | None) -> str:
     return f"{tilts} of {n_particles} particle{'s'[: n_particles != 1]}"
 
 
-def _draw_latents(figure: SubFigure, mean: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-    """Latents on their two main axes, or a histogram of latents that have one."""
-    axes = figure.subplots()
-    axes.set_title("latents, coloured by true class", loc="left")
-    places, shares = main_axes(mean)
-    classes, sizes = np.unique(labels, return_counts=True)
-    if len(shares) == 1:
-        split = [places[labels == label, 0] for label in classes]
-        axes.hist(split, bins=40, stacked=True, color=[colour(label) for label in classes])
-        axes.set(xlabel="latent", ylabel="particles")
-    else:
-        shuffled = np.random.default_rng(0).permutation(len(mean))  # so that no class lies on top
-        x, y = places[shuffled, :2].T
-        size = float(np.clip(6000 / len(mean), 1, 14))
-        colours = [colour(label) for label in labels[shuffled]]
-        axes.scatter(x, y, s=size, c=colours, alpha=0.85, linewidths=0, rasterized=True)
-        first, second = (f"PC {i + 1} ({shares[i]:.0%} of variance)" for i in range(2))
-        axes.set(xlabel=first, ylabel=second)
-        axes.margins(0.08)
-    for label, size in zip(classes, sizes, strict=True):
-        axes.scatter([], [], s=16, color=colour(label), label=f"class {label} ({size})")
-    legend = {"ncols": 3, "fontsize": 8, "columnspacing": 0.8, "handletextpad": 0.1}
-    figure.legend(loc="outside lower center", **legend)
-
-
 def most_telling_axis(volumes: Sequence[NDArray[np.float32]]) -> int:
     """Axis across which the central slices of volumes differ most; of one, the one with most in it.
 
@@ -200,42 +122,3 @@ def most_telling_axis(volumes: Sequence[NDArray[np.float32]]) -> int:
     if len(volumes) == 1:
         return int(np.argmax([each.var() for each in slices]))
     return int(np.argmax([each.var(0).sum() for each in slices]))
-
-
-def _draw_slices(figure: SubFigure, maps: Sequence[RecoveredMap]) -> None:
-    """Central slices, one column per class, decoded above true, all on one grey scale."""
-    middle = len(maps[0].true) // 2
-    axis = most_telling_axis([each.true for each in maps])
-    rows = {
-        "decoded": [np.take(each.decoded, middle, axis) for each in maps],
-        "true": [np.take(each.true, middle, axis) for each in maps],
-    }
-    low, high = np.percentile(rows["true"], (1, 99))
-    figure.suptitle(f"central {_PLANES[axis]} slices on one grey scale", fontsize=10)
-    grid = figure.subplots(2, len(maps), squeeze=False)
-    for (name, slices), row in zip(rows.items(), grid, strict=True):
-        row[0].set_ylabel(name)
-        for axes, each, image in zip(row, maps, slices, strict=True):
-            axes.imshow(
-                image, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="bicubic"
-            )
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set(visible=True, color=colour(each.label), linewidth=2)
-    for axes, each in zip(grid[0], maps, strict=True):
-        axes.set_title(f"class {each.label}", color=colour(each.label), fontsize=9, pad=4)
-
-
-def _draw_fsc(figure: SubFigure, maps: Sequence[RecoveredMap], pixel_size_a: float) -> None:
-    """One curve per class from the first shell to Nyquist."""
-    axes: Axes = figure.subplots()
-    axes.set_title("FSC of decoded with true map", loc="left")
-    box = len(maps[0].true)
-    freqs_per_a = np.arange(box // 2 + 1) / (box * pixel_size_a)
-    for each in maps:
-        name = f"class {each.label}, mean {each.fsc[1:-1].mean():.3f}"
-        axes.plot(freqs_per_a[1:], each.fsc[1:], color=colour(each.label), label=name)
-    axes.axhline(_CLOSE_MATCH, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-    lowest = min(0.0, *(float(each.fsc[1:].min()) for each in maps))
-    axes.set(ylim=(lowest, 1.03), ylabel="Fourier shell correlation")
-    show_frequencies(axes, 0.0, float(freqs_per_a[-1]))
-    axes.legend(loc="lower left", fontsize=8)

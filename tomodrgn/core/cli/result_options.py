@@ -93,11 +93,3 @@ VOLUME_SPACE_OPTIONS: Final = (
     Classic("--seed", "seed"),
     Classic("--plot-format", "plot_format"),
 )
-
-SCORE_OPTIONS: Final = (
-    Classic("run", "run", needed=True),
-    Classic("truth", "truth", needed=True),
-    Classic("-o --out", "out"),
-    Classic("--volumes", "volumes"),
-    Classic("--n-decoded", "n_decoded"),
-)

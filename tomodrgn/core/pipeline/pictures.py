@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.interfaces import LossWeighting
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.simulation.scores import Comparison
 
 logger = logging.getLogger(__name__)
 
@@ -59,29 +58,6 @@ def draw_training_curves(outdir: Path, metrics: Path) -> None:
 
         epochs = pd.read_json(metrics, lines=True).drop_duplicates("epoch", keep="last")
         training_curves(outdir / TRAINING_CURVES, epochs.sort_values("epoch"))
-
-
-def draw_recovery(path: Path, found: Comparison) -> None:
-    """Draw what a run found beside what was simulated."""
-    with drawing(path.name):
-        from tomodrgn.core.analysis.figures import RecoveredMap, recovery
-
-        maps = [
-            RecoveredMap(
-                label=pair.label,
-                decoded=found.volumes[pair.volume],
-                true=found.truth.maps[pair.label],
-                fsc=pair.curve,
-            )
-            for pair in found.pairs
-        ]
-        recovery(
-            path,
-            mean=found.mean,
-            labels=found.truth.labels,
-            maps=maps,
-            pixel_size_a=found.pixel_size_a,
-        )
 
 
 def draw_half_map_fsc(

@@ -244,21 +244,3 @@ class SimulationSpec(WritingSpec):
     """Most particles in one stack of an image series; it also bounds the memory."""
     seed: NonNegativeInt = 0
     """Seed of every random choice."""
-
-
-class ScoreSpec(Spec):
-    """Compare a run on simulated tilt series with what was simulated."""
-
-    run: Path
-    """Run directory, of any command that trains, reconstructs or classifies."""
-    truth: Path
-    """Folder that simulate wrote."""
-    volumes: Path | None = None
-    """Folder of decoded vol_*.mrc (or class_*.mrc) to compare with the true maps; RUN/volumes by
-    default, or the maps of classes in RUN."""
-    out: Path | None = None
-    """Folder for scores.json, the picture and the latent centre of each class; the run directory
-    by default."""
-    n_decoded: NonNegativeInt = 100
-    """Particles, drawn at random, whose volumes are decoded and compared with their own true ones;
-    0 for none, and no look at posteriors either."""

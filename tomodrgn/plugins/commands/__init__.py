@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
-from tomodrgn.plugins.commands import cleanup, confounds, export, validate, view_config
+from tomodrgn.plugins.commands import cleanup, confounds, export, score, validate, view_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -265,16 +265,7 @@ _OF_RUNS: Final = (
         options=f"{_OF_RESULTS}:MAPBACK_OPTIONS",
     ),
     *export.COMMANDS,
-    Command(
-        name="score",
-        summary="Compare a run on simulated series with the truth.",
-        details="Give the run directory and the folder that simulate wrote. Classes, motions, "
-        "volumes and posteriors are scored as far as the run has them.",
-        takes="registry",
-        function=f"{_VERBS}.score:score",
-        spec=f"{_SPECS}.simulation:ScoreSpec",
-        options=f"{_OF_RESULTS}:SCORE_OPTIONS",
-    ),
+    *score.COMMANDS,
     *view_config.COMMANDS,
     *cleanup.COMMANDS,
 )

@@ -10,7 +10,9 @@ import torch
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.fourier.cropping import crop_volumes
-from tomodrgn.core.simulation.agreement import (
+from tomodrgn.core.simulation.experiment import JUNK
+from tomodrgn.core.simulation.motions import coordinate_names
+from tomodrgn.plugins.commands.score.agreement import (
     axis_rank_correlation,
     cluster_latents,
     compare_classes,
@@ -18,21 +20,19 @@ from tomodrgn.core.simulation.agreement import (
     outlier_auc,
     readout_rank_correlation,
 )
-from tomodrgn.core.simulation.calibration import coordinates_on, coverage, linear_basis
-from tomodrgn.core.simulation.experiment import JUNK
-from tomodrgn.core.simulation.image_fsc import area_under_fsc
-from tomodrgn.core.simulation.likelihood import most_likely_classes
-from tomodrgn.core.simulation.motions import coordinate_names
+from tomodrgn.plugins.commands.score.best_classifier import most_likely_classes
+from tomodrgn.plugins.commands.score.calibration import coordinates_on, coverage, linear_basis
+from tomodrgn.plugins.commands.score.image_fsc import area_under_fsc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.simulation.agreement import MapAgreement
-    from tomodrgn.core.simulation.calibration import Decode
     from tomodrgn.core.simulation.forward import Simulation
     from tomodrgn.core.simulation.truth import Truth
+    from tomodrgn.plugins.commands.score.agreement import MapAgreement
+    from tomodrgn.plugins.commands.score.calibration import Decode
 
 _PARTICLES_OF_BOUND: Final = 500
 _PARTICLES_OF_CALIBRATION: Final = 500

@@ -17,13 +17,13 @@ from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.particles.identity import match_particles
-from tomodrgn.core.pipeline.pictures import draw_recovery
+from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC, WEIGHTS
 from tomodrgn.core.simulation.forward import design
-from tomodrgn.core.simulation.scores import Comparison, Findings, compare
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tomograms import names_of
 from tomodrgn.core.simulation.truth import read_truth
+from tomodrgn.plugins.commands.score.scores import Comparison, Findings, compare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.simulation.truth import Truth
-    from tomodrgn.core.specs.simulation import ScoreSpec
+    from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def score(spec: ScoreSpec, registry: Registry) -> Scores:
     found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
     out = spec.out or spec.run
     _write(out, found)
-    draw_recovery(out / RECOVERY, found)
+    _draw(out / RECOVERY, found)
     width = max(map(len, found.scores))
     for name, value in found.scores.items():
         logger.info("%-*s  %s", width, name, value)
@@ -194,3 +194,26 @@ def _write(out: Path, found: Comparison) -> None:
     if found.class_latents is not None:
         rows = (" ".join(f"{value:.6f}" for value in row) for row in found.class_latents.tolist())
         write_text_atomic(out / CLASS_LATENTS, "".join(f"{row}\n" for row in rows))
+
+
+def _draw(path: Path, found: Comparison) -> None:
+    """Draw what a run found beside what was simulated."""
+    with drawing(path.name):
+        from tomodrgn.plugins.commands.score.figures import RecoveredMap, recovery
+
+        maps = [
+            RecoveredMap(
+                label=pair.label,
+                decoded=found.volumes[pair.volume],
+                true=found.truth.maps[pair.label],
+                fsc=pair.curve,
+            )
+            for pair in found.pairs
+        ]
+        recovery(
+            path,
+            mean=found.mean,
+            labels=found.truth.labels,
+            maps=maps,
+            pixel_size_a=found.pixel_size_a,
+        )

@@ -11,10 +11,11 @@ from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents, write_pickle
-from tomodrgn.core.pipeline.score import score
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth
-from tomodrgn.core.specs.simulation import ScoreSpec, SimulationSpec
+from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.score.command import score
+from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.registry import Registry

@@ -8,9 +8,14 @@ import pytest
 import torch
 
 from tomodrgn.core.fourier.disc import images_to_disc, shift_phases
-from tomodrgn.core.simulation.calibration import LEVELS, coordinates_on, coverage, linear_basis
 from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
+from tomodrgn.plugins.commands.score.calibration import (
+    LEVELS,
+    coordinates_on,
+    coverage,
+    linear_basis,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

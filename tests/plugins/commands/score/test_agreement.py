@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.simulation.agreement import (
+from tomodrgn.plugins.commands.score.agreement import (
     axis_rank_correlation,
     cluster_latents,
     compare_classes,

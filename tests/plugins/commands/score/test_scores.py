@@ -10,11 +10,11 @@ import pytest
 
 from tomodrgn.core.simulation.experiment import JUNK
 from tomodrgn.core.simulation.forward import Simulation, design
-from tomodrgn.core.simulation.likelihood import most_likely_classes
-from tomodrgn.core.simulation.scores import Findings, compare
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.truth import Truth
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.score.best_classifier import most_likely_classes
+from tomodrgn.plugins.commands.score.scores import Findings, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from tests.core.simulation.conftest import altered, small_spec  # noqa: F401
