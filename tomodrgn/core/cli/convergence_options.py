@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tomodrgn.core.cli.options import DEVICE_OPTIONS
 from tomodrgn.core.specs.classic import Classic
+from tomodrgn.core.specs.run_options import DEVICE_OPTIONS
 
 MASK_OPTIONS: Final = (
     Classic("--thresh", "thresh"),

@@ -1,4 +1,4 @@
-"""Classic option names and the fields of specs that they fill, as one table.
+"""Options of commands: click parameters from tables of classic names and the fields they fill.
 
 Help, type, default and bounds of an option come from its field; nothing is written twice.
 """
@@ -17,6 +17,7 @@ from tomodrgn.core.cli.fields import (
 from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter, WordsOr
 from tomodrgn.core.specs.classic import Classic, is_flag, rows_of
 from tomodrgn.core.specs.files import Added
+from tomodrgn.core.specs.run_options import DATA_OPTIONS, DEVICE_OPTIONS, RUN_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,61 +25,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-
-RUN_OPTIONS: Final = (
-    Classic("particles", "reader.path", needed=True),
-    Classic("--datadir", "reader.datadir"),
-    Classic("--Apix", "reader.pixel_size_a"),
-    Classic("--tomograms", "reader.tomograms"),
-    Classic("--defocus-sign", "reader.defocus_sign"),
-    Classic("--no-trajectories", "reader.trajectories", constant=False),
-    Classic("--ind", "dataset.ind"),
-    Classic("--ind-imgs", "dataset.ind_imgs"),
-    Classic("--max-dose", "dataset.max_dose_e_per_a2"),
-    Classic("--max-tilt", "dataset.max_tilt_deg"),
-    Classic("--sort-ptcl-imgs", "dataset.sort_ptcl_imgs"),
-    Classic("--use-first-ntilts", "dataset.use_first_ntilts"),
-    Classic("--min-tilts", "dataset.min_tilts"),
-    Classic("--use-first-nptcls", "dataset.use_first_nptcls"),
-    Classic("--dose-override", "dataset.dose_override"),
-    Classic("--downsample", "preparation.downsample"),
-    Classic("--no-window", "preparation.window", constant=False),
-    Classic("--window-r", "preparation.window_r"),
-    Classic("--window-r-outer", "preparation.window_r_outer"),
-    Classic("--l-extent", "preparation.l_extent"),
-    Classic("--normalize", "preparation.normalize"),
-    Classic("--ctf-premultiplied", "image_state.ctf_premultiplied", constant=True),
-    Classic("--not-ctf-premultiplied", "image_state.ctf_premultiplied", constant=False),
-    Classic("--phase-flipped", "image_state.phase_flipped", constant=True),
-    Classic("--not-phase-flipped", "image_state.phase_flipped", constant=False),
-    Classic("--dose-weighted", "image_state.dose_weighted", constant=True),
-    Classic("--not-dose-weighted", "image_state.dose_weighted", constant=False),
-    Classic("--tilt-weighted", "image_state.tilt_weighted", constant=True),
-    Classic("--not-tilt-weighted", "image_state.tilt_weighted", constant=False),
-    Classic("--uninvert-data", "contrast.invert_data", constant=False),
-    Classic("--invert-data", "contrast.invert_data", constant=True),
-    Classic("--norm", "contrast.norm"),
-    Classic("--cache", "cache.path"),
-    Classic("--rebuild-cache", "cache.rebuild"),
-    Classic("--residency", "cache.residency"),
-    Classic("--lazy", "cache.residency", constant="stream"),
-    Classic("--seed", "seed"),
-)
-
-DATA_OPTIONS: Final = tuple(
-    row for row in RUN_OPTIONS if not row.places.startswith(("cache.", "contrast.norm"))
-)
-"""Those of commands that read images once, and need no cache."""
-
-DEVICE_OPTIONS: Final = (
-    Classic("--accelerator", "devices.accelerator"),
-    Classic("--devices", "devices.devices"),
-    Classic("--nodes", "devices.nodes"),
-    Classic("--multigpu", "devices.multigpu"),
-    Classic("--precision", "devices.precision"),
-    Classic("--no-amp", "devices.precision", constant="float32"),
-    Classic("--threads", "devices.threads"),
-)
 
 TRAIN_OPTIONS: Final = (
     *RUN_OPTIONS,
