@@ -18,8 +18,9 @@ from tomodrgn.core.cli.options import (
     TRAIN_NN_OPTIONS,
     TRAIN_VAE_OPTIONS,
 )
-from tomodrgn.core.cli.result_options import MAPBACK_OPTIONS, VOLUME_OPTIONS
+from tomodrgn.core.cli.result_options import VOLUME_OPTIONS
 from tomodrgn.core.families import FAMILIES
+from tomodrgn.plugins.commands.mapback.spec import MAPBACK_OPTIONS
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 

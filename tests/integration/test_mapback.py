@@ -22,10 +22,10 @@ from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.geometry.rotations import euler_from_matrices, random_rotations
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.manager import load_plugins
-from tomodrgn.core.placement.transforms import map_centre_a
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.mapback.transforms import map_centre_a
 
 N, N_TOMOGRAMS, BOX_PX, PIXEL_A = 12, 3, 32, 10.0
 MapBack = Callable[..., Result]

@@ -24,7 +24,7 @@ from tomodrgn.core.placement.chimerax import (
     volume_commands,
 )
 from tomodrgn.core.placement.colours import PALETTE, Colours, colour_by_value, colour_in_turn
-from tomodrgn.core.placement.transforms import placements
+from tomodrgn.plugins.commands.mapback.transforms import placements
 
 N = 30
 

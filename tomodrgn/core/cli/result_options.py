@@ -28,38 +28,6 @@ VOLUME_OPTIONS: Final = (
     *DEVICE_OPTIONS,
 )
 
-MAPBACK_OPTIONS: Final = (
-    Classic("particles", "particles", needed=True),
-    Classic("-o --out", "out"),
-    Classic("--outdir", "outdir"),
-    Classic("--mode", "mode"),
-    Classic("--ind", "ind"),
-    Classic("--tomoname", "tomogram"),
-    Classic("--tomo-id-col --tomo-id-col-override", "tomogram_column"),
-    Classic("--star-apix-override --star-angpix-override", "pixel_size_a"),
-    Classic("--tomograms", "tomograms"),
-    Classic("--vols-apix-override --vol-angpix-override", "volume_pixel_size_a"),
-    Classic("--vol-path", "vol_path"),
-    Classic("--vols-dir", "vols_dir"),
-    Classic("--class-volumes", "class_volumes"),
-    Classic("--class-labels", "class_labels"),
-    Classic("-w --weights", "weights"),
-    Classic("-c --config", "config"),
-    Classic("--zfile", "zfile"),
-    Classic("--flip", "flip"),
-    Classic("--invert", "invert"),
-    Classic("-d --downsample", "downsample"),
-    Classic("--lowpass", "lowpass_a"),
-    Classic("-b --batch-size", "batch_size"),
-    Classic("--skip-vol", "skip_vol"),
-    Classic("--marker-radius-angstrom", "marker_radius_a"),
-    Classic("--vol-render-level --vols-render-level", "level"),
-    Classic("--coloring-labels", "labels"),
-    Classic("--color-by", "color_by"),
-    Classic("--colormap --matplotlib-colormap", "colormap"),
-    *DEVICE_OPTIONS,
-)
-
 EMBEDDING_DATA_OPTIONS: Final = (
     *(
         row

@@ -1,1 +1,1 @@
-"""Particles put back where they were: transforms, colours and contour levels, as ChimeraX reads."""
+"""What ChimeraX needs of particles put back where they were: colours, levels, instances."""

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
-from tomodrgn.plugins.commands import cleanup, confounds, export, score, validate, view_config
+from tomodrgn.plugins.commands import (
+    cleanup,
+    confounds,
+    export,
+    mapback,
+    score,
+    validate,
+    view_config,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -253,17 +261,7 @@ _OF_RUNS: Final = (
         spec=f"{_SPECS}.filter:FilterSpec",
         options=f"{_OPTIONS}:FILTER_OPTIONS",
     ),
-    Command(
-        name="subtomo2chimerax",
-        summary="Draw particles in their tomograms, in ChimeraX.",
-        details="Takes a STAR file with coordinates and angles of particles (volume series or "
-        "optimisation set), or the directory of a run trained on such. Open the scripts it writes "
-        "in ChimeraX.",
-        takes="registry",
-        function=f"{_VERBS}.mapback:map_back",
-        spec=f"{_SPECS}.mapback:MapbackSpec",
-        options=f"{_OF_RESULTS}:MAPBACK_OPTIONS",
-    ),
+    *mapback.COMMANDS,
     *export.COMMANDS,
     *score.COMMANDS,
     *view_config.COMMANDS,

@@ -12,16 +12,6 @@ import numpy as np
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.file_names import file_stems
-from tomodrgn.core.pipeline.mapback_input import Subject, colour_particles, read_subject
-from tomodrgn.core.pipeline.mapback_maps import (
-    contour_level,
-    copy_map,
-    find_alike,
-    find_map,
-    make_maps,
-    maps_of_classes,
-    maps_of_particles,
-)
 from tomodrgn.core.placement.chimerax import (
     instance_commands,
     instance_script,
@@ -30,8 +20,18 @@ from tomodrgn.core.placement.chimerax import (
     placement_table,
     volume_commands,
 )
-from tomodrgn.core.placement.particles import PlacedParticles, rows_by_tomogram
-from tomodrgn.core.placement.transforms import map_centre_a, placements
+from tomodrgn.plugins.commands.mapback.maps import (
+    contour_level,
+    copy_map,
+    find_alike,
+    find_map,
+    make_maps,
+    maps_of_classes,
+    maps_of_particles,
+)
+from tomodrgn.plugins.commands.mapback.placed_particles import PlacedParticles, rows_by_tomogram
+from tomodrgn.plugins.commands.mapback.subject import Subject, colour_particles, read_subject
+from tomodrgn.plugins.commands.mapback.transforms import map_centre_a, placements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.placement.colours import Colours
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.mapback import MapbackSpec
+    from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 logger = logging.getLogger(__name__)
 

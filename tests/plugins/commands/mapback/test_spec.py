@@ -8,7 +8,7 @@ import pytest
 
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.specs.faults import validate
-from tomodrgn.core.specs.mapback import MapbackSpec
+from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 MINIMAL = {"particles": "particles.star", "outdir": "out"}
 

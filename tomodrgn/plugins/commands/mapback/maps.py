@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.pipeline.mapback_input import Subject
-    from tomodrgn.core.specs.mapback import MapbackSpec
+    from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
+    from tomodrgn.plugins.commands.mapback.subject import Subject
 
 _NUMBER: Final = re.compile(r"\d+")
 _MOST_LEVELS: Final = 20

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.placement.particles import PlacedParticles, rows_by_tomogram, values_of
+from tomodrgn.plugins.commands.mapback.placed_particles import (
+    PlacedParticles,
+    rows_by_tomogram,
+    values_of,
+)
 
 N = 6
 

@@ -8,7 +8,11 @@ import torch
 
 from tomodrgn.core.fourier.volumes import mirror_z
 from tomodrgn.core.geometry.rotations import random_rotations
-from tomodrgn.core.placement.transforms import map_centre_a, nearest_orthonormal, placements
+from tomodrgn.plugins.commands.mapback.transforms import (
+    map_centre_a,
+    nearest_orthonormal,
+    placements,
+)
 
 N = 20
 

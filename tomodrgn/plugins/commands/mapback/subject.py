@@ -26,15 +26,15 @@ from tomodrgn.core.placement.colours import (
     is_gradual,
 )
 from tomodrgn.core.placement.columns import read_column
-from tomodrgn.core.placement.particles import (
+from tomodrgn.core.products import LABELS, LATENTS, WEIGHTS
+from tomodrgn.core.specs.faults import validate
+from tomodrgn.plugins.commands.mapback.placed_particles import (
     PlacedParticles,
     input_order,
     placed_particles,
     rows_by_tomogram,
     values_of,
 )
-from tomodrgn.core.products import LABELS, LATENTS, WEIGHTS
-from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.identity import NamedParticles
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.mapback import MapbackSpec
+    from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 _LATENT: Final = re.compile(r"z(\d+)")
 _COORDINATE_PIXEL: Final = "coordinate_pixel_size_a"
