@@ -37,7 +37,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
     "tomodrgn.core.pipeline.traversals:pc_traversal": [Path("out/pc1.txt")],
     "tomodrgn.core.pipeline.traversals:graph_traversal": [Path("out/path_particle_indices.txt")],
-    "tomodrgn.core.pipeline.analyze_volumes:analyze_volumes": Path("vols_analyze_volumes"),
+    "tomodrgn.plugins.commands.volumes.command:analyze_volumes": Path("vols_analyze_volumes"),
     "tomodrgn.core.pipeline.convergence_nn:convergence_nn": Path("run/convergence.4"),
     "tomodrgn.core.pipeline.convergence_vae:convergence_vae": Path("run/convergence.9"),
 }

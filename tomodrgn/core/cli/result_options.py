@@ -44,20 +44,3 @@ EMBEDDING_OPTIONS: Final = (
     Classic("-o --out-z", "out_z", needed=True),
     Classic("-b --batch-size", "batch_size"),
 )
-
-VOLUME_SPACE_OPTIONS: Final = (
-    Classic("volume_folder", "voldir"),
-    Classic("--voldir", "voldir", needed=True),
-    Classic("-c --config", "config"),
-    Classic("-o --outdir", "outdir"),
-    Classic("--num-pcs", "num_pcs"),
-    Classic("--ksample", "ksample"),
-    Classic("--mask-path", "mask_path"),
-    Classic("--mask", "mask"),
-    Classic("--thresh", "thresh"),
-    Classic("--dilate", "dilate"),
-    Classic("--dist", "dist"),
-    Classic("--skip-umap", "skip_umap"),
-    Classic("--seed", "seed"),
-    Classic("--plot-format", "plot_format"),
-)

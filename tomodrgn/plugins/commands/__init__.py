@@ -17,6 +17,7 @@ from tomodrgn.plugins.commands import (
     score,
     validate,
     view_config,
+    volumes,
 )
 
 if TYPE_CHECKING:
@@ -238,16 +239,7 @@ _OF_RUNS: Final = (
         spec=f"{_SPECS}.analysis:GraphTraversalSpec",
         options="tomodrgn.core.cli.analysis_options:GRAPH_TRAVERSAL_OPTIONS",
     ),
-    Command(
-        name="analyze_volumes",
-        summary="Compare decoded volumes voxel by voxel.",
-        details="VOLDIR is a folder of volumes, such as one per particle. Writes principal "
-        "components, volumes along them, clusters, and pictures.",
-        takes="registry",
-        function=f"{_VERBS}.analyze_volumes:analyze_volumes",
-        spec=f"{_SPECS}.volume_space:VolumeSpaceSpec",
-        options=f"{_OF_RESULTS}:VOLUME_SPACE_OPTIONS",
-    ),
+    *volumes.COMMANDS,
     *validate.COMMANDS,
     *confounds.COMMANDS,
     Command(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis.volume_space import cluster, volume_space, voxel_table
+from tomodrgn.plugins.commands.volumes.components import cluster, volume_space, voxel_table
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume, write_volume
 from tomodrgn.core.files.pickles import load_pickles
-from tomodrgn.core.pipeline.analyze_volumes import analyze_volumes
 from tomodrgn.core.registry import Registry
-from tomodrgn.core.specs.volume_space import VolumeSpaceSpec
+from tomodrgn.plugins.commands.volumes.command import analyze_volumes
+from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
 
 N, BOX = 12, 10
 

@@ -12,19 +12,19 @@ import numpy as np
 
 from tomodrgn.core.analysis import masks
 from tomodrgn.core.analysis.umap_map import umap_map
-from tomodrgn.core.analysis.volume_space import (
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.display import show_progress
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
+from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
+from tomodrgn.plugins.commands.volumes.components import (
     Clusters,
     VolumeSpace,
     cluster,
     volume_space,
     voxel_table,
 )
-from tomodrgn.core.data.run import Run
-from tomodrgn.core.display import show_progress
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
-from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
-from tomodrgn.core.pipeline.volume_pictures import draw_volume_space
+from tomodrgn.plugins.commands.volumes.pictures import draw_volume_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.interfaces import RunResults
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.volume_space import VolumeSpaceSpec
+    from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
 
 logger = logging.getLogger(__name__)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 
 
 class VolumeSpaceSpec(Spec):
@@ -46,3 +47,21 @@ class VolumeSpaceSpec(Spec):
         if self.mask_path is not None and self.mask != "none":
             raise ValueError(f"mask_path and mask {self.mask} are given; give one of them")
         return self
+
+
+VOLUME_SPACE_OPTIONS: Final = (
+    Classic("volume_folder", "voldir"),
+    Classic("--voldir", "voldir", needed=True),
+    Classic("-c --config", "config"),
+    Classic("-o --outdir", "outdir"),
+    Classic("--num-pcs", "num_pcs"),
+    Classic("--ksample", "ksample"),
+    Classic("--mask-path", "mask_path"),
+    Classic("--mask", "mask"),
+    Classic("--thresh", "thresh"),
+    Classic("--dilate", "dilate"),
+    Classic("--dist", "dist"),
+    Classic("--skip-umap", "skip_umap"),
+    Classic("--seed", "seed"),
+    Classic("--plot-format", "plot_format"),
+)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.analysis.point_figures import Points
-    from tomodrgn.core.analysis.volume_space import Clusters, VolumeSpace
     from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.specs.volume_space import VolumeSpaceSpec
+    from tomodrgn.plugins.commands.volumes.components import Clusters, VolumeSpace
+    from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
 
 _MOST_ROWS: Final = 6
 _LEAST_SHARE: Final = 0.01
