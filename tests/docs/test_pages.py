@@ -9,7 +9,6 @@ import pytest
 
 from tests.docs.pages import DOCS, ROOT, page_name, pages
 from tests.docs.tables import TABLES, rendered, tables_of
-from tomodrgn.core.cli.convergence_options import CONVERGENCE_NN_OPTIONS, CONVERGENCE_VAE_OPTIONS
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import offered_commands
 from tomodrgn.core.cli.options import (
@@ -20,6 +19,10 @@ from tomodrgn.core.cli.options import (
 )
 from tomodrgn.core.cli.result_options import VOLUME_OPTIONS
 from tomodrgn.core.families import FAMILIES
+from tomodrgn.plugins.commands.convergence.spec import (
+    CONVERGENCE_NN_OPTIONS,
+    CONVERGENCE_VAE_OPTIONS,
+)
 from tomodrgn.plugins.commands.mapback.spec import MAPBACK_OPTIONS
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

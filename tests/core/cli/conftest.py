@@ -38,8 +38,8 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.traversals:pc_traversal": [Path("out/pc1.txt")],
     "tomodrgn.core.pipeline.traversals:graph_traversal": [Path("out/path_particle_indices.txt")],
     "tomodrgn.plugins.commands.volumes.command:analyze_volumes": Path("vols_analyze_volumes"),
-    "tomodrgn.core.pipeline.convergence_nn:convergence_nn": Path("run/convergence.4"),
-    "tomodrgn.core.pipeline.convergence_vae:convergence_vae": Path("run/convergence.9"),
+    "tomodrgn.plugins.commands.convergence.command_nn:convergence_nn": Path("run/convergence.4"),
+    "tomodrgn.plugins.commands.convergence.command:convergence_vae": Path("run/convergence.9"),
 }
 """What each verb answers, by its place."""
 

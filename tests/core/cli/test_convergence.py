@@ -6,7 +6,7 @@ from pathlib import Path
 from click.testing import Result
 
 from tests.core.cli.conftest import RecordingPipeline
-from tomodrgn.core.specs.convergence import ConvergenceNnSpec, ConvergenceVaeSpec
+from tomodrgn.plugins.commands.convergence.spec import ConvergenceNnSpec, ConvergenceVaeSpec
 
 
 def test_convergence_nn_passes_its_spec_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-
-    from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
 
 FEWEST = 2
 
@@ -77,8 +75,13 @@ class Epochs:
             yield latents
 
 
-def find_epochs(run: Path, spec: ConvergenceVaeSpec) -> Epochs:
-    """The epochs that a spec asks for, as far as the run has them.
+def find_epochs(run: Path, epoch: int | Literal["latest"], *, interval: int) -> Epochs:
+    """The epochs up to one, as far as the run has them.
+
+    Args:
+        run: its directory.
+        epoch: the last to look at, counted from 0.
+        interval: epochs between those that are shown.
 
     Raises:
         RunError: the run has fewer than two, or lacks the last that is asked for.
@@ -86,19 +89,19 @@ def find_epochs(run: Path, spec: ConvergenceVaeSpec) -> Epochs:
     files = epoch_files(run)
     if not files:
         raise RunError(f"{run}: no weights.N.pkl with z.N.pkl; give the run directory of train_vae")
-    last = max(files) if spec.epoch == "latest" else spec.epoch
+    last = max(files) if epoch == "latest" else epoch
     if last not in files:
         raise RunError(
             f"{run}: no weights and latents of epoch {last}; found epochs "
             f"{_listed(list(files))}; give one of them"
         )
-    files = {epoch: found for epoch, found in files.items() if epoch <= last}
+    files = {each: found for each, found in files.items() if each <= last}
     if len(files) < FEWEST:
         raise RunError(
             f"{run}: epoch {last} is the only one with weights and latents; at least "
             f"{FEWEST} are needed, so train longer or lower --checkpoint"
         )
-    return Epochs(run=run, files=files, shown=_spaced(list(files), spec.epoch_interval))
+    return Epochs(run=run, files=files, shown=_spaced(list(files), interval))
 
 
 def epoch_files(run: Path) -> dict[int, EpochFiles]:

@@ -193,7 +193,7 @@ def _losses(
     verdict = None if latents is None else latents.chosen.verdict
     if verdict is None:
         return shown
-    from tomodrgn.core.analysis.convergence_figures import held_out
+    from tomodrgn.core.analysis.held_out_figures import held_out
 
     path = folder / "held_out.png"
     table = pd.DataFrame([asdict(each) for each in read_held_out(run)])

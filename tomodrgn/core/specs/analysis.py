@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
-from tomodrgn.core.specs.convergence import Percentile, PictureFormat
-from tomodrgn.core.specs.quantities import PixelSizeA
+from tomodrgn.core.specs.output import PictureFormat
+from tomodrgn.core.specs.quantities import Percentile, PixelSizeA
 from tomodrgn.core.specs.training import DevicesSpec
 from tomodrgn.core.specs.volumes import EvenInt
 

@@ -1,10 +1,13 @@
-"""Where a command writes a run."""
+"""Where a command writes a run, and as what it draws."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from tomodrgn.core.specs.base import Spec
+
+PictureFormat = Literal["png", "svgz"]
 
 
 class RunDirectorySpec(Spec):

@@ -12,6 +12,7 @@ from tomodrgn.core.hookspecs import hookimpl
 from tomodrgn.plugins.commands import (
     cleanup,
     confounds,
+    convergence,
     export,
     mapback,
     score,
@@ -170,26 +171,7 @@ _OF_MODELS: Final = (
 )
 
 _OF_RUNS: Final = (
-    Command(
-        name="convergence_nn",
-        summary="Compare the epochs of a train_nn run with a known map.",
-        details="RUN is the run directory, REFERENCE the map (MRC). Writes Fourier shell "
-        "correlations and pictures to RUN/convergence.<number of epochs>.",
-        function=f"{_VERBS}.convergence_nn:convergence_nn",
-        spec=f"{_SPECS}.convergence:ConvergenceNnSpec",
-        options="tomodrgn.core.cli.convergence_options:CONVERGENCE_NN_OPTIONS",
-    ),
-    Command(
-        name="convergence_vae",
-        summary="Compare the epochs of a train_vae run, and recommend one.",
-        details="RUN is the run directory, EPOCH the last epoch to look at, counted from 0. Tells "
-        "from held-out tilts (train_vae --fraction-train) which epoch to use; writes to "
-        "RUN/convergence.<epoch>.",
-        takes="run",
-        function=f"{_VERBS}.convergence_vae:convergence_vae",
-        spec=f"{_SPECS}.convergence:ConvergenceVaeSpec",
-        options="tomodrgn.core.cli.convergence_options:CONVERGENCE_VAE_OPTIONS",
-    ),
+    *convergence.COMMANDS,
     Command(
         name="eval_vol",
         summary="Decode volumes from a trained model.",

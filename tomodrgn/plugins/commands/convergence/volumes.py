@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.agreement import (
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.pipeline.volumes import evaluate_volumes
+from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.plugins.commands.convergence.agreement import (
     correlation_matrix,
     masked_correlation,
     masked_fsc,
     shell_freqs,
 )
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
-from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.masking import mask_rule
-from tomodrgn.core.pipeline.volumes import evaluate_volumes
-from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.plugins.commands.convergence.masking import mask_rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.analysis.masks import MaskRule
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
+    from tomodrgn.plugins.commands.convergence.spec import ConvergenceVaeSpec
 
 logger = logging.getLogger(__name__)
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
-from tomodrgn.core.analysis.latent_shifts import latent_shifts
-from tomodrgn.core.analysis.sketching import SketchRule, representatives, sketch
 from tomodrgn.core.data.checkups import read_activity, read_held_out
 from tomodrgn.core.data.epochs import Epochs, find_epochs, read_metrics
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
-from tomodrgn.core.pipeline.convergence_maps import map_latents
-from tomodrgn.core.pipeline.convergence_pictures import ConvergencePictures
-from tomodrgn.core.pipeline.convergence_volumes import compare_volumes, decode_epoch, find_truth
-from tomodrgn.core.pipeline.masking import mask_rule
+from tomodrgn.plugins.commands.convergence.latent_shifts import latent_shifts
+from tomodrgn.plugins.commands.convergence.maps import map_latents
+from tomodrgn.plugins.commands.convergence.masking import mask_rule
+from tomodrgn.plugins.commands.convergence.pictures import ConvergencePictures
+from tomodrgn.plugins.commands.convergence.sketching import SketchRule, representatives, sketch
+from tomodrgn.plugins.commands.convergence.volumes import compare_volumes, decode_epoch, find_truth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.pipeline.convergence_volumes import VolumeAgreement
-    from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
+    from tomodrgn.plugins.commands.convergence.spec import ConvergenceVaeSpec
+    from tomodrgn.plugins.commands.convergence.volumes import VolumeAgreement
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def convergence_vae(run: Run, spec: ConvergenceVaeSpec) -> Path:
         RunError: the run has too few epochs, or not the one that is asked for.
         DataError: a known map or a mask cannot be used.
     """
-    epochs = find_epochs(run.directory, spec)
+    epochs = find_epochs(run.directory, spec.epoch, interval=spec.epoch_interval)
     truth = find_truth(run, spec)
     mask_rule(spec)
     tables = _read_tables(run.directory, epochs.last)

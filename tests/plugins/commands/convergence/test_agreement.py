@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis.agreement import (
+from tomodrgn.core.analysis.masks import MaskRule, sphere
+from tomodrgn.plugins.commands.convergence.agreement import (
     correlation_matrix,
     crossing,
     curve_numbers,
@@ -11,7 +12,6 @@ from tomodrgn.core.analysis.agreement import (
     masked_fsc,
     shell_freqs,
 )
-from tomodrgn.core.analysis.masks import MaskRule, sphere
 
 BOX = 12
 

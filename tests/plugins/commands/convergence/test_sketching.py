@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis.sketching import SketchRule, group_name, representatives, sketch
+from tomodrgn.plugins.commands.convergence.sketching import (
+    SketchRule,
+    group_name,
+    representatives,
+    sketch,
+)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.mrc import read_volume
 
 if TYPE_CHECKING:
-    from tomodrgn.core.specs.convergence import MaskSpec
+    from tomodrgn.plugins.commands.convergence.spec import MaskSpec
 
 _KINDS: Final = ("none", "sphere", "tight", "soft")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tomodrgn.core.analysis.latent_shifts import latent_shifts
+from tomodrgn.plugins.commands.convergence.latent_shifts import latent_shifts
 
 
 def test_straight_steps_have_no_angle_and_turns_do() -> None:

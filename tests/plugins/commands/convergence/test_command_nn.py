@@ -9,8 +9,8 @@ import pytest
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.mrc import read_volume, write_volume
 from tomodrgn.core.files.pickles import load_pickles
-from tomodrgn.core.pipeline.convergence_nn import convergence_nn
-from tomodrgn.core.specs.convergence import ConvergenceNnSpec
+from tomodrgn.plugins.commands.convergence.command_nn import convergence_nn
+from tomodrgn.plugins.commands.convergence.spec import ConvergenceNnSpec
 
 BOX, PIXEL_A = 12, 5.0
 PICTURES = {

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.agreement import curve_numbers, masked_fsc, shell_freqs
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.masking import mask_rule
 from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.plugins.commands.convergence.agreement import curve_numbers, masked_fsc, shell_freqs
+from tomodrgn.plugins.commands.convergence.masking import mask_rule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.agreement import CurveNumbers
     from tomodrgn.core.analysis.masks import MaskRule
-    from tomodrgn.core.specs.convergence import ConvergenceNnSpec
+    from tomodrgn.plugins.commands.convergence.agreement import CurveNumbers
+    from tomodrgn.plugins.commands.convergence.spec import ConvergenceNnSpec
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _draw(
     pixel_size_a: float,
 ) -> None:
     with drawing("pictures of convergence"):
-        from tomodrgn.core.analysis import convergence_nn_figures as figures
+        from tomodrgn.plugins.commands.convergence.figures import known_map as figures
 
         def place(name: str) -> Path:
             return outdir / f"convergence_nn_{name}.{spec.plot_format}"

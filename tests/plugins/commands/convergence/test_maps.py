@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.pipeline.convergence_maps import _last_axes
+from tomodrgn.plugins.commands.convergence.maps import _last_axes
 
 
 @pytest.mark.parametrize("n", [1, 2, 20])

@@ -1,4 +1,4 @@
-"""Pictures of how the latents of a run settle: losses, maps by epoch, shifts, held-out tilts."""
+"""Pictures of how the latents of a run settle: maps by epoch, shifts, groups, dimensions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.sketching import Sketch
+    from tomodrgn.plugins.commands.convergence.sketching import Sketch
 
 _SHIFTS: Final = (
     "product of successive shifts",
@@ -140,49 +140,6 @@ def group_places(
         figure.supylabel(names[1], fontsize=9)
 
 
-def held_out(
-    path: Path,
-    table: pd.DataFrame,
-    training_error: pd.Series[float],
-    recommended: int,
-) -> None:
-    """Draw the error of held-out tilts by epoch beside that of training tilts, and the gain.
-
-    Args:
-        path: the picture.
-        table: a row per checkpoint with the columns of ``held_out.jsonl``.
-        training_error: reconstruction loss by epoch.
-        recommended: epoch that is marked.
-    """
-    with picture(path, width_in=8.6, height_in=3.1) as figure:
-        left, right = figure.subplots(1, 2)
-        shown = training_error[training_error.index <= table["epoch"].max()]
-        left.plot(shown.index, shown, color=colour(0), label="training tilts")
-        _dotted(left, table["epoch"], table["error"], colour(4), "held-out tilts")
-        left.axhline(
-            table["consensus_error"].iloc[0], color=QUIET, linewidth=1, linestyle=(0, (4, 3)),
-            label="held-out tilts, consensus map",
-        )  # fmt: skip
-        highest = max(float(table["error"].max()), float(table["consensus_error"].iloc[0]))
-        lowest = min(float(shown.min()), float(table["error"].min()))
-        margin = 0.06 * max(highest - lowest, 1e-9)
-        left.set_ylim(lowest - margin, highest + margin)
-        left.set(ylabel="weighted squared error per coefficient")
-        left.set_title("error", loc="left")
-        left.ticklabel_format(axis="y", useOffset=False)
-        _gains(right, table)
-        for axes in (left, right):
-            axes.axvline(recommended, color=colour(2), linewidth=1)
-            show_epochs(axes)
-        is_late = recommended > 0.6 * float(table["epoch"].max())
-        left.annotate(
-            f"epoch {recommended}", (recommended, 1), xycoords=("data", "axes fraction"),
-            xytext=(-3 if is_late else 3, -2), textcoords="offset points", va="top", fontsize=8,
-            ha="right" if is_late else "left", color=colour(2),
-        )  # fmt: skip
-        left.legend(fontsize=8)
-
-
 def activity(path: Path, table: pd.DataFrame) -> None:
     """Draw how much each latent dimension is used, by epoch.
 
@@ -207,31 +164,6 @@ def activity(path: Path, table: pd.DataFrame) -> None:
             *axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8,
             ncols=-(-values.shape[1] // 12),
         )  # fmt: skip
-
-
-def _gains(axes: Axes, table: pd.DataFrame) -> None:
-    """Gain on the consensus map and on latents of others, of the signal the map foretells."""
-    signal = table["empty_error"] - table["consensus_error"]
-    for index, (name, label) in enumerate(
-        (("gain", "over the consensus map"), ("information", "over latents of other particles"))
-    ):
-        values, error = table[name] / signal, 2 * table[f"{name}_standard_error"] / signal
-        shade = colour((4, 1)[index])
-        axes.fill_between(
-            table["epoch"], values - error, values + error, color=shade, alpha=0.2, linewidth=0
-        )
-        _dotted(axes, table["epoch"], values, shade, label)
-    axes.axhline(0, color=QUIET, linewidth=0.8)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-    axes.set_title("gain, as part of the signal (± 2 s.e.)", loc="left")
-    axes.legend(fontsize=8)
-
-
-def _dotted(
-    axes: Axes, epochs: pd.Series[int], values: pd.Series[float], shade: str, label: str
-) -> None:
-    marker = "o" if len(epochs) <= 60 else None  # noqa: PLR2004  more would run together
-    axes.plot(epochs, values, color=shade, marker=marker, markersize=3, label=label)
 
 
 def _density(

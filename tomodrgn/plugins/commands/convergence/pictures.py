@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.analysis.held_out_verdict import Verdict
-    from tomodrgn.core.analysis.sketching import Sketch
     from tomodrgn.core.data.epochs import Epochs
-    from tomodrgn.core.pipeline.convergence_maps import Maps
-    from tomodrgn.core.pipeline.convergence_volumes import VolumeAgreement
+    from tomodrgn.plugins.commands.convergence.maps import Maps
+    from tomodrgn.plugins.commands.convergence.sketching import Sketch
+    from tomodrgn.plugins.commands.convergence.volumes import VolumeAgreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class ConvergencePictures:
     ) -> None:
         """Losses, maps by epoch, shifts of latents, and the groups that are followed."""
         with drawing("pictures of latents"):
-            from tomodrgn.core.analysis import convergence_figures as figures
             from tomodrgn.core.analysis.figures import training_curves
+            from tomodrgn.plugins.commands.convergence.figures import latents as figures
 
             if len(metrics):
                 training_curves(self._path("00_total_loss"), metrics)
@@ -74,18 +74,19 @@ class ConvergencePictures:
     ) -> None:
         """Held-out tilts, and use of the latent dimensions."""
         with drawing("pictures of held-out tilts"):
-            from tomodrgn.core.analysis import convergence_figures as figures
+            from tomodrgn.core.analysis.held_out_figures import held_out as draw_held_out
+            from tomodrgn.plugins.commands.convergence.figures import latents as figures
 
             if verdict is not None:
                 path, epoch = self._path("11_held_out_tilts"), verdict.recommended_epoch
-                figures.held_out(path, held_out, training_error, epoch)
+                draw_held_out(path, held_out, training_error, epoch)
             if len(activity):
                 figures.activity(self._path("12_latent_activity"), activity)
 
     def of_places(self, maps: Maps, chosen: dict[int, NDArray[np.int64]], groups: Sketch) -> None:
         """Where the representatives lie on the map of each epoch."""
         with drawing("pictures of representatives"):
-            from tomodrgn.core.analysis import convergence_figures as figures
+            from tomodrgn.plugins.commands.convergence.figures import latents as figures
 
             places = {epoch: maps.best[epoch][rows] for epoch, rows in chosen.items()}
             path = self._path("05_decoder_maxima-sketch-consistency")
@@ -96,7 +97,7 @@ class ConvergencePictures:
     ) -> None:
         """Agreement of volumes of successive epochs, within epochs, and with known maps."""
         with drawing("pictures of volumes"):
-            from tomodrgn.core.analysis import convergence_volume_figures as figures
+            from tomodrgn.plugins.commands.convergence.figures import volumes as figures
 
             later = epochs[1:]
             figures.value_by_epoch(

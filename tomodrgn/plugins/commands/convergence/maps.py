@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.epochs import Epochs
-    from tomodrgn.core.specs.convergence import ConvergenceVaeSpec
+    from tomodrgn.plugins.commands.convergence.spec import ConvergenceVaeSpec
 
 logger = logging.getLogger(__name__)
 
