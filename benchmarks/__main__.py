@@ -11,6 +11,7 @@ DEFAULT = "overview"
 NOT_BENCHMARKS = {
     "__main__",
     "disk",
+    "mutation",
     "networks",
     "particles",
     "random_cache",

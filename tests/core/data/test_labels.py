@@ -100,3 +100,19 @@ def test_labels_of_the_whole_input_follow_the_selection(
 def test_labels_of_another_number_of_particles_are_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds 4 labels, the run has 3 particles"):
         labels_of_run(save(tmp_path / "l.pkl", np.zeros(4, int)), run)
+
+
+def test_whole_numbers_are_classes_and_fractions_are_not(run: Run, tmp_path: Path) -> None:
+    whole = save(tmp_path / "whole.pkl", CLASSES.astype(float))
+    assert labels_of_run(whole, run).of_particle.tolist() == CLASSES.tolist()
+    with pytest.raises(DataError, match=r"0\.5 is no class"):
+        labels_of_run(save(tmp_path / "half.pkl", CLASSES * 0.5), run)
+
+
+def test_two_labels_may_be_classes_and_a_label_for_each_particle_may_not(
+    run: Run, tmp_path: Path
+) -> None:
+    two = labels_of_run(save(tmp_path / "two.pkl", np.array(["b", "a", "b"])), run)
+    assert (two.names, two.sizes.tolist()) == (("a", "b"), [1, 2])
+    with pytest.raises(DataError, match="3 different labels for 3 particles"):
+        labels_of_run(save(tmp_path / "each.pkl", np.arange(N)), run)

@@ -61,3 +61,19 @@ def test_first_zero_is_where_defocus_puts_it() -> None:
     first_zero = 1 / np.sqrt(0.0196870 * 20000)  # sin(pi lambda z s^2) = 0
     found = contrast_transfer(table, torch.tensor([[first_zero, 0.0]]).double())
     assert abs(found.item()) < 1e-4  # wavelength rounded to six digits
+
+
+def test_transfer_is_that_of_the_phase_that_aberrations_add_to_a_wave() -> None:
+    """Scherzer: a ray at an angle is late by the defocus and early by the spherical aberration."""
+    freqs_per_a = torch.tensor([[0.03, 0.0], [0.0, 0.05], [-0.08, 0.06], [0.1, -0.02]]).double()
+    table = ctf_table(phase_shift_deg=40.0)
+    found = contrast_transfer(table, freqs_per_a)[0]
+    for k, transfer in zip(freqs_per_a.numpy(), found.tolist(), strict=True):
+        axes = [np.deg2rad(30.0), np.deg2rad(120.0)]  # of defocus u and v
+        along = [k @ [np.cos(axis), np.sin(axis)] for axis in axes]
+        defocus_a = (20000.0 * along[0] ** 2 + 18000.0 * along[1] ** 2) / (k @ k)
+        wavelength_a = 0.0196875
+        angle = wavelength_a * np.sqrt(k @ k)
+        path_a = defocus_a * angle**2 / 2 - 2.7e7 * angle**4 / 4
+        phase = 2 * np.pi * path_a / wavelength_a + np.deg2rad(40.0) + np.arcsin(0.1)
+        assert transfer == pytest.approx(-np.sin(phase), abs=1e-3)  # six digits of the wavelength
