@@ -43,6 +43,7 @@ def test_attenuation_falls_with_dose_and_frequency() -> None:
     assert torch.all(left[1:].diff(dim=1) < 0)
 
 
-def test_negative_voltage_is_refused() -> None:
-    with pytest.raises(DataError, match=r"voltage -300.0 kV is not positive"):
-        critical_dose(torch.tensor([0.1]), torch.tensor(-300.0))
+@pytest.mark.parametrize("voltage_kv", [-300.0, 0.0])
+def test_voltages_that_are_not_positive_are_refused(voltage_kv: float) -> None:
+    with pytest.raises(DataError, match=rf"voltage {voltage_kv} kV is not positive"):
+        critical_dose(torch.tensor([0.1]), torch.tensor(voltage_kv))

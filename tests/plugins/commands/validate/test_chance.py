@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -24,6 +24,16 @@ def test_moments_are_those_of_all_permutations() -> None:
     _, mean, variance = chance._moments(scores, labels)
     assert mean == pytest.approx(np.mean(everything))
     assert variance == pytest.approx(np.var(everything))
+
+
+def test_a_class_lies_as_far_above_all_draws_of_its_size_as_it_says() -> None:
+    generator = np.random.default_rng(5)
+    scores, labels = generator.standard_normal((7, 3)), np.array([0, 0, 1, 2, 2, 2, 2])
+    found = chance._class_z(scores, labels)
+    for k, size in enumerate([2, 1, 4]):
+        draws = [scores[list(rows), k].sum() for rows in combinations(range(7), size)]
+        own = scores[labels == k, k].sum()
+        assert found[k] == pytest.approx((own - np.mean(draws)) / np.std(draws))
 
 
 def test_labels_by_lot_are_seldom_called_real(monkeypatch: pytest.MonkeyPatch) -> None:
