@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -518,8 +519,18 @@ def test_metadata_can_be_read_without_stacks(make: Make, tmp_path: Path) -> None
     np.testing.assert_array_equal(particles.images.rotation, whole.images.rotation)
     assert particles.box_size_px == made.BOX_SIZE_PX
     assert reader.fingerprint()["stacks"] is None
-    with pytest.raises(DataError, match="opened without its tilt images"):
+    with pytest.raises(DataError, match=r"image stack .* is missing"):
         reader.load_images(particles.source_image)
+
+
+def test_images_are_found_once_they_are_asked_for(make: Make, tmp_path: Path) -> None:
+    path = make().write(tmp_path)
+    whole = _reader(path)
+    rows = whole.read().source_image
+    reader = _reader(path, needs_images=False)
+    reader.read()
+    again = pickle.loads(pickle.dumps(reader))  # noqa: S301  as processes get it
+    np.testing.assert_array_equal(again.load_images(rows), whole.load_images(rows))
 
 
 def test_the_fingerprint_changes_with_any_file(tmp_path: Path) -> None:

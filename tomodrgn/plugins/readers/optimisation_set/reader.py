@@ -11,7 +11,7 @@ Source:
 from __future__ import annotations
 
 import logging
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -39,7 +39,7 @@ from tomodrgn.plugins.readers.upstream_files import set_columns as columns
 from tomodrgn.plugins.readers.upstream_files.image_stacks import describe_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class OptimisationSet:
         self._spec = spec
         self._needs_images = context.needs_images
         self._stacks: FrameStacks | None = None
+        self._find: Callable[[], FrameStacks] | None = None
         self._paths: tuple[Path, ...] = ()
 
     def read(self) -> ParticleSet:
@@ -90,8 +91,9 @@ class OptimisationSet:
         fault = _fault_of_images(particles, tomograms)
         if tomograms is not None and fault is None:
             frames = frames_of_particles(particles, tomograms)
+            self._find = _finding(particles, frames, self._spec.datadir)
             if self._needs_images:
-                self._stacks = self._find_stacks(particles, frames)
+                self._stacks = self._located()
             return set_with_images(
                 particles,
                 tomograms,
@@ -147,29 +149,14 @@ class OptimisationSet:
             "stacks": stacks,
         }
 
-    def _find_stacks(self, particles: SetParticles, frames: FrameLists) -> FrameStacks:
-        """The stacks of all particles."""
-        if columns.STACK not in particles.table:
-            raise DataError(
-                f"{particles.path}: column {columns.STACK} is missing, so there are no images; "
-                f"extract the particles as 2-D stacks"
-            )
-        names = particles.table[columns.STACK].tolist()
-        stacks = find_stacks(names, particles.path, self._spec.datadir, frames)
-        stated_px = particles.optics.box_size_px
-        if stated_px not in (0, stacks.box_size_px):
-            raise DataError(
-                f"{particles.path}: {columns.IMAGE_SIZE} is {stated_px}, the stacks have "
-                f"{stacks.box_size_px} px; give the stacks that belong to the particles"
-            )
-        return stacks
-
     def _located(self) -> FrameStacks:
         """The stacks of all particles, found first if they have not been."""
-        if self._stacks is None:
+        if self._stacks is None and self._find is None:
             self.read()
         if self._stacks is None:
-            raise DataError(f"{self._spec.path}: was opened without its tilt images")
+            if self._find is None:
+                raise DataError(f"{self._spec.path}: has no tilt images")
+            self._stacks, self._find = self._find(), None
         return self._stacks
 
     def _motion_a(
@@ -195,6 +182,40 @@ class OptimisationSet:
         motion_a = read_trajectories(path, particle_names(table).tolist(), frames)
         motion_a[follows[frames.particle_of_entry]] = 0
         return motion_a
+
+
+def _finding(
+    particles: SetParticles, frames: FrameLists, datadir: Path | None
+) -> Callable[[], FrameStacks]:
+    """What finds the stacks of all particles, now or once their images are asked for."""
+    table = particles.table
+    names = table[columns.STACK].tolist() if columns.STACK in table else None
+    return partial(
+        _find, names, frames, particles.path, datadir, stated_px=particles.optics.box_size_px
+    )
+
+
+def _find(
+    names: list[str] | None,
+    frames: FrameLists,
+    path: Path,
+    datadir: Path | None,
+    *,
+    stated_px: int,
+) -> FrameStacks:
+    """The stacks of all particles."""
+    if names is None:
+        raise DataError(
+            f"{path}: column {columns.STACK} is missing, so there are no images; "
+            f"extract the particles as 2-D stacks"
+        )
+    stacks = find_stacks(names, path, datadir, frames)
+    if stated_px not in (0, stacks.box_size_px):
+        raise DataError(
+            f"{path}: {columns.IMAGE_SIZE} is {stated_px}, the stacks have "
+            f"{stacks.box_size_px} px; give the stacks that belong to the particles"
+        )
+    return stacks
 
 
 def _fault_of_images(particles: SetParticles, tomograms: Tomograms | None) -> str | None:
