@@ -27,7 +27,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.volumes:evaluate_volumes": [Path("vol_000.mrc")],
     "tomodrgn.core.simulation.tilt_series:simulate": Path("particles.star"),
     "tomodrgn.plugins.commands.export.command:export": [Path("latents.csv")],
-    "tomodrgn.core.pipeline.filter:filter_star": [Path("filtered.star")],
+    "tomodrgn.plugins.commands.filter_star.command:filter_star": [Path("filtered.star")],
     "tomodrgn.plugins.commands.mapback.command:map_back": [Path("mapback.cxc")],
     "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],
     "tomodrgn.plugins.commands.score.command:score": Scores({"accuracy": 1.0}, Path("scores.json")),

@@ -13,12 +13,12 @@ import pytest
 from tests.core.report.chromium import try_page
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.pipeline.analyze import analyze
-from tomodrgn.core.pipeline.filter import filter_star
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.analysis import AnalysisSpec
-from tomodrgn.core.specs.filter import FilterSpec
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.filter_star.command import filter_star
+from tomodrgn.plugins.commands.filter_star.spec import FilterSpec
 
 from .finished_run import finish_run
 

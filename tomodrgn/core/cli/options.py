@@ -159,23 +159,6 @@ BACKPROJECT_OPTIONS: Final = (
     Classic("--invert", "invert"),
 )
 
-FILTER_OPTIONS: Final = (
-    Classic("particles", "particles", needed=True),
-    Classic("-o --out --outstar", "out", needed=True),
-    Classic("--input-type --starfile-type", "input_type"),
-    Classic("--ind", "ind"),
-    Classic("--ind-type", "ind_type"),
-    Classic("--labels", "labels"),
-    Classic("--labels-col", "labels_column"),
-    Classic("--labels-sel", "labels_sel"),
-    Classic("--action", "action"),
-    Classic("--min-tilts", "min_tilts"),
-    Classic("--tomogram", "tomogram"),
-    Classic("--tomo-id-col", "tomogram_column"),
-    Classic("--ptcl-id-col", "particle_column"),
-    Classic("--datadir", "datadir"),
-)
-
 
 def run_parameters(table: Iterable[Classic]) -> list[SpecParameter]:
     """Click parameters that fill a run spec."""

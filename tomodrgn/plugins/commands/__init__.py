@@ -14,6 +14,7 @@ from tomodrgn.plugins.commands import (
     confounds,
     convergence,
     export,
+    filter_star,
     mapback,
     score,
     validate,
@@ -224,17 +225,7 @@ _OF_RUNS: Final = (
     *volumes.COMMANDS,
     *validate.COMMANDS,
     *confounds.COMMANDS,
-    Command(
-        name="filter_star",
-        summary="Keep some particles or images of a STAR file.",
-        details="Give --ind, --labels with --labels-sel, --min-tilts, or --tomogram. Rows that "
-        "stay are not changed in any byte; of an optimisation set, all its files are written "
-        "together.",
-        takes="registry",
-        function=f"{_VERBS}.filter:filter_star",
-        spec=f"{_SPECS}.filter:FilterSpec",
-        options=f"{_OPTIONS}:FILTER_OPTIONS",
-    ),
+    *filter_star.COMMANDS,
     *mapback.COMMANDS,
     *export.COMMANDS,
     *score.COMMANDS,

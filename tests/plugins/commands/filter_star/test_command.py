@@ -12,10 +12,10 @@ import pytest
 from tomodrgn.core.errors import DataError, OutputError, SpecError
 from tomodrgn.core.files.star import read_star, write_table
 from tomodrgn.core.interfaces import Reader, ReaderContext
-from tomodrgn.core.pipeline.filter import filter_star
 from tomodrgn.core.specs.faults import validate
-from tomodrgn.core.specs.filter import FilterSpec
 from tomodrgn.core.testing.example_run import COUNTS, example_rows
+from tomodrgn.plugins.commands.filter_star.command import filter_star
+from tomodrgn.plugins.commands.filter_star.spec import FilterSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.filter import FilterSpec
+    from tomodrgn.plugins.commands.filter_star.spec import FilterSpec
 
 logger = logging.getLogger(__name__)
 

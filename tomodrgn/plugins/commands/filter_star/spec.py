@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 
 
 class FilterSpec(Spec):
@@ -64,3 +65,21 @@ class FilterSpec(Spec):
                 "indices of its particles"
             )
         return self
+
+
+FILTER_OPTIONS: Final = (
+    Classic("particles", "particles", needed=True),
+    Classic("-o --out --outstar", "out", needed=True),
+    Classic("--input-type --starfile-type", "input_type"),
+    Classic("--ind", "ind"),
+    Classic("--ind-type", "ind_type"),
+    Classic("--labels", "labels"),
+    Classic("--labels-col", "labels_column"),
+    Classic("--labels-sel", "labels_sel"),
+    Classic("--action", "action"),
+    Classic("--min-tilts", "min_tilts"),
+    Classic("--tomogram", "tomogram"),
+    Classic("--tomo-id-col", "tomogram_column"),
+    Classic("--ptcl-id-col", "particle_column"),
+    Classic("--datadir", "datadir"),
+)
