@@ -23,7 +23,10 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.linear:train_linear": None,
     "tomodrgn.core.pipeline.classify:classify": None,
     "tomodrgn.core.pipeline.prepare:prepare": Path("cache.h5"),
-    "tomodrgn.core.pipeline.downsample:downsample": [Path("small.mrcs"), Path("small.star")],
+    "tomodrgn.plugins.commands.downsample.command:downsample": [
+        Path("small.mrcs"),
+        Path("small.star"),
+    ],
     "tomodrgn.core.pipeline.volumes:evaluate_volumes": [Path("vol_000.mrc")],
     "tomodrgn.core.simulation.tilt_series:simulate": Path("particles.star"),
     "tomodrgn.plugins.commands.export.command:export": [Path("latents.csv")],

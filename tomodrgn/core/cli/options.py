@@ -125,18 +125,6 @@ CHECK_OPTIONS: Final = (
     Classic("--json", "json_output"),
 )
 
-DOWNSAMPLE_OPTIONS: Final = (
-    Classic("particles", "particles", needed=True),
-    Classic("-d -D --downsample", "downsample", needed=True),
-    Classic("-o --out --output", "out", needed=True),
-    Classic("-b --batch-size", "batch_size"),
-    Classic("--is-vol", "is_vol"),
-    Classic("--chunk", "chunk"),
-    Classic("--dtype", "dtype"),
-    Classic("--datadir", "datadir"),
-    Classic("--tomograms", "tomograms"),
-)
-
 BACKPROJECT_DATA_OPTIONS: Final = (
     *DATA_OPTIONS,
     Classic("--accelerator", "devices.accelerator"),

@@ -13,6 +13,7 @@ from tomodrgn.plugins.commands import (
     cleanup,
     confounds,
     convergence,
+    downsample,
     export,
     filter_star,
     mapback,
@@ -61,17 +62,7 @@ _OF_INPUT: Final = (
         data_options=f"{_OPTIONS}:CHECK_DATA_OPTIONS",
         base=f"{_RUN_SPECS}:HOMOGENEOUS",
     ),
-    Command(
-        name="downsample",
-        summary="Put images, particles or a volume on fewer pixels.",
-        details="PARTICLES is a STAR file of particles, a .mrcs stack, a .txt list of stacks or a "
-        ".mrc volume. To train on smaller images no new files are needed: give --downsample to "
-        "the training.",
-        takes="registry",
-        function=f"{_VERBS}.downsample:downsample",
-        spec=f"{_SPECS}.downsample:DownsampleSpec",
-        options=f"{_OPTIONS}:DOWNSAMPLE_OPTIONS",
-    ),
+    *downsample.COMMANDS,
     Command(
         name="prepare",
         summary="Turn tilt images into a cache of coefficients.",

@@ -16,11 +16,11 @@ from tomodrgn.core.files.star import read_star
 from tomodrgn.core.fourier.cropping import crop_images
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.downsampling import downsample_particles
-from tomodrgn.core.pipeline.downsample import downsample
 from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.specs.downsample import DownsampleSpec
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.downsample.command import downsample
+from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader

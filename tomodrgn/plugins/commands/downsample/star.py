@@ -18,14 +18,14 @@ from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.files.star_columns import with_columns
 from tomodrgn.core.interfaces import Reader, ReaderContext
-from tomodrgn.core.pipeline.downsample_images import (
+from tomodrgn.core.specs.faults import validate
+from tomodrgn.plugins.commands.downsample.images import (
     chunks,
     image_names,
     plan_images,
     stack_names,
     write_stacks,
 )
-from tomodrgn.core.specs.faults import validate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.files.star import StarFile
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.downsample_images import SmallerImages
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.downsample import DownsampleSpec
+    from tomodrgn.plugins.commands.downsample.images import SmallerImages
+    from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 IMAGE: Final = "rlnImageName"
 _OPTICS: Final = "rlnOpticsGroup"

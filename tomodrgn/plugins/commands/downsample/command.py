@@ -15,14 +15,19 @@ from tomodrgn.core.files.stack_choice import found_stacks
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.fourier.cropping import crop_volumes
-from tomodrgn.core.pipeline.downsample_images import chunks, plan_images, stack_names, write_stacks
-from tomodrgn.core.pipeline.downsample_set import (
+from tomodrgn.plugins.commands.downsample.images import (
+    chunks,
+    plan_images,
+    stack_names,
+    write_stacks,
+)
+from tomodrgn.plugins.commands.downsample.optimisation_set import (
     VISIBLE,
     downsample_set,
     downsample_set_particles,
     is_set,
 )
-from tomodrgn.core.pipeline.downsample_star import (
+from tomodrgn.plugins.commands.downsample.star import (
     downsample_series,
     open_source,
     require_image_names,
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.files.mrc import MrcHeader
     from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.downsample import DownsampleSpec
+    from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 logger = logging.getLogger(__name__)
 

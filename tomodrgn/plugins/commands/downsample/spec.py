@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import PositiveInt
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 from tomodrgn.core.specs.dataset import EvenBox
 
 
@@ -34,3 +35,16 @@ class DownsampleSpec(Spec):
     """Folder of the image stacks that a STAR file names."""
     tomograms: Path | None = None
     """Tomograms STAR file, for the particles of an optimisation set without their set."""
+
+
+DOWNSAMPLE_OPTIONS: Final = (
+    Classic("particles", "particles", needed=True),
+    Classic("-d -D --downsample", "downsample", needed=True),
+    Classic("-o --out --output", "out", needed=True),
+    Classic("-b --batch-size", "batch_size"),
+    Classic("--is-vol", "is_vol"),
+    Classic("--chunk", "chunk"),
+    Classic("--dtype", "dtype"),
+    Classic("--datadir", "datadir"),
+    Classic("--tomograms", "tomograms"),
+)

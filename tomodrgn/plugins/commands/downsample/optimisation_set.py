@@ -23,7 +23,7 @@ from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.files.star_columns import with_columns, with_values
 from tomodrgn.core.interfaces import ReaderContext
-from tomodrgn.core.pipeline.downsample_star import (
+from tomodrgn.plugins.commands.downsample.star import (
     IMAGE,
     build_reader,
     require_image_names,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarFile
-    from tomodrgn.core.pipeline.downsample_star import ParticlesSource
+    from tomodrgn.plugins.commands.downsample.star import ParticlesSource
 
 VISIBLE: Final = "rlnTomoVisibleFrames"
 _PARTICLES: Final = "rlnTomoParticlesFile"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.mrc_stream import FloatType
-    from tomodrgn.core.specs.downsample import DownsampleSpec
+    from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 _BATCH_BYTES: Final = 32 * 2**20  # of images in their own box
 
