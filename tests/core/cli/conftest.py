@@ -22,7 +22,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.core.pipeline.train:train": None,
     "tomodrgn.core.pipeline.linear:train_linear": None,
     "tomodrgn.core.pipeline.classify:classify": None,
-    "tomodrgn.core.pipeline.prepare:prepare": Path("cache.h5"),
+    "tomodrgn.plugins.commands.prepare.command:prepare": Path("cache.h5"),
     "tomodrgn.plugins.commands.downsample.command:downsample": [
         Path("small.mrcs"),
         Path("small.star"),

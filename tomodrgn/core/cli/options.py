@@ -52,8 +52,6 @@ TRAIN_OPTIONS: Final = (
 
 OUTDIR_OPTIONS: Final = (Classic("-o --outdir", "outdir", needed=True),)
 
-PREPARED_OPTIONS: Final = (Classic("-o --outdir", "outdir"),)
-
 LINEAR_DATA_OPTIONS: Final = (
     *RUN_OPTIONS,
     Classic("--fraction-train", "dataset.fraction_train"),
@@ -102,13 +100,6 @@ TRAIN_VAE_OPTIONS: Final = (
     Classic("--dec-layers", "decoder.layers"),
     Classic("--dec-dim", "decoder.dim"),
     Classic("--activation", "encoder.activation decoder.activation"),
-)
-
-PREPARE_OPTIONS: Final = (
-    *RUN_OPTIONS,
-    Classic("--cache-files", "cache.files"),
-    Classic("--processes", "cache.processes"),
-    *DEVICE_OPTIONS,
 )
 
 CHECK_DATA_OPTIONS: Final = tuple(

@@ -15,10 +15,3 @@ class RunDirectorySpec(Spec):
 
     outdir: Path
     """Run directory."""
-
-
-class PreparedSpec(Spec):
-    """Prepared images of a run to come."""
-
-    outdir: Path | None = None
-    """Run directory that will use the cache; not needed with --cache."""

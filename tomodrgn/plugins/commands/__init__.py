@@ -17,6 +17,7 @@ from tomodrgn.plugins.commands import (
     export,
     filter_star,
     mapback,
+    prepare,
     score,
     validate,
     view_config,
@@ -63,19 +64,7 @@ _OF_INPUT: Final = (
         base=f"{_RUN_SPECS}:HOMOGENEOUS",
     ),
     *downsample.COMMANDS,
-    Command(
-        name="prepare",
-        summary="Turn tilt images into a cache of coefficients.",
-        details="PARTICLES is the STAR file of the tilt images. Training does this too when there "
-        "is no cache.",
-        takes="dataset",
-        function=f"{_VERBS}.prepare:prepare",
-        spec=f"{_SPECS}.output:PreparedSpec",
-        options=f"{_OPTIONS}:PREPARED_OPTIONS",
-        data_options=f"{_OPTIONS}:PREPARE_OPTIONS",
-        base=f"{_RUN_SPECS}:HOMOGENEOUS",
-        rule=f"{_RUN_SPECS}:require_place_of_cache",
-    ),
+    *prepare.COMMANDS,
     Command(
         name="plan",
         summary="Say how much memory train_vae would take, and train nothing.",

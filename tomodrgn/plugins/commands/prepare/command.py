@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tomodrgn.core.data.dataset import Dataset
-    from tomodrgn.core.specs.output import PreparedSpec
+    from tomodrgn.plugins.commands.prepare.spec import PreparedSpec
 
 
 def prepare(dataset: Dataset, spec: PreparedSpec) -> Path:
