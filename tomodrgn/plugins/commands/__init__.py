@@ -17,6 +17,7 @@ from tomodrgn.plugins.commands import (
     export,
     filter_star,
     mapback,
+    plan,
     prepare,
     score,
     validate,
@@ -65,18 +66,7 @@ _OF_INPUT: Final = (
     ),
     *downsample.COMMANDS,
     *prepare.COMMANDS,
-    Command(
-        name="plan",
-        summary="Say how much memory train_vae would take, and train nothing.",
-        details="PARTICLES is the STAR file of the tilt images; give the options that train_vae "
-        "will be given. Nothing is written.",
-        takes="dataset",
-        function=f"{_VERBS}.plan:plan_run",
-        data_options=f"{_OPTIONS}:TRAIN_VAE_OPTIONS",
-        base=f"{_RUN_SPECS}:HETEROGENEOUS",
-        rule=f"{_RUN_SPECS}:require_latents",
-        presets=f"{_SPECS}.presets:HETEROGENEOUS",
-    ),
+    *plan.COMMANDS,
     Command(
         name="backproject_voxel",
         summary="Reconstruct maps from images whose poses are known.",
