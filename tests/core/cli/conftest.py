@@ -38,8 +38,10 @@ RESULTS: dict[str, object] = {
     "tomodrgn.plugins.commands.view_config.command:view_config": Told({"run": {"seed": 1}}),
     "tomodrgn.core.pipeline.eval_images:evaluate_images": [Path("z.pkl")],
     "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
-    "tomodrgn.core.pipeline.traversals:pc_traversal": [Path("out/pc1.txt")],
-    "tomodrgn.core.pipeline.traversals:graph_traversal": [Path("out/path_particle_indices.txt")],
+    "tomodrgn.plugins.commands.traversals.command:pc_traversal": [Path("out/pc1.txt")],
+    "tomodrgn.plugins.commands.traversals.command:graph_traversal": [
+        Path("out/path_particle_indices.txt")
+    ],
     "tomodrgn.plugins.commands.volumes.command:analyze_volumes": Path("vols_analyze_volumes"),
     "tomodrgn.plugins.commands.convergence.command_nn:convergence_nn": Path("run/convergence.4"),
     "tomodrgn.plugins.commands.convergence.command:convergence_vae": Path("run/convergence.9"),

@@ -7,7 +7,8 @@ import pytest
 from click.testing import Result
 
 from tests.core.cli.conftest import RecordingPipeline
-from tomodrgn.core.specs.analysis import AnalysisSpec, GraphTraversalSpec, PcTraversalSpec
+from tomodrgn.core.specs.analysis import AnalysisSpec
+from tomodrgn.plugins.commands.traversals.spec import GraphTraversalSpec, PcTraversalSpec
 
 
 def test_all_options_of_analyze_reach_the_spec(

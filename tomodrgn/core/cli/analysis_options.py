@@ -31,21 +31,3 @@ ANALYSIS_OPTIONS: Final = (
     Classic("--device", "device"),
     *DEVICE_OPTIONS,
 )
-
-PC_TRAVERSAL_OPTIONS: Final = (
-    Classic("latents", "latents", needed=True),
-    Classic("-o --outdir", "outdir", needed=True),
-    Classic("--dim", "dim"),
-    Classic("-n", "n"),
-    Classic("--lim", "lim"),
-    Classic("--use-percentile-spacing", "use_percentile_spacing"),
-)
-
-GRAPH_TRAVERSAL_OPTIONS: Final = (
-    Classic("latents", "latents", needed=True),
-    Classic("--anchors", "anchors", needed=True),
-    Classic("-o --outdir", "outdir", needed=True),
-    Classic("--max-neighbors", "max_neighbors"),
-    Classic("--avg-neighbors", "avg_neighbors"),
-    Classic("--plot-format", "plot_format"),
-)

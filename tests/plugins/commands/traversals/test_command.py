@@ -8,8 +8,8 @@ import pytest
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_latents, write_pickle
-from tomodrgn.core.pipeline.traversals import find_umap, graph_traversal, pc_traversal
-from tomodrgn.core.specs.analysis import GraphTraversalSpec, PcTraversalSpec
+from tomodrgn.plugins.commands.traversals.command import find_umap, graph_traversal, pc_traversal
+from tomodrgn.plugins.commands.traversals.spec import GraphTraversalSpec, PcTraversalSpec
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.analysis.latent_axes import principal_axes
-from tomodrgn.core.analysis.latent_graph import neighbour_graph, path_between
 from tomodrgn.core.analysis.latent_traversals import count_within, values_at, values_between
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_pickle
 from tomodrgn.core.pipeline.analysis_volumes import write_latent_table
 from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.plugins.commands.traversals.graph import neighbour_graph, path_between
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse  # type: ignore[import-untyped]
 
-    from tomodrgn.core.specs.analysis import GraphTraversalSpec, PcTraversalSpec
+    from tomodrgn.plugins.commands.traversals.spec import GraphTraversalSpec, PcTraversalSpec
 
 logger = logging.getLogger(__name__)
 

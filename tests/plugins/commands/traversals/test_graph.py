@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis.latent_graph import neighbour_graph, path_between
 from tomodrgn.core.errors import DataError
+from tomodrgn.plugins.commands.traversals.graph import neighbour_graph, path_between
 
 LINE = np.arange(10, dtype=np.float32)[:, None]
 
