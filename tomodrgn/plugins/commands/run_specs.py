@@ -99,13 +99,3 @@ def require_classes(run: RunSpecBase, spec: Spec | None) -> None:
     require_linear(run, spec)
     if run.latent.dim is not None:
         raise SpecError("latent.dim: classes have no latents; leave it out")
-
-
-def require_place_of_cache(run: RunSpecBase, spec: Spec | None) -> None:
-    """Refuse to prepare a cache for which nobody names a place.
-
-    Raises:
-        SpecError: neither a run directory nor a file is given.
-    """
-    if spec is not None and getattr(spec, "outdir", None) is None and run.cache.path is None:
-        raise SpecError("outdir is missing: give the run directory (-o) or the file (--cache)")

@@ -18,6 +18,6 @@ COMMANDS: Final = (
         options="tomodrgn.plugins.commands.prepare.spec:PREPARED_OPTIONS",
         data_options="tomodrgn.plugins.commands.prepare.spec:PREPARE_OPTIONS",
         base="tomodrgn.plugins.commands.run_specs:HOMOGENEOUS",
-        rule="tomodrgn.plugins.commands.run_specs:require_place_of_cache",
+        rule="tomodrgn.plugins.commands.prepare.spec:require_place_of_cache",
     ),
 )
