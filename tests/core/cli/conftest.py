@@ -36,7 +36,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.plugins.commands.score.command:score": Scores({"accuracy": 1.0}, Path("scores.json")),
     "tomodrgn.plugins.commands.cleanup.command:cleanup": [Path("run/z.0.pkl")],
     "tomodrgn.plugins.commands.view_config.command:view_config": Told({"run": {"seed": 1}}),
-    "tomodrgn.core.pipeline.eval_images:evaluate_images": [Path("z.pkl")],
+    "tomodrgn.plugins.commands.eval_images.command:evaluate_images": [Path("z.pkl")],
     "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
     "tomodrgn.plugins.commands.traversals.command:pc_traversal": [Path("out/pc1.txt")],
     "tomodrgn.plugins.commands.traversals.command:graph_traversal": [

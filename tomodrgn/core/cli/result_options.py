@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tomodrgn.core.specs.classic import Classic
-from tomodrgn.core.specs.run_options import DEVICE_OPTIONS, RUN_OPTIONS
+from tomodrgn.core.specs.run_options import DEVICE_OPTIONS
 
 VOLUME_OPTIONS: Final = (
     Classic("weights_file", "weights"),
@@ -26,21 +26,4 @@ VOLUME_OPTIONS: Final = (
     Classic("--Apix", "pixel_size_a"),
     Classic("-v --verbose", "verbose"),
     *DEVICE_OPTIONS,
-)
-
-EMBEDDING_DATA_OPTIONS: Final = (
-    *(
-        row
-        for row in RUN_OPTIONS
-        if row.places.split(".")[0] in {"reader", "dataset", "image_state", "cache"}
-        or row.places in {"contrast.invert_data", "preparation.downsample"}
-    ),
-    *DEVICE_OPTIONS,
-)
-
-EMBEDDING_OPTIONS: Final = (
-    Classic("-w --weights", "weights", needed=True),
-    Classic("-c --config", "config"),
-    Classic("-o --out-z", "out_z", needed=True),
-    Classic("-b --batch-size", "batch_size"),
 )

@@ -14,6 +14,7 @@ from tomodrgn.plugins.commands import (
     confounds,
     convergence,
     downsample,
+    eval_images,
     export,
     filter_star,
     mapback,
@@ -154,17 +155,7 @@ _OF_RUNS: Final = (
         spec=f"{_SPECS}.volumes:VolumesSpec",
         options=f"{_OF_RESULTS}:VOLUME_OPTIONS",
     ),
-    Command(
-        name="eval_images",
-        summary="Encode particles with a trained model.",
-        details="PARTICLES is a STAR file of tilt images, of the run or of others extracted "
-        "alike. Writes the latents, and beside them a STAR file of the particles in their order.",
-        takes="run",
-        function=f"{_VERBS}.eval_images:evaluate_images",
-        spec=f"{_SPECS}.embedding:EmbeddingSpec",
-        options=f"{_OF_RESULTS}:EMBEDDING_OPTIONS",
-        data_options=f"{_OF_RESULTS}:EMBEDDING_DATA_OPTIONS",
-    ),
+    *eval_images.COMMANDS,
     Command(
         name="analyze",
         summary="Look at the latents of a run: components, clusters, volumes and pictures.",

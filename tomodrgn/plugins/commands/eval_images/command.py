@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.specs.embedding import EmbeddingSpec
     from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.plugins.commands.eval_images.spec import EmbeddingSpec
 
 logger = logging.getLogger(__name__)
 

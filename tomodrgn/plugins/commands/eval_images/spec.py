@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import PositiveInt, field_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
+from tomodrgn.core.specs.run_options import DEVICE_OPTIONS, RUN_OPTIONS
 
 
 class EmbeddingSpec(Spec):
@@ -34,3 +37,21 @@ class EmbeddingSpec(Spec):
         if path.suffix != ".pkl":
             raise ValueError(f"is {path}; give a file name that ends in .pkl")
         return path
+
+
+EMBEDDING_DATA_OPTIONS: Final = (
+    *(
+        row
+        for row in RUN_OPTIONS
+        if row.places.split(".")[0] in {"reader", "dataset", "image_state", "cache"}
+        or row.places in {"contrast.invert_data", "preparation.downsample"}
+    ),
+    *DEVICE_OPTIONS,
+)
+
+EMBEDDING_OPTIONS: Final = (
+    Classic("-w --weights", "weights", needed=True),
+    Classic("-c --config", "config"),
+    Classic("-o --out-z", "out_z", needed=True),
+    Classic("-b --batch-size", "batch_size"),
+)
