@@ -29,9 +29,9 @@ from tomodrgn.core.inspection.alternatives import alternatives
 from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, paired_z, student_limit
 from tomodrgn.core.inspection.likelihood import NoiseModel, likelihood_of_maps
 from tomodrgn.core.inspection.prediction import as_recorded, predict
-from tomodrgn.core.inspection.verdicts import judge
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.check.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.sample import Sample
-    from tomodrgn.core.inspection.verdicts import Judgement
+    from tomodrgn.plugins.commands.check.verdicts import Judgement
 
 _BASE: dict[str, Any] = {
     "n_particles": 64, "n_tomograms": 4, "n_classes": 2, "box_size_px": 32, "pixel_size_a": 8.0,
@@ -151,7 +151,7 @@ def _row(name: str, data: SimulatedSet, fault: Fault | None, spec: SimulationSpe
     start = time.perf_counter()
     command = ["check", str(data.star), "-o", str(data.folder / "report"), "--json", *words]
     seen: list[Sample] = []
-    with patch("tomodrgn.core.pipeline.check.judge", _remembering(seen)):
+    with patch("tomodrgn.plugins.commands.check.command.judge", _remembering(seen)):
         result = CliRunner().invoke(cli, command)
     seconds = time.perf_counter() - start
     try:

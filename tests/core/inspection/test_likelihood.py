@@ -6,9 +6,9 @@ import torch
 
 from tests.core.inspection.conftest import N_GROUPS
 from tomodrgn.core.inspection.comparison import paired_z
-from tomodrgn.core.inspection.contrast import density_skewness
 from tomodrgn.core.inspection.likelihood import blind_likelihood, fit
 from tomodrgn.core.inspection.sample import Sample
+from tomodrgn.plugins.commands.check.contrast import density_skewness
 
 MIRROR = torch.diag(torch.tensor([1.0, 1.0, -1.0]))
 

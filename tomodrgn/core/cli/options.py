@@ -102,20 +102,6 @@ TRAIN_VAE_OPTIONS: Final = (
     Classic("--activation", "encoder.activation decoder.activation"),
 )
 
-CHECK_DATA_OPTIONS: Final = tuple(
-    row
-    for row in RUN_OPTIONS
-    if row.places.split(".")[0] in {"reader", "dataset", "image_state", "seed"}
-    or row.places in {"contrast.invert_data", "preparation.normalize"}
-)
-
-CHECK_OPTIONS: Final = (
-    Classic("-o --outdir", "outdir"),
-    Classic("--most-images", "most_images"),
-    Classic("--no-tests", "tests", constant=False),
-    Classic("--json", "json_output"),
-)
-
 BACKPROJECT_DATA_OPTIONS: Final = (
     *DATA_OPTIONS,
     Classic("--accelerator", "devices.accelerator"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
 from tomodrgn.plugins.commands import (
+    check,
     cleanup,
     confounds,
     convergence,
@@ -53,19 +54,7 @@ _OF_INPUT: Final = (
         spec=f"{_SPECS}.simulation:SimulationSpec",
         extras="tomodrgn.core.cli.example_option:EXTRAS",
     ),
-    Command(
-        name="check",
-        summary="Say what is wrong with the input, before any training.",
-        details="PARTICLES is the STAR file of the particles. The page that is printed, pictures "
-        "and a map go to a folder. The exit code is 1 where something is wrong, 0 where it is not "
-        "or cannot be decided.",
-        takes="dataset",
-        function=f"{_VERBS}.check:check",
-        spec=f"{_SPECS}.check:CheckSpec",
-        options=f"{_OPTIONS}:CHECK_OPTIONS",
-        data_options=f"{_OPTIONS}:CHECK_DATA_OPTIONS",
-        base=f"{_RUN_SPECS}:HOMOGENEOUS",
-    ),
+    *check.COMMANDS,
     *downsample.COMMANDS,
     *prepare.COMMANDS,
     *plan.COMMANDS,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
+from tomodrgn.core.specs.run_options import RUN_OPTIONS
 
 
 class CheckSpec(Spec):
@@ -22,3 +24,19 @@ class CheckSpec(Spec):
     """Try the assumptions on images; without it only the metadata are looked at."""
     json_output: bool = False
     """Print the report as JSON."""
+
+
+CHECK_DATA_OPTIONS: Final = tuple(
+    row
+    for row in RUN_OPTIONS
+    if row.places.split(".")[0] in {"reader", "dataset", "image_state", "seed"}
+    or row.places in {"contrast.invert_data", "preparation.normalize"}
+)
+
+
+CHECK_OPTIONS: Final = (
+    Classic("-o --outdir", "outdir"),
+    Classic("--most-images", "most_images"),
+    Classic("--no-tests", "tests", constant=False),
+    Classic("--json", "json_output"),
+)

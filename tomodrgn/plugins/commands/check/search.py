@@ -9,10 +9,10 @@ import numpy as np
 
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import FEWEST_PARTICLES, Ground
-from tomodrgn.core.inspection.contrast import density_skewness
 from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.sample import part_of
-from tomodrgn.core.inspection.weighing import weighed
+from tomodrgn.plugins.commands.check.contrast import density_skewness
+from tomodrgn.plugins.commands.check.weighing import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import torch
 
 from tomodrgn.core.fourier.disc import disc_to_images, half_plane_disc, images_to_disc
-from tomodrgn.core.inspection.signal_power import central_excess
 from tomodrgn.core.physics.windows import circular_window
+from tomodrgn.plugins.commands.check.signal_power import central_excess
 
 BOX_SIZE_PX = 32
 N_IMAGES = 400

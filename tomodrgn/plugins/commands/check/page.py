@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.inspection.alternatives import MATCH
 from tomodrgn.core.inspection.fault_names import FAULT_NAMES
-from tomodrgn.core.inspection.hints import NOT_TRIED, what_would_decide
+from tomodrgn.plugins.commands.check.hints import NOT_TRIED, what_would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tomodrgn.core.inspection.contract import Contract, Span, StackFacts
-    from tomodrgn.core.inspection.outcome import Outcome
-    from tomodrgn.core.inspection.verdicts import Verdict
+    from tomodrgn.plugins.commands.check.outcome import Outcome
+    from tomodrgn.plugins.commands.check.verdicts import Verdict
 
 _LABEL_WIDTH: Final = 11
 _PAGE_WIDTH: Final = 100

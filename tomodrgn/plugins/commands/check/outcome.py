@@ -16,10 +16,10 @@ from tomodrgn.core.inspection.comparison import (
     paired_z,
     student_limit,
 )
-from tomodrgn.core.inspection.contrast import density_skewness
 from tomodrgn.core.inspection.fault_names import fault_name
 from tomodrgn.core.inspection.findings import Finding
-from tomodrgn.core.inspection.verdicts import Judgement, Verdict, set_aside
+from tomodrgn.plugins.commands.check.contrast import density_skewness
+from tomodrgn.plugins.commands.check.verdicts import Judgement, Verdict, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.inspection.contract import Contract
     from tomodrgn.core.inspection.fault_names import FaultId
-    from tomodrgn.core.inspection.gray_levels import GrayLevelFacts
     from tomodrgn.core.inspection.sample import Sample
+    from tomodrgn.plugins.commands.check.gray_levels import GrayLevelFacts
 
 CONTRAST: Final = "contrast"
 Result = Literal["passed", "wrong", "undecided"]

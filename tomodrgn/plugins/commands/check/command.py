@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.check_figures import draw_acquisition, draw_maps
 from tomodrgn.core.data.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
 from tomodrgn.core.data.dataset import looking
 from tomodrgn.core.data.extending import additions
@@ -19,14 +18,6 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.gray_levels.reader import NormalizingReader
 from tomodrgn.core.inspection.contract import describe_set
 from tomodrgn.core.inspection.findings import Finding, metadata_findings, pixel_findings
-from tomodrgn.core.inspection.gray_levels import gray_level_facts, gray_level_findings
-from tomodrgn.core.inspection.outcome import (
-    N_GROUPS,
-    Outcome,
-    judge_contrast,
-    tomogram_findings,
-)
-from tomodrgn.core.inspection.page import page
 from tomodrgn.core.inspection.sample import (
     draw_particles,
     heights_from_defocus,
@@ -35,11 +26,20 @@ from tomodrgn.core.inspection.sample import (
 )
 from tomodrgn.core.inspection.state import NoiseEvidence, load_noise_sample
 from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
-from tomodrgn.core.inspection.verdicts import judge
 from tomodrgn.core.interfaces import Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open, settled
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
+from tomodrgn.plugins.commands.check.figures import draw_acquisition, draw_maps
+from tomodrgn.plugins.commands.check.gray_levels import gray_level_facts, gray_level_findings
+from tomodrgn.plugins.commands.check.outcome import (
+    N_GROUPS,
+    Outcome,
+    judge_contrast,
+    tomogram_findings,
+)
+from tomodrgn.plugins.commands.check.page import page
+from tomodrgn.plugins.commands.check.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.inspection.sample import Sample
-    from tomodrgn.core.inspection.verdicts import Judgement
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.specs.check import CheckSpec
+    from tomodrgn.plugins.commands.check.spec import CheckSpec
+    from tomodrgn.plugins.commands.check.verdicts import Judgement
 
 logger = logging.getLogger(__name__)
 

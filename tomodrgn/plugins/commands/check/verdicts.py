@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, FEWEST_PARTICLES, paired_z
 from tomodrgn.core.inspection.likelihood import fit
-from tomodrgn.core.inspection.search import Search
-from tomodrgn.core.inspection.signal_power import central_excess
+from tomodrgn.plugins.commands.check.search import Search
+from tomodrgn.plugins.commands.check.signal_power import central_excess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

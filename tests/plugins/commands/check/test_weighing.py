@@ -7,7 +7,7 @@ import pytest
 
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Decision
-from tomodrgn.core.inspection.weighing import weighed
+from tomodrgn.plugins.commands.check.weighing import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Decision
 from tomodrgn.core.inspection.contract import describe_set
 from tomodrgn.core.inspection.findings import Finding, metadata_findings
-from tomodrgn.core.inspection.outcome import Outcome
-from tomodrgn.core.inspection.page import conclusion, page
-from tomodrgn.core.inspection.verdicts import Verdict
+from tomodrgn.plugins.commands.check.outcome import Outcome
+from tomodrgn.plugins.commands.check.page import conclusion, page
+from tomodrgn.plugins.commands.check.verdicts import Verdict
 
 if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader

@@ -9,9 +9,9 @@ from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Ground, paired_z, student_limit
 from tomodrgn.core.inspection.sample import Sample
-from tomodrgn.core.inspection.search import Search
 from tomodrgn.core.inspection.transfer_changes import declared_state
-from tomodrgn.core.inspection.verdicts import Verdict, beside_order_of_tilts, judge
+from tomodrgn.plugins.commands.check.search import Search
+from tomodrgn.plugins.commands.check.verdicts import Verdict, beside_order_of_tilts, judge
 
 
 def decisions(sample: Sample) -> dict[str, str]:
