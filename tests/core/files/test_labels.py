@@ -61,3 +61,10 @@ def test_other_files_are_refused(tmp_path: Path, name: str, labels: object, mess
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.txt: cannot be read: No such file"):
         read_labels(tmp_path / "none.txt")
+
+
+def test_arrays_that_hold_code_are_not_run(tmp_path: Path) -> None:
+    """An array of objects is a pickle, which may do anything when it is read."""
+    np.save(tmp_path / "objects.npy", np.array([1, "x"], dtype=object))
+    with pytest.raises(DataError, match=r"objects\.npy: is no list of labels"):
+        read_labels(tmp_path / "objects.npy")

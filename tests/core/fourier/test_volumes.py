@@ -11,6 +11,7 @@ from tomodrgn.core.fourier.volumes import (
     half_ball_to_volumes,
     lowpass,
     mirror_z,
+    volumes_to_half_ball,
 )
 
 
@@ -34,6 +35,27 @@ def test_half_ball_holds_one_of_each_pair_below_the_plane() -> None:
     assert ball.k[:, 2].max() == 0
     both = np.concatenate([ball.k, -ball.k])
     assert len(np.unique(both, axis=0)) == 2 * len(ball)
+
+
+@pytest.mark.parametrize("radius_px", [None, 3.5, 4.0])
+def test_half_ball_holds_every_frequency_within_its_radius(radius_px: float | None) -> None:
+    axis = range(-6, 7)
+    limit = 6 if radius_px is None else radius_px
+    within = {
+        (x, y, z) for x in axis for y in axis for z in axis if 0 < x * x + y * y + z * z < limit**2
+    }
+    ball = half_ball(12, radius_px)
+    found = {tuple(k) for k in np.concatenate([ball.k, -ball.k]).tolist()}
+    assert found == within
+
+
+@pytest.mark.parametrize("edge", [12, 16])
+def test_coefficients_of_a_volume_are_those_of_its_centred_transform(edge: int) -> None:
+    """Also where the box of the volumes is the larger."""
+    ball, volumes = half_ball(12), random_volumes(2, edge)
+    x, y, z = ball.k.T + edge // 2
+    found = volumes_to_half_ball(volumes, ball)
+    torch.testing.assert_close(found, centred_fft3(volumes)[:, z, y, x])
 
 
 def test_lowpass_removes_what_lies_beyond_and_nothing_else() -> None:

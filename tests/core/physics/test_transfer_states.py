@@ -10,7 +10,7 @@ import torch
 
 from tomodrgn.core.particles.tables import CtfTable, ImageState, ImageTable, OpticsGroup
 from tomodrgn.core.physics.dose import dose_attenuation
-from tomodrgn.core.physics.transfer import noise_transfer, signal_transfer
+from tomodrgn.core.physics.transfer import noise_transfer, phase_flip, signal_transfer
 
 FREQS = torch.tensor([[0.01, 0.0], [0.02, 0.01], [0.05, 0.03]])
 
@@ -88,12 +88,37 @@ def test_weights_multiply_signal_and_noise_alike(weighted: str) -> None:
     torch.testing.assert_close(noise, expected[weighted])
 
 
-def test_each_group_keeps_its_own_state() -> None:
-    mixed = groups(ImageState(), ImageState(ctf_premultiplied=True, inverted=True))
-    alone = groups(*[ImageState(ctf_premultiplied=True, inverted=True)] * 2)
+@pytest.mark.parametrize(
+    "state",
+    [
+        ImageState(ctf_premultiplied=True, inverted=True),
+        ImageState(phase_flipped=True),
+        ImageState(dose_weighted=True),
+        ImageState(tilt_weighted=True),
+    ],
+)
+def test_each_group_keeps_its_own_state(state: ImageState) -> None:
     of_second = images().optics == 1
-    torch.testing.assert_close(signal(mixed)[of_second], signal(alone)[of_second])
-    torch.testing.assert_close(signal(mixed)[~of_second], signal(RAW)[~of_second])
+    assert not torch.equal(signal(groups(state, state)), signal(RAW))
+    for transfer in (signal_transfer, noise_transfer):
+        mixed, alone, raw = (
+            transfer(images(), FREQS, optics)
+            for optics in (groups(ImageState(), state), groups(state, state), RAW)
+        )
+        if alone is None:  # no factor of the noise
+            assert mixed is None
+            continue
+        assert mixed is not None
+        torch.testing.assert_close(mixed[of_second], alone[of_second])
+        expected = torch.ones_like(mixed) if raw is None else raw
+        torch.testing.assert_close(mixed[~of_second], expected[~of_second])
+
+
+def test_a_flip_makes_the_transfer_its_modulus() -> None:
+    transfer = signal(RAW)
+    assert (transfer < 0).any()
+    torch.testing.assert_close(phase_flip(transfer) * transfer, transfer.abs())
+    assert phase_flip(torch.zeros(1)).item() == 1
 
 
 def test_untreated_images_without_ctf_have_no_factor() -> None:
