@@ -32,7 +32,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.plugins.commands.export.command:export": [Path("latents.csv")],
     "tomodrgn.plugins.commands.filter_star.command:filter_star": [Path("filtered.star")],
     "tomodrgn.plugins.commands.mapback.command:map_back": [Path("mapback.cxc")],
-    "tomodrgn.core.pipeline.reconstruct:reconstruct": [Path("map.mrc")],
+    "tomodrgn.plugins.commands.backproject.command:reconstruct": [Path("map.mrc")],
     "tomodrgn.plugins.commands.score.command:score": Scores({"accuracy": 1.0}, Path("scores.json")),
     "tomodrgn.plugins.commands.cleanup.command:cleanup": [Path("run/z.0.pkl")],
     "tomodrgn.plugins.commands.view_config.command:view_config": Told({"run": {"seed": 1}}),

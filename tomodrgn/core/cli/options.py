@@ -17,7 +17,7 @@ from tomodrgn.core.cli.fields import (
 from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter, WordsOr
 from tomodrgn.core.specs.classic import Classic, is_flag, rows_of
 from tomodrgn.core.specs.files import Added
-from tomodrgn.core.specs.run_options import DATA_OPTIONS, DEVICE_OPTIONS, RUN_OPTIONS
+from tomodrgn.core.specs.run_options import DEVICE_OPTIONS, RUN_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,28 +100,6 @@ TRAIN_VAE_OPTIONS: Final = (
     Classic("--dec-layers", "decoder.layers"),
     Classic("--dec-dim", "decoder.dim"),
     Classic("--activation", "encoder.activation decoder.activation"),
-)
-
-BACKPROJECT_DATA_OPTIONS: Final = (
-    *DATA_OPTIONS,
-    Classic("--accelerator", "devices.accelerator"),
-    Classic("--devices", "devices.devices"),
-    Classic("--nodes", "devices.nodes"),
-    Classic("--multigpu", "devices.multigpu"),
-    Classic("--threads", "devices.threads"),
-)
-
-BACKPROJECT_OPTIONS: Final = (
-    Classic("-o --out --output", "out", needed=True),
-    Classic("--recon-dose-weight", "recon_dose_weight"),
-    Classic("--recon-tilt-weight", "recon_tilt_weight"),
-    Classic("--lowpass", "lowpass_a"),
-    Classic("--half-by", "half_by"),
-    Classic("--labels", "labels"),
-    Classic("--labels-sel", "labels_sel"),
-    Classic("--mask-r", "mask_r"),
-    Classic("--flip", "flip"),
-    Classic("--invert", "invert"),
 )
 
 

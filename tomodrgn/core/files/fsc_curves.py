@@ -6,17 +6,28 @@ Source:
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.atomic import atomic_path, write_text_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+
+def write_fsc(path: Path, curve: NDArray[np.float64], pixel_size_a: float) -> None:
+    """Write the FSC of the half maps of a map, (D/2 + 1,), beside it.
+
+    As text for people, and as a pickle of frequencies in cycles/px and correlations.
+    """
+    write_fsc_text(path.with_name(f"{path.stem}_FSC.txt"), curve, pixel_size_a)
+    with atomic_path(path.with_name(f"{path.stem}_FSC.pkl")) as partial, partial.open("wb") as file:
+        pickle.dump((_freqs(curve), curve), file, protocol=4)
 
 
 def write_fsc_text(path: Path, curve: NDArray[np.float64], pixel_size_a: float) -> None:

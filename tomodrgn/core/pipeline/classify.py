@@ -22,6 +22,7 @@ from tomodrgn.core.data.start import choose_seed, find_start, remove_results
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.fsc_curves import write_fsc
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
@@ -39,7 +40,6 @@ from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.pipeline.linear import observe, window_power
 from tomodrgn.core.pipeline.pictures import draw_class_report, draw_half_map_fsc
-from tomodrgn.core.pipeline.reconstruct import write_curve
 from tomodrgn.core.products import CLASSES, LABELS, LOG, POSTERIOR
 from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
@@ -260,7 +260,7 @@ def _write_maps(
         maps = {"": halved.full, "_half1": halved.first, "_half2": halved.second}
         for suffix, volume in maps.items():
             write_volume(path.with_name(f"{path.stem}{suffix}.mrc"), scale * volume, pixel_size_a)
-        write_curve(path, halved.fsc, pixel_size_a)
+        write_fsc(path, halved.fsc, pixel_size_a)
         curves[f"class {number}, {halved.resolution.drawn()}"] = halved.fsc
         found.append(halved)
     draw_half_map_fsc(

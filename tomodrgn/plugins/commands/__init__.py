@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
 from tomodrgn.plugins.commands import (
+    backproject,
     check,
     cleanup,
     confounds,
@@ -58,19 +59,7 @@ _OF_INPUT: Final = (
     *downsample.COMMANDS,
     *prepare.COMMANDS,
     *plan.COMMANDS,
-    Command(
-        name="backproject_voxel",
-        summary="Reconstruct maps from images whose poses are known.",
-        details="PARTICLES is the STAR file of the tilt images, or the set file. Writes the map, "
-        "half maps, their FSC, and the map filtered at its resolution; with --labels, one map per "
-        "class.",
-        takes="dataset",
-        function=f"{_VERBS}.reconstruct:reconstruct",
-        spec=f"{_SPECS}.reconstruction:ReconstructionSpec",
-        options=f"{_OPTIONS}:BACKPROJECT_OPTIONS",
-        data_options=f"{_OPTIONS}:BACKPROJECT_DATA_OPTIONS",
-        base=f"{_RUN_SPECS}:HOMOGENEOUS",
-    ),
+    *backproject.COMMANDS,
 )
 
 _OF_MODELS: Final = (

@@ -18,12 +18,12 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.fourier.shells import fsc
-from tomodrgn.core.pipeline.reconstruct import reconstruct
 from tomodrgn.core.reconstruction.resolution import masked_fsc, spherical_mask
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.specs.reconstruction import ReconstructionSpec
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.backproject.command import reconstruct
+from tomodrgn.plugins.commands.backproject.spec import ReconstructionSpec
 from tomodrgn.plugins.commands.validate.chance import Separation
 from tomodrgn.plugins.commands.validate.command import validate
 from tomodrgn.plugins.commands.validate.page import Validation, validation_page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ import torch
 from tomodrgn.core.data.dataset import select_particles
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
+from tomodrgn.core.files.atomic import make_folder
+from tomodrgn.core.files.fsc_curves import write_fsc
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.reconstruction.insertion import FourierSums
-    from tomodrgn.core.specs.reconstruction import ReconstructionSpec
+    from tomodrgn.plugins.commands.backproject.spec import ReconstructionSpec
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def _finish_all(
         logger.info("%s: resolution %s at FSC %g", name, found.resolution, FSC_THRESHOLD)
         path = spec.out.with_name(f"{spec.out.stem}{suffix}.mrc")
         _write_maps(spec, path, found, pixel_size_a)
-        write_curve(path, found.fsc, pixel_size_a)
+        write_fsc(path, found.fsc, pixel_size_a)
         curves[f"{name}, {found.resolution.drawn()}"] = found.fsc
         paths.append(path)
     picture = spec.out.with_name(f"{spec.out.stem}_FSC.png")
@@ -210,17 +210,3 @@ def _write_maps(
             -turned if spec.invert else turned,
             pixel_size_a,
         )
-
-
-def write_curve(path: Path, curve: NDArray[np.float64], pixel_size_a: float) -> None:
-    """The FSC as text for people, and as a pickle of frequencies in cycles/px and correlations."""
-    box = 2 * (len(curve) - 1)
-    freqs = np.arange(len(curve)) / box
-    lines = ["# shell  1/px  1/A  FSC"]
-    lines += [
-        f"{shell:5d}  {freq:.6f}  {freq / pixel_size_a:.6f}  {value:.6f}"
-        for shell, (freq, value) in enumerate(zip(freqs, curve, strict=True))
-    ]
-    write_text_atomic(path.with_name(f"{path.stem}_FSC.txt"), "\n".join(lines) + "\n")
-    with atomic_path(path.with_name(f"{path.stem}_FSC.pkl")) as partial, partial.open("wb") as file:
-        pickle.dump((freqs, curve), file, protocol=4)

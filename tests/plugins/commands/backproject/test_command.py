@@ -15,12 +15,12 @@ from tomodrgn.core.errors import DataError, RunError, SpecError
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import load_pickles
 from tomodrgn.core.fourier.shells import fsc
-from tomodrgn.core.pipeline.reconstruct import reconstruct
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.faults import validate
-from tomodrgn.core.specs.reconstruction import ReconstructionSpec
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.backproject.command import reconstruct
+from tomodrgn.plugins.commands.backproject.spec import ReconstructionSpec
 
 N_PARTICLES = 24
 Reconstruct = Callable[..., list[Path]]

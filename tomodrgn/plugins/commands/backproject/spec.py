@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
+from tomodrgn.core.specs.run_options import DATA_OPTIONS
 
 
 class ReconstructionSpec(Spec):
@@ -46,3 +48,26 @@ class ReconstructionSpec(Spec):
         if self.labels_sel is not None and self.labels is None:
             raise ValueError("labels_sel selects among labels; give labels too")
         return self
+
+
+BACKPROJECT_DATA_OPTIONS: Final = (
+    *DATA_OPTIONS,
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--devices", "devices.devices"),
+    Classic("--nodes", "devices.nodes"),
+    Classic("--multigpu", "devices.multigpu"),
+    Classic("--threads", "devices.threads"),
+)
+
+BACKPROJECT_OPTIONS: Final = (
+    Classic("-o --out --output", "out", needed=True),
+    Classic("--recon-dose-weight", "recon_dose_weight"),
+    Classic("--recon-tilt-weight", "recon_tilt_weight"),
+    Classic("--lowpass", "lowpass_a"),
+    Classic("--half-by", "half_by"),
+    Classic("--labels", "labels"),
+    Classic("--labels-sel", "labels_sel"),
+    Classic("--mask-r", "mask_r"),
+    Classic("--flip", "flip"),
+    Classic("--invert", "invert"),
+)
