@@ -11,9 +11,10 @@ from tests.docs.pages import DOCS, ROOT, page_name, pages
 from tests.docs.tables import TABLES, rendered, tables_of
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import offered_commands
-from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS
+from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS
 from tomodrgn.core.cli.result_options import VOLUME_OPTIONS
 from tomodrgn.core.families import FAMILIES
+from tomodrgn.core.specs.run_options import TRAIN_VAE_OPTIONS
 from tomodrgn.plugins.commands.convergence.spec import (
     CONVERGENCE_NN_OPTIONS,
     CONVERGENCE_VAE_OPTIONS,

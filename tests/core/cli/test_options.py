@@ -7,8 +7,9 @@ import pytest
 
 from tomodrgn.core.cli.fields import run_field
 from tomodrgn.core.cli.main import cli, offered_commands
-from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, TRAIN_VAE_OPTIONS, options_of
+from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, options_of
 from tomodrgn.core.cli.spec_command import SpecCommand, SpecOption
+from tomodrgn.core.specs.run_options import TRAIN_VAE_OPTIONS
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 COMMANDS = offered_commands()

@@ -9,9 +9,9 @@ import numpy as np
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.dataset import Dataset
+from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.particles.keyed_random import particle_keys
-from tomodrgn.core.pipeline.linear import observe, window_power
 from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.simulation.truth import read_truth

@@ -16,8 +16,7 @@ from tomodrgn.core.cli.fields import (
 )
 from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter, WordsOr
 from tomodrgn.core.specs.classic import Classic, is_flag, rows_of
-from tomodrgn.core.specs.files import Added
-from tomodrgn.core.specs.run_options import DEVICE_OPTIONS, RUN_OPTIONS
+from tomodrgn.core.specs.run_options import LINEAR_DATA_OPTIONS, TRAIN_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,52 +25,9 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-TRAIN_OPTIONS: Final = (
-    *RUN_OPTIONS,
-    Classic("-n --num-epochs", "training.num_epochs"),
-    Classic("-b --batch-size", "training.batch_size"),
-    Classic("--lr", "training.lr"),
-    Classic("--lr-schedule", "training.lr_schedule"),
-    Classic("--wd --weight-decay", "training.wd"),
-    Classic("--sample-ntilts", "training.sample_ntilts"),
-    Classic("--fraction-train", "dataset.fraction_train"),
-    Classic("--recon-dose-weight", "loss_weightings", constant=Added([{"kind": "dose"}])),
-    Classic("--recon-tilt-weight", "loss_weightings", constant=Added([{"kind": "tilt"}])),
-    Classic("--l-dose-mask", "training.l_dose_mask"),
-    Classic("--load", "training.load"),
-    Classic("--checkpoint", "training.checkpoint"),
-    Classic("--log-interval", "training.log_interval"),
-    Classic("--overwrite", "training.overwrite"),
-    Classic("-v --verbose", "training.verbose"),
-    Classic("--no-report", "training.report", constant=False),
-    *DEVICE_OPTIONS,
-    Classic("--pe-type", "positional_encoding.kind"),
-    Classic("--pe-dim", "positional_encoding.dim"),
-    Classic("--feat-sigma", "positional_encoding.sigma"),
-)
-
-OUTDIR_OPTIONS: Final = (Classic("-o --outdir", "outdir", needed=True),)
-
-LINEAR_DATA_OPTIONS: Final = (
-    *RUN_OPTIONS,
-    Classic("--fraction-train", "dataset.fraction_train"),
-    Classic("--overwrite", "training.overwrite"),
-    Classic("-v --verbose", "training.verbose"),
-    Classic("--no-report", "training.report", constant=False),
-    Classic("--accelerator", "devices.accelerator"),
-    Classic("--threads", "devices.threads"),
-)
-
 TRAIN_LINEAR_OPTIONS: Final = (
     *LINEAR_DATA_OPTIONS,
     Classic("--zdim", "latent.dim", words=(("auto", None),)),
-)
-
-CLASSIFY_OPTIONS: Final = (
-    *OUTDIR_OPTIONS,
-    Classic("-K --n-classes", "n_classes", needed=True),
-    Classic("--start", "start"),
-    Classic("--start-from", "start_from"),
 )
 
 TRAIN_NN_OPTIONS: Final = (
@@ -79,27 +35,6 @@ TRAIN_NN_OPTIONS: Final = (
     Classic("--layers", "decoder.layers"),
     Classic("--dim", "decoder.dim"),
     Classic("--activation", "decoder.activation"),
-)
-
-TRAIN_VAE_OPTIONS: Final = (
-    *TRAIN_OPTIONS,
-    Classic("--zdim", "latent.dim"),
-    Classic("--beta", "latent.beta"),
-    Classic("--beta-control", "latent.beta_control"),
-    Classic("--init", "training.init"),
-    Classic("--init-from", "training.init_from"),
-    Classic("--enc-layers-A", "encoder.layers_a"),
-    Classic("--enc-dim-A", "encoder.dim_a"),
-    Classic("--out-dim-A", "encoder.out_dim_a"),
-    Classic("--pooling-function", "encoder.pooling"),
-    Classic("--num-heads", "encoder.num_heads"),
-    Classic("--layer-norm", "encoder.layer_norm"),
-    Classic("--enc-layers-B", "encoder.layers_b"),
-    Classic("--enc-dim-B", "encoder.dim_b"),
-    Classic("--enc-mask", "encoder.mask_radius_px"),
-    Classic("--dec-layers", "decoder.layers"),
-    Classic("--dec-dim", "decoder.dim"),
-    Classic("--activation", "encoder.activation decoder.activation"),
 )
 
 

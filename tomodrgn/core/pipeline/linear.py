@@ -14,7 +14,8 @@ import numpy as np
 from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
-from tomodrgn.core.data.parts import build_model, run_disc
+from tomodrgn.core.data.observing import observe, window_power
+from tomodrgn.core.data.parts import build_model
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import choose_seed, find_start, remove_results
@@ -30,12 +31,9 @@ from tomodrgn.core.linear.fit import (
     LinearFit,
     fit_linear,
 )
-from tomodrgn.core.linear.observations import Observations
 from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
-from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.pipeline.pictures import draw_run_report
 from tomodrgn.core.products import COVARIANCE, LATENTS, LINEAR, LOG, WEIGHTS
 from tomodrgn.core.reconstruction.halves import rows_of_halves
@@ -49,10 +47,9 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run_directory import DatasetFacts
-    from tomodrgn.core.data.run_images import RunImages
+    from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.specs.dataset import PreparationSpec
     from tomodrgn.core.specs.output import RunDirectorySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -128,34 +125,6 @@ def _fit(
         window_power=window_power(run.preparation, particles.box_size_px),
         report=logger.info,
     )
-
-
-def observe(
-    run: RunSpecBase,
-    particles: ParticleSet,
-    images: RunImages,
-    is_trained: NDArray[np.bool_],
-    devices: Devices,
-) -> Observations:
-    """All coefficients of the images (M,) that a run does not hold out, where it computes."""
-    disc = run_disc(run, particles.box_size_px)
-    return Observations(
-        take_images(particles, is_trained, "held out"),
-        disc,
-        images.source,
-        images.cache_rows[is_trained],
-        radius_px=int(np.ceil(disc.radius_px[-1])),
-        device=devices.device,
-    )
-
-
-def window_power(preparation: PreparationSpec, box_size_px: int) -> float:
-    """Mean square of the window of the images."""
-    if not preparation.window:
-        return 1.0
-    inner, outer = preparation.window_r, preparation.window_r_outer
-    window = circular_window(box_size_px, inner=inner, outer=outer)
-    return float(window.square().mean())
 
 
 def _halves(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tomodrgn.core.specs.classic import Classic
+from tomodrgn.core.specs.files import Added
 
 RUN_OPTIONS: Final = (
     Classic("particles", "reader.path", needed=True),
@@ -59,4 +60,61 @@ DEVICE_OPTIONS: Final = (
     Classic("--precision", "devices.precision"),
     Classic("--no-amp", "devices.precision", constant="float32"),
     Classic("--threads", "devices.threads"),
+)
+
+TRAIN_OPTIONS: Final = (
+    *RUN_OPTIONS,
+    Classic("-n --num-epochs", "training.num_epochs"),
+    Classic("-b --batch-size", "training.batch_size"),
+    Classic("--lr", "training.lr"),
+    Classic("--lr-schedule", "training.lr_schedule"),
+    Classic("--wd --weight-decay", "training.wd"),
+    Classic("--sample-ntilts", "training.sample_ntilts"),
+    Classic("--fraction-train", "dataset.fraction_train"),
+    Classic("--recon-dose-weight", "loss_weightings", constant=Added([{"kind": "dose"}])),
+    Classic("--recon-tilt-weight", "loss_weightings", constant=Added([{"kind": "tilt"}])),
+    Classic("--l-dose-mask", "training.l_dose_mask"),
+    Classic("--load", "training.load"),
+    Classic("--checkpoint", "training.checkpoint"),
+    Classic("--log-interval", "training.log_interval"),
+    Classic("--overwrite", "training.overwrite"),
+    Classic("-v --verbose", "training.verbose"),
+    Classic("--no-report", "training.report", constant=False),
+    *DEVICE_OPTIONS,
+    Classic("--pe-type", "positional_encoding.kind"),
+    Classic("--pe-dim", "positional_encoding.dim"),
+    Classic("--feat-sigma", "positional_encoding.sigma"),
+)
+
+OUTDIR_OPTIONS: Final = (Classic("-o --outdir", "outdir", needed=True),)
+
+LINEAR_DATA_OPTIONS: Final = (
+    *RUN_OPTIONS,
+    Classic("--fraction-train", "dataset.fraction_train"),
+    Classic("--overwrite", "training.overwrite"),
+    Classic("-v --verbose", "training.verbose"),
+    Classic("--no-report", "training.report", constant=False),
+    Classic("--accelerator", "devices.accelerator"),
+    Classic("--threads", "devices.threads"),
+)
+
+TRAIN_VAE_OPTIONS: Final = (
+    *TRAIN_OPTIONS,
+    Classic("--zdim", "latent.dim"),
+    Classic("--beta", "latent.beta"),
+    Classic("--beta-control", "latent.beta_control"),
+    Classic("--init", "training.init"),
+    Classic("--init-from", "training.init_from"),
+    Classic("--enc-layers-A", "encoder.layers_a"),
+    Classic("--enc-dim-A", "encoder.dim_a"),
+    Classic("--out-dim-A", "encoder.out_dim_a"),
+    Classic("--pooling-function", "encoder.pooling"),
+    Classic("--num-heads", "encoder.num_heads"),
+    Classic("--layer-norm", "encoder.layer_norm"),
+    Classic("--enc-layers-B", "encoder.layers_b"),
+    Classic("--enc-dim-B", "encoder.dim_b"),
+    Classic("--enc-mask", "encoder.mask_radius_px"),
+    Classic("--dec-layers", "decoder.layers"),
+    Classic("--dec-dim", "decoder.dim"),
+    Classic("--activation", "encoder.activation decoder.activation"),
 )

@@ -14,7 +14,7 @@ COMMANDS: Final = (
         "will be given. Nothing is written.",
         takes="dataset",
         function="tomodrgn.plugins.commands.plan.command:plan_run",
-        data_options="tomodrgn.core.cli.options:TRAIN_VAE_OPTIONS",
+        data_options="tomodrgn.core.specs.run_options:TRAIN_VAE_OPTIONS",
         base="tomodrgn.plugins.commands.run_specs:HETEROGENEOUS",
         rule="tomodrgn.plugins.commands.run_specs:require_latents",
         presets="tomodrgn.core.specs.presets:HETEROGENEOUS",

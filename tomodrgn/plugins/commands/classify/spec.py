@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tomodrgn.core.specs.classic import Classic
 from tomodrgn.core.specs.output import RunDirectorySpec
+from tomodrgn.core.specs.run_options import OUTDIR_OPTIONS
 
 
 class ClassifySpec(RunDirectorySpec):
@@ -26,3 +28,11 @@ class ClassifySpec(RunDirectorySpec):
         if self.start_from is not None and self.start == "random":
             raise ValueError("start is random and start_from names a run; give one of them")
         return self
+
+
+CLASSIFY_OPTIONS: Final = (
+    *OUTDIR_OPTIONS,
+    Classic("-K --n-classes", "n_classes", needed=True),
+    Classic("--start", "start"),
+    Classic("--start-from", "start_from"),
+)

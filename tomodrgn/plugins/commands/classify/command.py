@@ -16,6 +16,7 @@ from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.labels import record_labels
+from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import choose_seed, find_start, remove_results
@@ -38,7 +39,6 @@ from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.linear import observe, window_power
 from tomodrgn.core.pipeline.pictures import draw_class_report, draw_half_map_fsc
 from tomodrgn.core.products import CLASSES, LABELS, LOG, POSTERIOR
 from tomodrgn.core.reconstruction.halves import rows_of_halves
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.memory.footprint import Footprint
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.specs.classify import ClassifySpec
     from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.plugins.commands.classify.spec import ClassifySpec
 
 logger = logging.getLogger(__name__)
 
