@@ -36,6 +36,37 @@ def test_a_class_lies_as_far_above_all_draws_of_its_size_as_it_says() -> None:
         assert found[k] == pytest.approx((own - np.mean(draws)) / np.std(draws))
 
 
+def test_p_values_are_the_share_of_all_labelings_that_do_as_well() -> None:
+    generator = np.random.default_rng(6)
+    scores, labels = generator.standard_normal((7, 2)), np.array([0, 0, 0, 1, 1, 1, 1])
+    scores += 0.7 * np.eye(2)[labels]
+    given = np.array([scores[labels == k, k].sum() for k in (0, 1)])
+    sums = []
+    for rows in combinations(range(7), 3):
+        is_first = np.isin(np.arange(7), rows)
+        sums.append([scores[is_first, 0].sum(), scores[~is_first, 1].sum()])
+    by_class = (np.array(sums) >= given - 1e-9).mean(0)
+    over_all = (np.sum(sums, 1) >= given.sum() - 1e-9).mean()
+    found_all, found = chance._shuffled_p_values(scores, labels, generator)
+    # 9,999 shuffles: five standard errors are 0.025
+    assert found_all == pytest.approx(over_all, abs=0.025)
+    np.testing.assert_allclose(found, by_class, atol=0.025)
+    assert 0.05 < by_class.min() < by_class.max() < 0.95
+
+
+@pytest.mark.parametrize("gathered", [7, 7 * 1000, 2**22])
+def test_shuffles_are_as_many_as_the_p_values_count(
+    gathered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chance, "_GATHERED_AT_ONCE", gathered)
+    labels = np.array([0, 0, 0, 1, 1, 1, 2])
+    parts = list(chance._shuffles(labels, np.random.default_rng(0)))
+    assert sum(map(len, parts)) == chance.N_SHUFFLES
+    assert max(map(len, parts)) * len(labels) <= gathered
+    for each in parts[:3]:
+        assert (np.sort(each, axis=1) == labels).all()
+
+
 def test_labels_by_lot_are_seldom_called_real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chance, "N_SHUFFLES", 99)
     generator = np.random.default_rng(1)
