@@ -20,7 +20,6 @@ from tomodrgn.core.analysis.latent_clusters import (
 )
 from tomodrgn.core.analysis.latent_map import LatentMap, latent_map
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES, nearest_particles, traversal
-from tomodrgn.core.data.extending import find_extension
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.pipeline.analysis_volumes import VolumeSet
 
@@ -126,7 +125,7 @@ def _methods(run: Run, spec: AnalysisSpec) -> Iterator[tuple[str, int, Clusterin
         yield "gmm", spec.gmm_k, gaussian_mixture
     for text in spec.clusterings:
         name, _, number = text.partition("=")
-        function = find_extension(run.registry, "clustering", name).load()
+        function = run.registry.extension("clustering", name).load()
         yield name, int(number), partial(_of_plugin, function)
 
 

@@ -16,7 +16,6 @@ from tomodrgn.core.analysis.latent_findings import GOES_WITH_METADATA, component
 from tomodrgn.core.analysis.latent_traversals import values_at
 from tomodrgn.core.data.checkups import read_held_out
 from tomodrgn.core.data.epochs import read_metrics
-from tomodrgn.core.data.extending import additions
 from tomodrgn.core.pipeline.analysis_findings import related_columns, run_warnings, verdict_words
 from tomodrgn.core.pipeline.analysis_input import choose_epoch
 from tomodrgn.core.pipeline.analysis_pictures import particle_columns
@@ -72,7 +71,7 @@ def write_run_report(run: Run, device: torch.device) -> None:
     places = None if latents is None else latents.places()
     volumes = np.stack(list(run.decode(places, device=device, max_box_px=_MOST_BOX_PX)))
     sections, left_out = _sections(directory, latents, volumes)
-    sections |= dict(additions(run.registry, "section", run))
+    sections |= dict(run.registry.additions("section", run))
     report = Report(
         results=results,
         moment="end of the run",

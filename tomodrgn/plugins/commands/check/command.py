@@ -11,7 +11,6 @@ import numpy as np
 
 from tomodrgn.core.data.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
 from tomodrgn.core.data.dataset import looking
-from tomodrgn.core.data.extending import additions
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
@@ -109,7 +108,7 @@ def check(dataset: Dataset, spec: CheckSpec) -> Checked:
     contract = describe_set(particles, reader, run.reader.kind)
     is_given = getattr(run.reader, "pixel_size_a", None) is not None
     stated = metadata_findings(particles, contract, is_pixel_size_given=is_given)
-    added = additions(dataset.registry, "check", particles)
+    added = dataset.registry.additions("check", particles)
     of_plugins = (finding for _, findings in added for finding in findings)
     found = (*stated, *_open_states(particles), *of_plugins)
     outcome = Outcome(contract=contract, findings=found)

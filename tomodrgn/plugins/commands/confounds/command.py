@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
-from tomodrgn.core.data.extending import additions
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
 from tomodrgn.core.pipeline.pictures import drawing
@@ -62,7 +61,7 @@ def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
     if latents is None:
         raise RunError(f"{run.directory}: is a model of one structure and has no latents")
     covariates = particle_covariates(particles)
-    covariates |= dict(additions(run.registry, "covariate", run))
+    covariates |= dict(run.registry.additions("covariate", run))
     if images and particles.n_images:
         contrast = _contrast(run, seed)
         if contrast is not None:

@@ -18,7 +18,7 @@ from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.pipeline.pictures import drawing
-from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC, WEIGHTS
+from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tomograms import names_of
@@ -64,7 +64,8 @@ def score(spec: ScoreSpec, registry: Registry) -> Scores:
         RunError: the run has neither latents nor classes nor volumes yet.
     """
     truth = read_truth(spec.truth)
-    findings = _gather(spec, truth, registry)
+    is_run = (spec.run / RUN_SPEC).exists()
+    findings = _gather(spec, truth, Run(spec.run, registry) if is_run else None)
     simulation = design(truth.spec, build_structure(truth.spec))
     found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
     out = spec.out or spec.run
@@ -76,8 +77,8 @@ def score(spec: ScoreSpec, registry: Registry) -> Scores:
     return Scores(found.scores, out / SCORES)
 
 
-def _gather(spec: ScoreSpec, truth: Truth, registry: Registry) -> Findings:
-    """What a run directory holds.
+def _gather(spec: ScoreSpec, truth: Truth, opened: Run | None) -> Findings:
+    """What a run directory, or a folder without a run, holds.
 
     Raises:
         DataError: it is about other particles, or in another box.
@@ -92,22 +93,22 @@ def _gather(spec: ScoreSpec, truth: Truth, registry: Registry) -> Findings:
             "the folder of volumes"
         )
     known: dict[str, Any] = {"rows": np.arange(truth.spec.n_particles)}
-    if (run / RUN_SPEC).exists() and (has_latents or has_labels):
-        known = {"rows": _rows_of_run(spec, truth, registry)}
+    if opened is not None and (has_latents or has_labels):
+        known = {"rows": _rows_of_run(spec, truth, opened)}
     if has_latents:
         known |= _read_posteriors(run, len(known["rows"]))
-    if has_latents and (run / RUN_SPEC).exists() and (run / WEIGHTS).exists():
-        known["decode"] = partial(_decode, run, registry)
+    if has_latents and opened is not None and opened.weights.exists():
+        known["decode"] = partial(_decode, opened)
     if has_labels:
         known["labels"] = _read_classes(run / LABELS, len(known["rows"]))
         logger.info("classes are those of %s", run / LABELS)
     return Findings(**known, volumes=volumes, pixel_size_a=pixel_size_a)
 
 
-def _rows_of_run(spec: ScoreSpec, truth: Truth, registry: Registry) -> NDArray[np.int64]:
+def _rows_of_run(spec: ScoreSpec, truth: Truth, run: Run) -> NDArray[np.int64]:
     """(B,) simulated particles of the latents or labels of a run, found by name."""
     try:
-        return match_particles(names_of(truth.spec), Run(spec.run, registry).particles)
+        return match_particles(names_of(truth.spec), run.particles)
     except DataError as error:
         error.add_note(f"{spec.run} is to be a run on particles that lie in {spec.truth}")
         raise
@@ -159,10 +160,10 @@ def _refuse_other_count(path: Path, n_found: int, n_particles: int) -> None:
         )
 
 
-def _decode(run: Path, registry: Registry, latents: NDArray[np.float32]) -> Any:
+def _decode(run: Run, latents: NDArray[np.float32]) -> Any:
     """(D, D, D) volumes of latents, one after the other."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return Run(run, registry).decode(latents, device=device)
+    return run.decode(latents, device=device)
 
 
 def _find_volumes(spec: ScoreSpec) -> list[Path]:
