@@ -22,7 +22,7 @@ def serve(path: str) -> None:
     import sklearn.cluster  # noqa: F401
 
     import tomodrgn.core.pipeline.analyze
-    import tomodrgn.core.pipeline.train  # noqa: F401
+    import tomodrgn.plugins.commands.train.command  # noqa: F401
 
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:

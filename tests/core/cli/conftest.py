@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 RESULTS: dict[str, object] = {
-    "tomodrgn.core.pipeline.train:train": None,
-    "tomodrgn.core.pipeline.linear:train_linear": None,
+    "tomodrgn.plugins.commands.train.command:train": None,
+    "tomodrgn.plugins.commands.train.linear:train_linear": None,
     "tomodrgn.plugins.commands.classify.command:classify": None,
     "tomodrgn.plugins.commands.prepare.command:prepare": Path("cache.h5"),
     "tomodrgn.plugins.commands.downsample.command:downsample": [

@@ -7,10 +7,11 @@ import pytest
 
 from tomodrgn.core.cli.fields import run_field
 from tomodrgn.core.cli.main import cli, offered_commands
-from tomodrgn.core.cli.options import TRAIN_NN_OPTIONS, options_of
+from tomodrgn.core.cli.options import options_of
 from tomodrgn.core.cli.spec_command import SpecCommand, SpecOption
 from tomodrgn.core.specs.run_options import TRAIN_VAE_OPTIONS
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.train.options import TRAIN_NN_OPTIONS
 
 COMMANDS = offered_commands()
 PLACES = {place for row in (*TRAIN_VAE_OPTIONS, *TRAIN_NN_OPTIONS) for place in row.places.split()}

@@ -18,7 +18,6 @@ from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_latents, write_pickle
 from tomodrgn.core.pipeline.analyze import analyze
-from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
@@ -26,6 +25,7 @@ from tomodrgn.core.specs.analysis import AnalysisSpec
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
 from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.plugins.commands.train.command import train
 
 SMALL: dict[str, Any] = {
     "positional_encoding": {"dim": 4},

@@ -12,12 +12,12 @@ from tests.core.report.chromium import try_page
 from tomodrgn.core.commands import resolve, resolve_run
 from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.doing import do
-from tomodrgn.core.pipeline.linear import train_linear
-from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.train.command import train
+from tomodrgn.plugins.commands.train.linear import train_linear
 
 SMALL: dict[str, Any] = {
     "encoder": {

@@ -5,7 +5,7 @@ Help, type, default and bounds of an option come from its field; nothing is writ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tomodrgn.core.cli.fields import (
     click_form,
@@ -16,26 +16,12 @@ from tomodrgn.core.cli.fields import (
 )
 from tomodrgn.core.cli.spec_command import SpecArgument, SpecOption, SpecParameter, WordsOr
 from tomodrgn.core.specs.classic import Classic, is_flag, rows_of
-from tomodrgn.core.specs.run_options import LINEAR_DATA_OPTIONS, TRAIN_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
-
-
-TRAIN_LINEAR_OPTIONS: Final = (
-    *LINEAR_DATA_OPTIONS,
-    Classic("--zdim", "latent.dim", words=(("auto", None),)),
-)
-
-TRAIN_NN_OPTIONS: Final = (
-    *TRAIN_OPTIONS,
-    Classic("--layers", "decoder.layers"),
-    Classic("--dim", "decoder.dim"),
-    Classic("--activation", "decoder.activation"),
-)
 
 
 def run_parameters(table: Iterable[Classic]) -> list[SpecParameter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.devices import Devices
     from tomodrgn.core.training.sampling import Batch, Sampler
     from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
+
+EMBEDDING_BATCH: Final = 64
+"""Particles that are encoded at once."""
 
 
 class CoefficientSource(Protocol):

@@ -24,6 +24,7 @@ from tomodrgn.plugins.commands import (
     plan,
     prepare,
     score,
+    train,
     traversals,
     validate,
     view_config,
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
 
 _VERBS: Final = "tomodrgn.core.pipeline"
 _SPECS: Final = "tomodrgn.core.specs"
-_OPTIONS: Final = "tomodrgn.core.cli.options"
 _OF_RESULTS: Final = "tomodrgn.core.cli.result_options"
-_RUN_SPECS: Final = "tomodrgn.plugins.commands.run_specs"
 
 
 @hookimpl
@@ -64,49 +63,9 @@ _OF_INPUT: Final = (
 )
 
 _OF_MODELS: Final = (
-    Command(
-        name="train_vae",
-        summary="Train a model of heterogeneous particles.",
-        details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
-        "resolved spec, weights, latents and the log.",
-        takes="dataset",
-        function=f"{_VERBS}.train:train",
-        spec=f"{_SPECS}.output:RunDirectorySpec",
-        options=f"{_SPECS}.run_options:OUTDIR_OPTIONS",
-        data_options=f"{_SPECS}.run_options:TRAIN_VAE_OPTIONS",
-        base=f"{_RUN_SPECS}:HETEROGENEOUS",
-        rule=f"{_RUN_SPECS}:require_latents",
-        presets=f"{_SPECS}.presets:HETEROGENEOUS",
-    ),
-    Command(
-        name="train_linear",
-        summary="Fit a linear model of heterogeneous particles, in seconds.",
-        details="PARTICLES is the STAR file of the tilt images, or the set file. The run "
-        "directory receives the consensus map, a basis map per latent dimension, and the latents "
-        "with their covariances.",
-        takes="dataset",
-        function=f"{_VERBS}.linear:train_linear",
-        spec=f"{_SPECS}.output:RunDirectorySpec",
-        options=f"{_SPECS}.run_options:OUTDIR_OPTIONS",
-        data_options=f"{_OPTIONS}:TRAIN_LINEAR_OPTIONS",
-        base=f"{_RUN_SPECS}:LINEAR",
-        rule=f"{_RUN_SPECS}:require_linear",
-    ),
+    *train.HETEROGENEOUS,
     *classify.COMMANDS,
-    Command(
-        name="train_nn",
-        summary="Train a model of one structure.",
-        details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
-        "resolved spec, weights, volumes and the log.",
-        takes="dataset",
-        function=f"{_VERBS}.train:train",
-        spec=f"{_SPECS}.output:RunDirectorySpec",
-        options=f"{_SPECS}.run_options:OUTDIR_OPTIONS",
-        data_options=f"{_OPTIONS}:TRAIN_NN_OPTIONS",
-        base=f"{_RUN_SPECS}:HOMOGENEOUS",
-        rule=f"{_RUN_SPECS}:require_one_structure",
-        presets=f"{_SPECS}.presets:HOMOGENEOUS",
-    ),
+    *train.HOMOGENEOUS,
 )
 
 _OF_RUNS: Final = (

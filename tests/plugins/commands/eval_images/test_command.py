@@ -16,13 +16,13 @@ from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices, write_stack
 from tomodrgn.core.files.pickles import read_latents
-from tomodrgn.core.pipeline.train import train
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
 from tomodrgn.plugins.commands.eval_images.command import evaluate_images
 from tomodrgn.plugins.commands.eval_images.spec import EmbeddingSpec
+from tomodrgn.plugins.commands.train.command import train
 
 N = 10
 

@@ -14,8 +14,8 @@ from tomodrgn.core.data.parts import build_model, settle_encoder
 from tomodrgn.core.memory.footprint import MemoryPlan, gigabytes
 from tomodrgn.core.memory.terms import cache_terms
 from tomodrgn.core.memory.work import images_of, memory_plan, training_work
-from tomodrgn.core.pipeline.train import EMBEDDING_BATCH
 from tomodrgn.core.training.devices import Devices
+from tomodrgn.core.training.embedding import EMBEDDING_BATCH
 
 if TYPE_CHECKING:
     from tomodrgn.core.data.dataset import Dataset

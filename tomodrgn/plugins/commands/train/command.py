@@ -48,19 +48,19 @@ from tomodrgn.core.pipeline.pictures import (
     draw_training_curves,
     draw_weighting_schemes,
 )
-from tomodrgn.core.pipeline.training_log import TrainingLog
-from tomodrgn.core.pipeline.warm import WarmStart, is_warm
 from tomodrgn.core.products import DAMAGED_IMAGES, EXPORTS, INTERRUPTED, LOG, METRICS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
-from tomodrgn.core.training.embedding import embed_together
+from tomodrgn.core.training.embedding import EMBEDDING_BATCH, embed_together
 from tomodrgn.core.training.held_out import HeldOutTilts
 from tomodrgn.core.training.loop import EpochReport, TrainingLoop
 from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 from tomodrgn.core.training.warm_start import parameter_groups
+from tomodrgn.plugins.commands.train.training_log import TrainingLog
+from tomodrgn.plugins.commands.train.warm import WarmStart, is_warm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +74,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
-
-EMBEDDING_BATCH = 64
 
 
 def train(dataset: Dataset, spec: RunDirectorySpec) -> Run:

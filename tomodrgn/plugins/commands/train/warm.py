@@ -17,10 +17,10 @@ from tomodrgn.core.interfaces import Posterior, WarmStarting
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.image_state import contrast_sign
 from tomodrgn.core.particles.selection import leave_out
-from tomodrgn.core.pipeline.linear import train_linear
 from tomodrgn.core.products import CACHE, LINEAR_START
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.training.warm_start import Teacher, fit_decoder, fit_encoder
+from tomodrgn.plugins.commands.train.linear import train_linear
 
 if TYPE_CHECKING:
     from pathlib import Path
