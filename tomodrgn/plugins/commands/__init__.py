@@ -24,6 +24,7 @@ from tomodrgn.plugins.commands import (
     plan,
     prepare,
     score,
+    simulate,
     train,
     traversals,
     validate,
@@ -46,15 +47,7 @@ def tomodrgn_commands() -> Iterable[Command]:
 
 
 _OF_INPUT: Final = (
-    Command(
-        name="simulate",
-        summary="Make tilt series with known answers.",
-        details="Writes STAR files and stacks as the program of the format does, and the truth: "
-        "labels, maps and poses.",
-        function="tomodrgn.core.simulation.tilt_series:simulate",
-        spec=f"{_SPECS}.simulation:SimulationSpec",
-        extras="tomodrgn.core.cli.example_option:EXTRAS",
-    ),
+    *simulate.COMMANDS,
     *check.COMMANDS,
     *downsample.COMMANDS,
     *prepare.COMMANDS,
