@@ -1,5 +1,4 @@
-"""One function per verb: prepare, train, analyze, score and so on, each in a module of its own.
+"""Analyses of latents, volumes decoded from a run, and the reports and pictures beside results.
 
-Commands import the verb that they call, and nothing else: torch, pandas and matplotlib take
-seconds to import. The work is done in the rooms below.
+Other commands lie in rooms of their own, in plugins, and draw on these.
 """
