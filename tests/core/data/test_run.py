@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,3 +117,12 @@ def test_export_takes_particles_by_their_index_in_the_input(
     (path,) = export(Run(spec.run, installed_components), spec)
     assert b"000_000002" in path.read_bytes()
     assert b"000_000001" not in path.read_bytes()
+
+
+def test_looking_at_a_run_needs_no_torch() -> None:
+    modules = ("core.data.run", "plugins.commands.confounds.command",
+               "plugins.commands.export.command")  # fmt: skip
+    names = ", ".join(f"tomodrgn.{module}" for module in modules)
+    code = f"import {names}, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

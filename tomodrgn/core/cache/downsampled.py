@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ class DownsampledReader:
         original_px: box edge of the images in the files.
         box_size_px: box edge that they are cropped to, not larger.
     """
+
+    wraps: ClassVar = True
+    """It is around another reader."""
 
     has_images = True
 

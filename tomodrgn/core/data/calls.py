@@ -8,10 +8,10 @@ messages and results are those of the command line.
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from tomodrgn.core.commands import resolve
-from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.doing import do
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.invocation import called_as
@@ -56,7 +56,7 @@ class PythonCommand:
         below: Layer = {}
         if values and hasattr(values[0], "directory"):
             subject, values[0] = values[0], values[0].directory
-        elif values and isinstance(values[0], Dataset):
+        elif values and _is_dataset(values[0]):
             subject = values[0]
             below = {name: part for name, part in subject.spec.model_dump().items()
                      if name in _OF_THE_INPUT}  # fmt: skip
@@ -79,6 +79,12 @@ class PythonCommand:
                     for name in others]  # fmt: skip
         more = inspect.Parameter("places", inspect.Parameter.VAR_KEYWORD)
         return inspect.Signature([*positional, *keywords, more])
+
+
+def _is_dataset(value: Any) -> bool:
+    """Whether it is a data set; where nobody has made one, torch is not imported to find out."""
+    module = sys.modules.get("tomodrgn.core.data.dataset")
+    return module is not None and isinstance(value, module.Dataset)
 
 
 def _rows(record: Command) -> Iterator[Classic]:

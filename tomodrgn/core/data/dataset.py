@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +20,6 @@ from tomodrgn.core.particles.selection import select
 from tomodrgn.core.particles.tilt_counts import require_tilts
 
 if TYPE_CHECKING:
-    from tomodrgn.core.data.run_directory import DatasetFacts
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.dataset import PreparationSpec
@@ -160,13 +158,6 @@ def looking(reader: Reader, particles: ParticleSet, preparation: PreparationSpec
     return NormalizingReader(reader, particles, forced=preparation.normalize == "on")
 
 
-def innermost(reader: Reader) -> Reader:
-    """The reader of the files themselves."""
-    while isinstance(reader, DownsampledReader | NormalizingReader):
-        reader = reader.reader
-    return reader
-
-
 def select_particles(
     run: RunSpecBase, reader: Reader, particles: ParticleSet
 ) -> tuple[Reader, ParticleSet]:
@@ -198,20 +189,3 @@ def downsampled(
     smaller = downsample_particles(particles, box_size_px)
     logger.info("downsampled to box %d px, %.4g A/px", box_size_px, smaller.pixel_size_a)
     return DownsampledReader(reader, original_px, box_size_px), smaller
-
-
-def select_as_recorded(everyone: ParticleSet, run: RunSpecBase, facts: DatasetFacts) -> ParticleSet:
-    """The particles of a finished run, with the box that it made of their images.
-
-    Args:
-        everyone: all of its input, of which the box need not be known.
-        run: its resolved spec.
-        facts: what it recorded of its data.
-    """
-    original_px = round(facts.box_size_px * facts.pixel_size_a / everyone.pixel_size_a)
-    groups = tuple(replace(group, box_size_px=original_px) for group in everyone.optics)
-    everyone = declare_state(replace(everyone, optics=groups), run.image_state, run.contrast)
-    particles = select(everyone, run.dataset, run.seed or 0)
-    if original_px == facts.box_size_px:
-        return particles
-    return downsample_particles(particles, facts.box_size_px)

@@ -6,31 +6,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from tomodrgn.core.commands import fields_of
+from tomodrgn.core.data.as_recorded import innermost, select_as_recorded
 from tomodrgn.core.data.calls import PythonCommand
-from tomodrgn.core.data.dataset import Dataset, innermost, select_as_recorded
-from tomodrgn.core.data.parts import build_model
 from tomodrgn.core.data.paths import found_paths
 from tomodrgn.core.data.run_directory import find_run_directory, read_run
 from tomodrgn.core.data.selected import SelectedParticles, particle_index, selected_rows
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import Reader, ReaderContext, RunResults
-from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.products import LATENTS, RUN_SPEC, WEIGHTS
 from tomodrgn.core.recorded import parse_recorded
-from tomodrgn.core.training.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
+    from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run_directory import DatasetFacts, RunRecord
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
@@ -109,6 +107,8 @@ class Run:
             DataError: it can no longer be read.
             RunError: it has changed since.
         """
+        from tomodrgn.core.data.dataset import Dataset  # torch takes seconds to import
+
         dataset = self._known or Dataset(self.spec, self.registry)
         self._require_own(dataset.particles)
         return dataset
@@ -195,6 +195,9 @@ class Run:
         Raises:
             RunError: the weights are missing, or those of another run.
         """
+        from tomodrgn.core.data.parts import build_model
+        from tomodrgn.core.training.checkpoint import load_checkpoint
+
         path = weights or self.weights
         checkpoint = load_checkpoint(path)
         model = build_model(self.spec, self.registry, self.facts)
@@ -223,6 +226,10 @@ class Run:
         Raises:
             RunError: the weights are missing, or those of another run.
         """
+        import torch
+
+        from tomodrgn.core.model.evaluation import decode_volumes
+
         model, checkpoint = self.model(weights)
         device = device or torch.device("cpu")
         box = self.facts.box_size_px

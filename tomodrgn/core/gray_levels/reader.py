@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -77,6 +77,9 @@ class NormalizingReader:
         particles: all that it reads, in the state that is declared.
         forced: normalize even where the survey finds no need.
     """
+
+    wraps: ClassVar = True
+    """It is around another reader."""
 
     has_images = True
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tomodrgn.core.data.as_recorded import innermost
 from tomodrgn.core.data.damaged import sound_images
-from tomodrgn.core.data.dataset import Dataset, innermost
+from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.gray_level_record import say_other_levels
 from tomodrgn.core.data.parts import build_weightings, run_disc
 from tomodrgn.core.data.run_directory import DatasetFacts
