@@ -21,9 +21,12 @@ def test_moments_are_those_of_all_permutations() -> None:
     everything = [
         scores[np.arange(6), labels[list(order)]].sum() for order in permutations(range(6))
     ]
-    _, mean, variance = chance._moments(scores, labels)
+    own, mean, variance = chance._moments(scores, labels)
+    assert own == pytest.approx(everything[0])  # the order given
     assert mean == pytest.approx(np.mean(everything))
     assert variance == pytest.approx(np.var(everything))
+    above = (everything[0] - np.mean(everything)) / np.std(everything)
+    assert chance._z(own, mean, variance) == pytest.approx(above)
 
 
 def test_a_class_lies_as_far_above_all_draws_of_its_size_as_it_says() -> None:
