@@ -51,6 +51,15 @@ def test_every_image_is_in_one_block(images: Observations, monkeypatch: pytest.M
         assert block.rank.tolist() == [rank for count in counts for rank in range(count)]
 
 
+def test_particles_that_just_fit_share_a_block(
+    images: Observations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_images = int(images.particles.counts[:2].sum())
+    monkeypatch.setitem(observations._COEFFICIENTS_AT_ONCE, "cpu", n_images * images.n_coefficients)
+    first = next(iter(images.blocks(np.arange(B))))
+    assert first.particles.tolist() == [0, 1]
+
+
 def test_the_size_of_blocks_changes_nothing(
     images: Observations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
