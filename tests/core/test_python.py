@@ -14,7 +14,7 @@ import pytest
 
 import tomodrgn as td
 from tests.core.pipeline.finished_run import finish_run, write_example
-from tomodrgn.core.errors import DataError, RunError, SpecError
+from tomodrgn.core.errors import DataError, OutputError, RunError, SpecError
 from tomodrgn.core.files.pickles import read_index_file, read_latents
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
@@ -127,6 +127,7 @@ def test_selected_particles_are_those_of_a_mask_rows_or_a_table(run: td.Run) -> 
     [
         (np.zeros(24, bool), "no particle is selected"),
         (np.ones(3, bool), r"a mask of shape \(3,\) was given, the run has 24"),
+        ([0.5], "rows are whole numbers, found float64; give a mask or rows"),
         ([24], "rows go from 0 to 23; found 24 to 24"),
     ],
 )
@@ -143,11 +144,20 @@ def test_a_selection_is_written_for_other_commands(run: td.Run, tmp_path: Path) 
     assert list(kept.name) == list(run.particles.name[[1, 3]])
 
 
+def test_a_selection_never_replaces_the_input(run: td.Run, star: Path) -> None:
+    before = star.read_bytes()
+    for write in (run.select([1]).write_star, run.select([1]).save):
+        with pytest.raises(OutputError, match="is the input, which stays as it is"):
+            write(star)
+    assert star.read_bytes() == before
+
+
 def test_keywords_are_the_options_of_the_command_line() -> None:
     signature = inspect.signature(td.train_vae)
     assert list(signature.parameters)[:2] == ["particles", "outdir"]
     assert {"zdim", "num_epochs", "enc_dim_A", "no_window"} <= set(signature.parameters)
     assert td.train_vae.__doc__.startswith("Train a model of heterogeneous particles.")
+    assert "Arguments: particles, outdir. Keywords: datadir, " in td.train_vae.__doc__
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tomodrgn.core.commands import resolve
+from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.calls import layer_of
 from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.run import Run
@@ -43,10 +43,5 @@ def read(particles: Path | str, **given: Any) -> Dataset:
         SpecError: there are no such options.
         DataError: the file cannot be read, once its particles are asked for.
     """
-    record = installed().command("prepare")
-    layer = layer_of(record, (particles,), given)
-    request = resolve(record, {"cache": {"path": "unused"}}, layer, registry=installed())
-    assert request.run_spec is not None  # noqa: S101  it takes a data set, for mypy
-    spec = request.run_spec
-    cache_spec = spec.cache if "cache" in layer else type(spec.cache)()
-    return Dataset(spec.model_copy(update={"cache": cache_spec}), installed())
+    layer = layer_of(installed().command("prepare"), (particles,), given)
+    return Dataset(resolve_run("prepare", layer, registry=installed()), installed())

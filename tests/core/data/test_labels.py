@@ -72,6 +72,21 @@ def test_labels_are_recorded_once(run: Run, tmp_path: Path) -> None:
     assert json.loads(line)["n_particles"] == N
 
 
+def test_a_damaged_record_does_not_hide_the_others(run: Run, tmp_path: Path) -> None:
+    record_labels(run.directory, tmp_path / "labels.pkl", CLASSES)
+    with (run.directory / LABEL_RECORDS).open("a") as file:
+        file.write('{"sha256": "abc')  # of a program that was killed
+    assert labels_of_run(save(tmp_path / "copy.pkl", CLASSES), run).origin is not None
+
+
+def test_a_run_that_cannot_be_written_only_warns(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (run.directory / LABEL_RECORDS).mkdir()  # root may write anywhere else
+    record_labels(run.directory, tmp_path / "labels.pkl", CLASSES)
+    assert "will not be known as labels of this run" in caplog.text
+
+
 def test_labels_of_another_run_are_joined_by_names(
     run: Run, star: Path, registry: Registry, tmp_path: Path
 ) -> None:

@@ -46,7 +46,11 @@ class PythonCommand:
         self._registry = registry
         self._run = run
         self.__name__ = record.name
-        self.__doc__ = f"{record.summary}\n\n{record.details}".strip()
+        first, others = _parameters(record)
+        listed = (
+            f"Arguments: {', '.join(first) or 'none'}. Keywords: {', '.join(others) or 'none'}."
+        )
+        self.__doc__ = "\n\n".join(filter(None, (record.summary, record.details, listed)))
 
     def __call__(self, *arguments: Any, **given: Any) -> Any:
         """Do it; what the command finds or the files that it wrote."""

@@ -17,7 +17,6 @@ import numpy as np
 
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import writing
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.products import CLUSTERINGS, LABEL_RECORDS, LABELS, RUN_SPEC
@@ -87,7 +86,7 @@ def labels_of_run(path: Path, run: Run) -> Labels:
 
 
 def record_labels(directory: Path, path: Path, labels: NDArray[Any]) -> None:
-    """Let a run remember labels that were made from it.
+    """Let a run remember labels that were made from it; one that cannot be written only warns.
 
     Args:
         directory: of the run.
@@ -99,8 +98,14 @@ def record_labels(directory: Path, path: Path, labels: NDArray[Any]) -> None:
     if digest in _recorded_digests(directory):
         return
     line = {"sha256": digest, "n_particles": len(labels), "file": str(path.absolute())}
-    with writing(records), records.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    try:
+        with records.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:  # a run of somebody else may be looked at, too
+        logger.warning(
+            "%s: cannot be written (%s), so a copy of %s elsewhere will not be known as labels of "
+            "this run", records, error.strerror or error, path,
+        )  # fmt: skip
 
 
 def labels_digest(labels: NDArray[Any]) -> str:
@@ -123,14 +128,21 @@ def _known_digests(directory: Path) -> set[str]:
 
 
 def _recorded_digests(directory: Path) -> set[str]:
+    records = directory / LABEL_RECORDS
     try:
-        lines = (directory / LABEL_RECORDS).read_text(encoding="utf-8").splitlines()
-        return {str(json.loads(line)["sha256"]) for line in lines}
+        lines = records.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return set()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("%s: cannot be read (%s)", directory / LABEL_RECORDS, error)
+    except (OSError, ValueError) as error:
+        logger.warning("%s: cannot be read (%s)", records, error)
         return set()
+    found: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        try:
+            found.add(str(json.loads(line)["sha256"]))
+        except (ValueError, KeyError, TypeError):
+            logger.warning("%s: line %d is damaged and passed over", records, number)
+    return found
 
 
 def _joined(path: Path, values: NDArray[Any], run: Run, other: Run | None) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.pickles import write_pickle
 from tomodrgn.core.interfaces import SelectionWriter
 
@@ -56,6 +56,8 @@ def selected_rows(
                 f"a mask of shape {values.shape} was given, the run has {particles.n_particles} "
                 "particles"
             )
+        if len(values) and values.dtype.kind not in "biu":
+            raise DataError(f"rows are whole numbers, found {values.dtype}; give a mask or rows")
         rows = np.flatnonzero(values) if values.dtype == bool else values.astype(np.int64)
         if len(rows) and not (rows.min() >= 0 and rows.max() < particles.n_particles):
             raise DataError(
@@ -99,8 +101,12 @@ class SelectedParticles:
         return np.sort(self.particles.source_particle[self.rows])
 
     def save(self, path: Path | str) -> Path:
-        """Write their numbers in the input, for ``--ind`` (.pkl); the file."""
-        write_pickle(Path(path), self.indices)
+        """Write their numbers in the input, for ``--ind`` (.pkl); the file.
+
+        Raises:
+            OutputError: it is the input, or cannot be written.
+        """
+        write_pickle(self._free(Path(path)), self.indices)
         return Path(path)
 
     def write_star(self, path: Path | str) -> list[Path]:
@@ -108,10 +114,17 @@ class SelectedParticles:
 
         Raises:
             DataError: the reader of the input cannot write.
+            OutputError: the path is that of the input, or cannot be written.
         """
         if not isinstance(self.reader, SelectionWriter):
             raise DataError(f"{self.particles.source}: its reader cannot write; save() the numbers")
         is_mine = np.isin(self.particles.particle_of_image, self.rows)
         return self.reader.write_selection(
-            np.sort(self.particles.source_image[is_mine]), Path(path)
+            np.sort(self.particles.source_image[is_mine]), self._free(Path(path))
         )
+
+    def _free(self, path: Path) -> Path:
+        """The path, unless it is that of the input."""
+        if path.resolve() == self.particles.source.resolve():
+            raise OutputError(f"{path}: is the input, which stays as it is; name another output")
+        return path

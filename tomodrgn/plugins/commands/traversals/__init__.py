@@ -17,7 +17,7 @@ COMMANDS: Final = (
     ),
     Command(
         name="graph_traversal",
-        summary="Find a way from particle to particle through their neighbours.",
+        summary="Find a way from particle to particle through their neighbors.",
         details="LATENTS is a file such as z.19.pkl; the latents of the way are for eval_vol "
         "--zfile.",
         function="tomodrgn.plugins.commands.traversals.command:graph_traversal",
