@@ -1,0 +1,1 @@
+"""Whose files are whose: one writer of a place, and what this program may replace or remove."""
