@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -78,6 +78,27 @@ class SelectionWriter(Protocol):
         ``columns`` are appended to the table of particles: text by name, one value for each
         ``source_particle``.
         """
+
+
+class Doubt(NamedTuple):
+    """What a reader had to assume that may not be so.
+
+    Attributes:
+        assumed: what was seen, and what is assumed.
+        remedy: how to be sure.
+    """
+
+    assumed: str
+    remedy: str
+
+
+@runtime_checkable
+class DoubtingReader(Protocol):
+    """A reader that says what it had to assume, once it has read."""
+
+    @property
+    def doubts(self) -> Sequence[Doubt]:
+        """What no test on images can settle."""
 
 
 class PositionalEncoding(Protocol):

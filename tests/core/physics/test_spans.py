@@ -40,6 +40,9 @@ def test_recorded_values_are_allowed() -> None:
         ("pixel_size_a", 1.2e-9, r"if it is in m, multiply by 1e\+10"),
         ("pixel_size_a", 0, "correct the column"),
         ("defocus_a", 3e6, "if it is in pm, divide by 100"),
+        ("defocus_a", -3e6, "if it is in pm, divide by 100"),
+        ("defocus_a", 5e8, "correct the column"),  # 5e6 A would be outside, too
+        ("pixel_size_a", 5e-7, "correct the column"),
     ],
 )
 def test_values_outside_are_refused_with_their_likely_unit(
@@ -49,3 +52,13 @@ def test_values_outside_are_refused_with_their_likely_unit(
     assert span.excludes(np.array([value])).all()
     assert span.fault(value).endswith(remedy.replace("\\", ""))
     assert span.fault(value).startswith(f"outside of {span.low:g} to {span.high:g}")
+
+
+@pytest.mark.parametrize("quantity", SPANS)
+def test_what_a_remedy_makes_of_a_value_is_allowed(quantity: str) -> None:
+    span = SPANS[quantity]
+    for value in [sign * size for size in np.logspace(-14, 10, 200) for sign in (-1, 1)]:
+        if span.excludes(np.array([value])).any() and "if it is in" in (fault := span.fault(value)):
+            advice, number = fault.rsplit(" by ", 1)
+            better = value / float(number) if advice.endswith("divide") else value * float(number)
+            assert span.low <= better <= span.high, f"{value}: {fault}"

@@ -52,6 +52,8 @@ class Finding:
     remedy: str
     stops_trials: bool = False
     """Whether what images say of other assumptions means nothing as long as this is wrong."""
+    leaves_open: bool = False
+    """Whether the set cannot pass as long as this is so, because no test on images tells."""
 
     @property
     def subject(self) -> str:

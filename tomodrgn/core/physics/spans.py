@@ -21,16 +21,23 @@ class Mistake(NamedTuple):
     """A unit that is taken for the right one.
 
     Attributes:
-        low: smallest size of values that it gives.
+        low: smallest value that it gives; what a remedy would leave outside is another mistake.
         high: largest.
         unit: in which such values are.
-        remedy: what to do with them.
+        factor: what to multiply them by.
     """
 
     low: float
     high: float
     unit: str
-    remedy: str
+    factor: float
+
+    @property
+    def remedy(self) -> str:
+        """What to do with such values."""
+        if self.factor < 1:
+            return f"divide by {1 / self.factor:g}"
+        return f"multiply by {self.factor:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ class Span:
         unit = f" {self.unit}" if self.unit else ""
         said = f"outside of {self.low:g} to {self.high:g}{unit}, so it is not {self.quantity}"
         for mistake in self.mistakes:
-            if mistake.low <= value <= mistake.high:
+            remedied = value * mistake.factor
+            if mistake.low <= value <= mistake.high and self.low <= remedied <= self.high:
                 return f"{said}; if it is in {mistake.unit}, {mistake.remedy}"
         return f"{said}; correct the column"
 
@@ -68,33 +76,33 @@ class Span:
 SPANS: Final[Mapping[str, Span]] = {
     "voltage_kv": Span(
         "an acceleration voltage", 50, 1500, "kV",
-        (Mistake(5e4, 1.5e6, "V", "divide by 1000"), Mistake(0.05, 1.5, "MV", "multiply by 1000")),
+        (Mistake(5e4, 1.5e6, "V", 1e-3), Mistake(0.05, 1.5, "MV", 1e3)),
     ),
     "cs_mm": Span(
         "a spherical aberration", 0, 20, "mm",
         (
-            Mistake(50, 2e4, "micrometers", "divide by 1000"),
-            Mistake(1e6, 2e8, "A", "divide by 1e+07"),
+            Mistake(50, 2e4, "micrometers", 1e-3),
+            Mistake(1e6, 2e8, "A", 1e-7),
         ),
     ),
     "amplitude_contrast": Span(
         "an amplitude contrast", 0, 0.999, "",
-        (Mistake(1.001, 100, "percent", "divide by 100"),),
+        (Mistake(1.001, 100, "percent", 1e-2),),
     ),
     "defocus_a": Span(
         "a defocus", -1e6, 1e6, "A",
-        (Mistake(1e6, 1e9, "pm", "divide by 100"), Mistake(-1e9, -1e6, "pm", "divide by 100")),
+        (Mistake(1e6, 1e9, "pm", 1e-2), Mistake(-1e9, -1e6, "pm", 1e-2)),
     ),
     "phase_shift_deg": Span("a phase shift", -360, 360, "degrees"),
     "angle_deg": Span("an angle", -3600, 3600, "degrees"),
     "tilt_deg": Span("a tilt angle", -180, 180, "degrees"),
     "dose_e_per_a2": Span(
         "the dose of a specimen", 0, 1000, "e/A^2",
-        (Mistake(1000, 1e5, "e/nm^2", "divide by 100"),),
+        (Mistake(1000, 1e5, "e/nm^2", 1e-2),),
     ),
     "pixel_size_a": Span(
         "a pixel size", 0.1, 1000, "A/px",
-        (Mistake(1e-12, 1e-6, "m", "multiply by 1e+10"), Mistake(1e3, 1e5, "pm", "divide by 100")),
+        (Mistake(1e-12, 1e-6, "m", 1e10), Mistake(1e3, 1e5, "pm", 1e-2)),
     ),
 }  # fmt: skip
 """Spans by the names of fields, with their units."""

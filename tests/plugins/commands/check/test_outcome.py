@@ -59,6 +59,14 @@ def test_passed_is_said_only_where_images_belong_to_their_rows(outcome: Outcome)
     assert "Passed" not in page(untried)
 
 
+def test_what_no_image_settles_does_not_pass(outcome: Outcome) -> None:
+    seen = replace(outcome, verdicts=(verdict(tried.MATCH, "supported"),))
+    doubt = Finding("warning", "images", "rows are taken to be right", "look", leaves_open=True)
+    open_one = replace(seen, findings=(doubt,))
+    assert (seen.result, open_one.result) == ("passed", "undecided")
+    assert conclusion(open_one).endswith("reading the file: see the warning of images.")
+
+
 def test_what_would_decide_is_said(outcome: Outcome) -> None:
     verdicts = (verdict(tried.MATCH, "supported"), verdict(tried.PIXEL_SIZE, "undecided"))
     text = page(replace(outcome, verdicts=verdicts))

@@ -7,8 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.cli.main import cli
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
@@ -58,6 +60,16 @@ def test_images_counted_by_visible_frames_are_said(
     said = _warnings(star, caplog)
     assert f"4 of 4 stacks {SAID}" in said
     assert f"{TILTS} images, {TILTS - 1} rows" in said
+
+
+def test_check_says_what_is_assumed_of_images_counted_by_visible_frames(tmp_path: Path) -> None:
+    star = _series(tmp_path, 1)
+    _without_tilt(star, 2, renumber=True)
+    words = ["check", str(star), "-o", str(tmp_path / "report"), "--no-tests"]
+    printed = " ".join(CliRunner().invoke(cli, words).stdout.split())
+    assert f"warning images: 4 of 4 stacks {SAID}" in printed
+    assert "they are taken to name the images that they number" in printed
+    assert "-> give the optimisation set itself" in printed
 
 
 @pytest.mark.parametrize("particles_per_stack", [1, 4])

@@ -25,7 +25,7 @@ from tomodrgn.core.inspection.sample import (
 )
 from tomodrgn.core.inspection.state import NoiseEvidence, load_noise_sample
 from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
-from tomodrgn.core.interfaces import Reader, ReaderContext
+from tomodrgn.core.interfaces import DoubtingReader, Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open, settled
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
@@ -110,7 +110,7 @@ def check(dataset: Dataset, spec: CheckSpec) -> Checked:
     stated = metadata_findings(particles, contract, is_pixel_size_given=is_given)
     added = dataset.registry.additions("check", particles)
     of_plugins = (finding for _, findings in added for finding in findings)
-    found = (*stated, *_open_states(particles), *of_plugins)
+    found = (*stated, *_open_states(particles), *_doubts(reader), *of_plugins)
     outcome = Outcome(contract=contract, findings=found)
     trial = None
     if not reader.has_images:
@@ -143,6 +143,12 @@ def _open_states(particles: ParticleSet) -> Iterator[Finding]:
     if is_ctf_state_open(particles):
         text = f"{NOT_STATED}, and this cannot be decided"
         yield Finding("warning", "premultiplied", text, SAY_SO)
+
+
+def _doubts(reader: Reader) -> Iterator[Finding]:
+    """What the reader had to assume."""
+    for doubt in reader.doubts if isinstance(reader, DoubtingReader) else ():
+        yield Finding("warning", "images", doubt.assumed, doubt.remedy, leaves_open=True)
 
 
 def _try(

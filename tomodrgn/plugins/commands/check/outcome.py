@@ -115,7 +115,12 @@ class Outcome:
         """
         if self.fault_ids or self.candidates:
             return "wrong"
-        return "passed" if self.has_signal else "undecided"
+        return "passed" if self.has_signal and not self.doubts else "undecided"
+
+    @property
+    def doubts(self) -> list[Finding]:
+        """Findings that no test on images settles, and with which nothing passes."""
+        return [finding for finding in self.findings if finding.leaves_open]
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as JSON values."""

@@ -61,6 +61,12 @@ def conclusion(outcome: Outcome) -> str:
             f"predict the other half (z = {outcome.signal_z:.1f}).\n{more} images and poses may "
             "not belong together."
         )
+    if outcome.doubts:
+        what = ", ".join(dict.fromkeys(finding.subject for finding in outcome.doubts))
+        return (
+            "Nothing was found wrong, and images cannot settle what was assumed in reading the "
+            f"file: see the warning of {what}."
+        )
     open_ones = [
         v.assumption for v in outcome.verdicts if v.decision == "undecided" and v.comparisons
     ]

@@ -8,28 +8,24 @@ invisible one on, such a row names the image of another tilt.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from tomodrgn.core.interfaces import Doubt
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.plugins.readers.upstream_files.image_stacks import ImageStacks
 
-logger = logging.getLogger(__name__)
 
-
-def say_left_over_images(stacks: ImageStacks, particle: NDArray[np.int64], star: Path) -> None:
-    """Warn of stacks of one particle each whose rows are numbered as if frames were left out.
+def left_over_images(stacks: ImageStacks, particle: NDArray[np.int64]) -> Doubt | None:
+    """That rows of stacks of one particle each are numbered as if frames were left out, or None.
 
     Args:
         stacks: the stacks of all rows.
         particle: (rows,) number of the particle of each row, from 0.
-        star: the file that the rows stand in.
     """
     n = len(stacks.paths)
     rows = np.bincount(stacks.stack, minlength=n)
@@ -42,12 +38,14 @@ def say_left_over_images(stacks: ImageStacks, particle: NDArray[np.int64], star:
     # twice as many and more are the stack of several particles, of which one was selected
     is_odd = (first_particle == last_particle) & (last == rows) & (held > rows) & (held < 2 * rows)
     if not is_odd.any():
-        return
+        return None
     example = int(np.argmax(is_odd))
-    logger.warning(
-        "%s: %d of %d stacks hold more images than their particle has rows (%s: %d images, %d "
-        "rows), and the rows number images from 1 without a gap. If another program made this file "
-        "from a set, it may have counted visible frames alone, and rows name images of other "
-        "tilts: give the optimisation set itself",
-        star, is_odd.sum(), n, stacks.paths[example].name, held[example], rows[example],
-    )  # fmt: skip
+    return Doubt(
+        f"{is_odd.sum()} of {n} stacks hold more images than their particle has rows "
+        f"({stacks.paths[example].name}: {held[example]} images, {rows[example]} rows), and the "
+        "rows number images from 1 without a gap; they are taken to name the images that they "
+        "number, which is wrong where a program that made this file from a set counted visible "
+        "frames alone: rows then name images of other tilts",
+        "give the optimisation set itself; where the file was cut short, and its rows are right, "
+        "nothing is to be done",
+    )

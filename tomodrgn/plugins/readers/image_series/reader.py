@@ -7,6 +7,7 @@ in the headers of the stacks is not trusted.
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -19,7 +20,7 @@ from tomodrgn.core.particles.tables import ParticleSet
 from tomodrgn.plugins.readers.image_series.exposures import read_exposures
 from tomodrgn.plugins.readers.image_series.image_numbers import check_images, image_table
 from tomodrgn.plugins.readers.image_series.image_origins import state_by_origin
-from tomodrgn.plugins.readers.image_series.left_over_images import say_left_over_images
+from tomodrgn.plugins.readers.image_series.left_over_images import left_over_images
 from tomodrgn.plugins.readers.image_series.namesakes import refuse_namesakes, say_equal_exposures
 from tomodrgn.plugins.readers.image_series.row_names import name_rows
 from tomodrgn.plugins.readers.upstream_files import optics_groups
@@ -43,10 +44,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarBlock, StarFile
-    from tomodrgn.core.interfaces import ReaderContext, SourceRows
+    from tomodrgn.core.interfaces import Doubt, ReaderContext, SourceRows
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup
     from tomodrgn.plugins.readers.image_series.row_names import RowNames
     from tomodrgn.plugins.readers.specs import NextpypSpec, WarpParticleseriesSpec
+
+logger = logging.getLogger(__name__)
 
 DARK_FRAME: Final = f"dark frame: {columns.TILT_COSINE} is 0"
 
@@ -57,6 +60,7 @@ class ImageSeries:
     Attributes:
         particle_column: the column that names the particle, in its tomogram.
         inverted: whether the program inverts contrast.
+        doubts: what was assumed of the rows that were read.
     """
 
     has_images = True
@@ -67,6 +71,7 @@ class ImageSeries:
         self._spec = spec
         self._needs_images = context.needs_images
         self._stacks: ImageStacks | None = None
+        self.doubts: tuple[Doubt, ...] = ()
 
     def read(self) -> ParticleSet:
         """Metadata of all rows, with the headers of all stacks checked where images are needed.
@@ -86,8 +91,7 @@ class ImageSeries:
         check_shifts(images.shift_px, optics_of_set[0].box_size_px, path, names)
         rows = _pack(rank, images, names, ~is_dark)
         say_equal_exposures(named, images, rows, path)
-        if self._stacks is not None:
-            say_left_over_images(self._stacks, rank, path)
+        self._doubt(rank)
         source_particle, first, counts = np.unique(
             rank[rows], return_index=True, return_counts=True
         )
@@ -182,6 +186,13 @@ class ImageSeries:
                 optics_groups.refuse_mixed_groups(used, path)
         columns.check_groups_of_columns(table.columns, path)
         return table, groups
+
+    def _doubt(self, particle: NDArray[np.int64]) -> None:
+        """Remember and say what stacks leave in doubt of the rows (rows,) of particles."""
+        found = None if self._stacks is None else left_over_images(self._stacks, particle)
+        self.doubts = () if found is None else (found,)
+        for doubt in self.doubts:
+            logger.warning("%s: %s; %s", self._spec.path, doubt.assumed, doubt.remedy)
 
     def _read_columns(self, names: list[str]) -> tuple[StarFile, StarBlock, pd.DataFrame]:
         """The file, its table of images, and columns of all rows."""
