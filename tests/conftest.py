@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.docs import warm_python
 
 pytest_plugins = ["tomodrgn.core.testing.pytest_plugin"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples in every run, so that nobody is stopped by the draw of another.
+settings.register_profile("few", max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("many", max_examples=2000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 
 @pytest.fixture(scope="session")

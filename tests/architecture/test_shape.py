@@ -55,6 +55,12 @@ def test_plugin_families_and_tables_import_nothing_heavy(plugin: str) -> None:
     assert HEAVY.isdisjoint(finished.stdout.split())
 
 
+def test_text_is_quoted_for_other_languages_in_one_place() -> None:
+    quoters = re.compile(r"^\s*(?:from|import) (?:html|shlex|xml\.sax\.saxutils|urllib)\b", re.M)
+    found = {str(path.relative_to(ROOT)) for path in MODULES if quoters.search(path.read_text())}
+    assert found == {"tomodrgn/core/quoting.py"}
+
+
 def test_every_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
+
+from tomodrgn.core.quoting import shell_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,4 +34,4 @@ def words_of_call() -> list[str]:
 def text_of_call() -> str:
     """The same as one text."""
     call = _CALL.get()
-    return shlex.join(sys.argv) if call is None else call
+    return shell_words(sys.argv) if call is None else call

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -20,10 +21,11 @@ def test_a_changed_notebook_stays_and_a_fresh_one_lies_beside_it(tmp_path: Path)
 
 
 def test_folders_with_quotes_and_backslashes_are_written_as_python(tmp_path: Path) -> None:
-    run = tmp_path / 'a "b" \\n é'
+    run = tmp_path / 'a "b" \\n é \U0001f600'
     (path, _) = place_notebooks(tmp_path / "out", run)
     json.loads(path.read_text(encoding="utf-8"))
     call = next(cell for cell in code_cells(path) if "load_analysis(" in cell)
     compile(call, "cell", "exec")
     (line,) = [line for line in call.splitlines() if line.startswith("analysis = ")]
-    assert json.dumps("../" + run.name) in line
+    keywords = {each.arg: each.value for each in ast.walk(ast.parse(line)) if hasattr(each, "arg")}
+    assert ast.literal_eval(keywords["run"]) == f"../{run.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,3 +66,54 @@ def _read_table(maps: list[Path], script: Path, level: float) -> Scene:
         particle=values[:, 1].astype(int),
         level=level,
     )
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What ChimeraX runs: the files that it opens, and the words of all other commands."""
+
+    opened: list[str]
+    others: list[list[str]]
+
+
+def read_commands(script: bytes) -> Commands:
+    """Commands of a script as ChimeraX takes them apart.
+
+    A file name is put into the command again, in quotes only where it has white space, and the
+    command is taken apart a second time; then variables and the home folder are filled in.
+
+    Source:
+        ChimeraX, ``chimerax.core.scripting``, ``chimerax.core.commands.cli`` and
+        ``chimerax.open_command``.
+    """
+    opened, others = list[str](), list[list[str]]()
+    for line in script.split(b"\n"):
+        for words in _commands_of(line.strip().decode("utf-8", "replace")):
+            if words[0] != "open":
+                others.append(words)
+                continue
+            name = " ".join(f'"{word}"' if re.search(r"\s", word) else word for word in words[1:])
+            again, *more = _commands_of(f"open {name}")
+            filled = (os.path.expandvars(word) for word in again[1:])
+            opened += map(os.path.expanduser, filled)
+            others += more
+    return Commands(opened, others)
+
+
+def _commands_of(line: str) -> list[list[str]]:
+    """Words of the commands of a line, between semicolons outside quotes."""
+    commands: list[list[str]] = [[]]
+    while line := line.lstrip():
+        if line[0] == ";":
+            commands.append([])
+            line = line[1:]
+            continue
+        if line[0] in "\"'":
+            end = re.compile(rf"{line[0]}(?=\s|$)").search(line, 1)
+            assert end is not None, "incomplete quoted text"
+            word, line = line[1 : end.start()], line[end.end() :]
+        else:
+            word = re.match(r"[^;\s]*", line)[0]  # type: ignore[index]
+            line = line[len(word) :]
+        commands[-1].append(word)
+    return [words for words in commands if words]

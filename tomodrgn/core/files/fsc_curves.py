@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pickle
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
 from tomodrgn.core.files.atomic import atomic_path, write_text_atomic
+from tomodrgn.core.quoting import xml_attribute
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,8 @@ def write_fsc_xml(
         f"  <coordinate>\n    <x>{freq:.6f}</x>\n    <y>{value:.6f}</y>\n  </coordinate>"
         for freq, value in zip(freqs[1:], curve[1:], strict=True)
     ]
-    head = (
-        f'<fsc title={quoteattr(title)} xaxis="Resolution (A-1)" yaxis="Correlation Coefficient">'
-    )
+    name = xml_attribute(title)
+    head = f'<fsc title={name} xaxis="Resolution (A-1)" yaxis="Correlation Coefficient">'
     text = "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *points, "</fsc>", ""])
     write_text_atomic(path, text)
 

@@ -25,7 +25,8 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.foreign_files import refuse_folder, refuse_foreign_file
 from tomodrgn.core.files.opening import open_to_read
-from tomodrgn.core.files.star_rows import RaggedRowsError, is_row, parse_rows, quoted, split_row
+from tomodrgn.core.files.star_rows import RaggedRowsError, is_row, parse_rows, split_row
+from tomodrgn.core.quoting import star_name, star_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -245,10 +246,15 @@ def write_table(path: Path, table: pd.DataFrame, block: str = "") -> None:
         table: one column for each STAR column, named without underscore.
         block: name of the block, empty for ``data_``.
     """
-    header = [f"_{name} #{number}" for number, name in enumerate(table.columns, start=1)]
-    columns = [[quoted(str(value)) for value in table[name]] for name in table.columns]
+    header = [f"_{star_name(name)} #{number}" for number, name in enumerate(table.columns, start=1)]
+    columns = [
+        [star_value(str(value), is_first=place == 0) for value in table[name]]
+        for place, name in enumerate(table.columns)
+    ]
     rows = map("\t".join, zip(*columns, strict=True))
-    write_text_atomic(path, "\n".join(["", f"data_{block}", "", "loop_", *header, *rows, ""]))
+    write_text_atomic(
+        path, "\n".join(["", f"data_{star_name(block)}", "", "loop_", *header, *rows, ""])
+    )
 
 
 def _read_text(path: Path, max_bytes: int | None) -> bytes:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.files.star_rows import quoted, value_spans
+from tomodrgn.core.files.star_rows import value_spans
+from tomodrgn.core.quoting import star_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,12 +67,15 @@ def with_entries(header: bytes, texts: Mapping[str, str]) -> bytes:
         if name in texts and line[spans[0][0] :].startswith(b"_"):
             start, stop = spans[1] if spans[1:] else (spans[0][1],) * 2
             gap = b"" if spans[1:] else b"\t"
-            lines[number] = line[:start] + gap + quoted(texts[name]).encode() + line[stop:]
+            lines[number] = line[:start] + gap + star_value(texts[name]).encode() + line[stop:]
     return b"".join(lines)
 
 
 def _rows(star: StarFile, block: StarBlock, columns: Mapping[str, Column]) -> bytes:
     """Rows of a table as text, with the columns given in place of its own."""
     table = star.read(block).assign(**columns)
-    values = [[quoted(value) for value in table[name]] for name in block.columns]
+    values = [
+        [star_value(value, is_first=place == 0) for value in table[name]]
+        for place, name in enumerate(block.columns)
+    ]
     return "".join("\t".join(row) + "\n" for row in zip(*values, strict=True)).encode()

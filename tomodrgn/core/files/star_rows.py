@@ -31,7 +31,6 @@ _CLOSING_QUOTE: Final = {
     b'"': re.compile(rb'"(?!\S)'),
 }
 """A quote inside a value, as in ``5'-end``, neither opens nor closes one."""
-_NEEDS_QUOTES: Final = re.compile(r"\s|^[#_\"']|^$")
 _BARE: Final = re.compile(rb"\S+")
 _COMMENT: Final = re.compile(rb"(?<!\S)#[^\r\n]*")
 _COMMENT_LINE: Final = re.compile(rb"^[ \t]*#[^\r\n]*", re.MULTILINE)
@@ -61,14 +60,6 @@ def value_spans(line: bytes) -> list[tuple[int, int]]:
         place = closing.end() if closing else bare.end()
         spans.append((bare.start(), place))
     return spans
-
-
-def quoted(value: str) -> str:
-    """The value, in quotes where white space or its first letter asks for them."""
-    if not _NEEDS_QUOTES.search(value):
-        return value
-    quote = "'" if '"' in value else '"'
-    return f"{quote}{value}{quote}"
 
 
 def parse_rows(

@@ -18,7 +18,8 @@ import numpy as np
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.atomic import atomic_path
 from tomodrgn.core.files.star_columns import with_entries
-from tomodrgn.core.files.star_rows import is_row, quoted, value_spans
+from tomodrgn.core.files.star_rows import is_row, value_spans
+from tomodrgn.core.quoting import star_name, star_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -87,7 +88,7 @@ class RowSelection:
         last = text[text.rfind(b"_" + block.columns[-1].encode()) :].splitlines()[0]
         first = len(block.columns) + 1
         added = [
-            f"_{name} #{number}" if b"#" in last else f"_{name}"
+            f"_{star_name(name)} #{number}" if b"#" in last else f"_{star_name(name)}"
             for number, name in enumerate(self.appended, start=first)
         ]
         return _below_names(text, added)
@@ -113,7 +114,9 @@ class RowSelection:
         text = with_entries(text, texts)
         if not self.appended:
             return text
-        added = [f"_{name}\t{quoted(str(new[0]))}" for name, new in self.appended.items()]
+        added = [
+            f"_{star_name(name)}\t{star_value(str(new[0]))}" for name, new in self.appended.items()
+        ]
         return _below_names(text, added)
 
     def _changed(self, lines: list[bytes]) -> list[bytes]:
@@ -124,11 +127,13 @@ class RowSelection:
             for row, text in texts.items():
                 line = lines[of_rows[row]]
                 start, stop = value_spans(line)[place]
-                lines[of_rows[row]] = line[:start] + quoted(text).encode() + line[stop:]
+                lines[of_rows[row]] = (
+                    line[:start] + star_value(text, is_first=place == 0).encode() + line[stop:]
+                )
         if self.appended:
             kept = of_rows[self.keeps].tolist()
             for number, values in zip(kept, zip(*self.appended.values(), strict=True), strict=True):
-                added = "".join(f"\t{quoted(value)}" for value in values).encode()
+                added = "".join(f"\t{star_value(value)}" for value in values).encode()
                 line = lines[number]
                 end = value_spans(line)[-1][1] if b"#" in line else len(line.rstrip(b"\r\n"))
                 lines[number] = line[:end] + added + (line[end:] or b"\n")

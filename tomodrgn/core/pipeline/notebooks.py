@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from importlib.resources import files
 from itertools import count
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.quoting import json_text, python_text
 
 NOTEBOOKS: Final = ("tomoDRGN_viz+filt_template.ipynb", "tomoDRGN_interactive_viz.ipynb")
-_RUN: Final = "@RUN@"
-_STARTED_IN: Final = "@STARTED_IN@"
+_RUN: Final = '"@RUN@"'
+_STARTED_IN: Final = '"@STARTED_IN@"'
 
 
 def place_notebooks(outdir: Path, run: Path) -> list[Path]:
@@ -30,8 +30,8 @@ def notebook_text(name: str, outdir: Path, run: Path) -> str:
     template = files("tomodrgn").joinpath("data", "notebooks", name).read_text(encoding="utf-8")
     here = outdir.resolve()
     for mark, place in ((_RUN, run.resolve()), (_STARTED_IN, Path.cwd())):
-        quoted = json.dumps(json.dumps(os.path.relpath(place, here))[1:-1])[1:-1]
-        template = template.replace(mark, quoted)
+        literal = python_text(os.path.relpath(place, here))
+        template = template.replace(json_text(mark)[1:-1], json_text(literal)[1:-1])
     return template
 
 

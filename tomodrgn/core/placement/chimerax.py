@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.placement import chimerax_instances
+from tomodrgn.core.quoting import chimerax_path, python_text, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,7 +55,7 @@ def volume_commands(
     blocks = [
         line
         for path, view_line, colour_line in zip(paths, placed, coloured, strict=True)
-        for line in (f'open "{path}"', view_line, colour_line)
+        for line in (_open(path), view_line, colour_line)
     ]
     grid = f"voxelSize {pixel_size_a:.6g} originIndex 0,0,0"
     return _script([*blocks, f"{_contour(len(paths), level)} {grid}"])
@@ -62,14 +63,14 @@ def volume_commands(
 
 def instance_commands(paths: Sequence[str], script: str, *, level: float) -> str:
     """One model for each map, drawn many times by a Python script."""
-    opened = [f'open "{path}"' for path in paths]
-    return _script([*opened, _contour(len(paths), level), f'open "{script}"'])
+    opened = [_open(path) for path in paths]
+    return _script([*opened, _contour(len(paths), level), _open(script)])
 
 
 def instance_script(table: str) -> str:
     """The Python script that draws the placements of a table beside it."""
     source = Path(chimerax_instances.__file__).read_text(encoding="utf-8")
-    return source.replace(f'TABLE = "{chimerax_instances.TABLE}"', f"TABLE = {table!r}")
+    return source.replace(f'TABLE = "{chimerax_instances.TABLE}"', f"TABLE = {python_text(table)}")
 
 
 def placement_table(
@@ -92,7 +93,7 @@ def legend(colours: Colours) -> str:
     of_entry = _members(colours)
     for i, meaning in enumerate(colours.meaning):
         percent = ",".join(f"{100 * int(value) / 255:.0f}" for value in colours.legend[i])
-        blocks.append(f"\nLabel : {meaning}\nRGBa % : {percent},1")
+        blocks.append(f"\nLabel : {shown(meaning)}\nRGBa % : {percent},1")
         if of_entry is not None and len(of_entry[i]):
             blocks.append(f"models : {','.join(map(str, (of_entry[i] + 1).tolist()))}")
     return "\n".join([*blocks, ""])
@@ -105,6 +106,10 @@ def _members(colours: Colours) -> list[NDArray[np.int64]] | None:
     order = np.argsort(colours.entry, kind="stable")
     sizes = np.bincount(colours.entry, minlength=len(colours.meaning))
     return np.split(order, np.cumsum(sizes)[:-1])
+
+
+def _open(path: str) -> str:
+    return f"open {chimerax_path(path)}"
 
 
 def _contour(n_models: int, level: float) -> str:

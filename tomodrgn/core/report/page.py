@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass, field
-from html import escape
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
+
+from tomodrgn.core.quoting import html_json, html_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,17 +72,17 @@ def page_text(page: Page) -> str:
     """The page as HTML that needs nothing else."""
     data = {"points": page.points, "palette": page.palette, "gradient": page.gradient}
     return Template(_part("page.html")).substitute(
-        title=escape(page.title),
-        subtitle=escape(page.subtitle),
+        title=html_text(page.title),
+        subtitle=html_text(page.subtitle),
         style=_part("page.css"),
         script="\n".join(_part(name) for name in _SCRIPTS),
-        data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        data=html_json(data),
         warnings=_warnings(page),
         facts=_definitions(page.facts),
-        remarks="".join(f"<p class='quiet'>{escape(words)}</p>" for words in page.remarks),
+        remarks="".join(f"<p class='quiet'>{html_text(words)}</p>" for words in page.remarks),
         sections="".join(_section(*pair) for pair in page.sections.items() if pair[1]),
         details="".join(
-            f"<details><summary>{escape(name)}</summary><pre>{escape(text)}</pre></details>"
+            f"<details><summary>{html_text(name)}</summary><pre>{html_text(text)}</pre></details>"
             for name, text in page.details.items()
         ),
     )
@@ -93,7 +93,7 @@ def _part(name: str) -> str:
 
 
 def _warnings(page: Page) -> str:
-    verdict = f"<p>{escape(page.verdict)}</p>" if page.verdict else ""
+    verdict = f"<p>{html_text(page.verdict)}</p>" if page.verdict else ""
     if not page.warnings:
         return verdict + "<p>Nothing stands out that would speak against these results.</p>"
     return f"{verdict}<dl class='warnings'>" + _entries(page.warnings) + "</dl>"
@@ -105,18 +105,18 @@ def _definitions(entries: Mapping[str, str]) -> str:
 
 def _entries(entries: Mapping[str, str]) -> str:
     return "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(words)}</dd></div>"
+        f"<div><dt>{html_text(name)}</dt><dd>{html_text(words)}</dd></div>"
         for name, words in entries.items()
     )
 
 
 def _section(heading: str, parts: Sequence[Picture | Table]) -> str:
     shown = "".join(_picture(part) if isinstance(part, Picture) else _table(part) for part in parts)
-    return f"<section><h2>{escape(heading)}</h2>{shown}</section>"
+    return f"<section><h2>{html_text(heading)}</h2>{shown}</section>"
 
 
 def _picture(picture: Picture) -> str:
-    caption = escape(picture.caption)
+    caption = html_text(picture.caption)
     source = base64.b64encode(picture.png).decode("ascii")
     width = int.from_bytes(picture.png[_WIDTH_IN_PNG], "big") * _PIXELS_OF_PAGE
     return (
@@ -126,10 +126,10 @@ def _picture(picture: Picture) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in table.head)
+    head = "".join(f"<th scope='col'>{html_text(name)}</th>" for name in table.head)
     rows = "".join(_row(row, shaded=table.shaded) for row in table.rows)
     return (
-        f"<p class='quiet'>{escape(table.caption)}</p><div class='wide'><table>"
+        f"<p class='quiet'>{html_text(table.caption)}</p><div class='wide'><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -137,11 +137,11 @@ def _table(table: Table) -> str:
 def _row(row: Sequence[str | int], *, shaded: bool) -> str:
     numbers = [cell for cell in row if isinstance(cell, int)]
     largest = max([*numbers, 1])
-    cells = [f"<th scope='row'>{escape(str(row[0]))}</th>"]
+    cells = [f"<th scope='row'>{html_text(str(row[0]))}</th>"]
     for cell in row[1:]:
         if isinstance(cell, int):
             shade = f" style='--share:{cell / largest:.2f}'" if shaded else ""
             cells.append(f"<td class='number'{shade}>{cell:,}</td>")
         else:
-            cells.append(f"<td>{escape(cell)}</td>")
+            cells.append(f"<td>{html_text(cell)}</td>")
     return f"<tr>{''.join(cells)}</tr>"

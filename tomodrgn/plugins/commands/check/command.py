@@ -29,6 +29,7 @@ from tomodrgn.core.interfaces import DoubtingReader, Reader, ReaderContext
 from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open, settled
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
+from tomodrgn.core.quoting import markdown_block, markdown_text
 from tomodrgn.plugins.commands.check.figures import draw_acquisition, draw_maps
 from tomodrgn.plugins.commands.check.gray_levels import gray_level_facts, gray_level_findings
 from tomodrgn.plugins.commands.check.outcome import (
@@ -212,6 +213,7 @@ def _write(outcome: Outcome, particles: ParticleSet, trial: _Trial | None, outdi
         write_volume(outdir / MAP, best.maps.mean(0), trial.sample.pixel_size_a)
         pictures.append(MAP_PICTURE)
     shown = "\n".join(f"![{name}]({name})\n" for name in pictures)
-    title = f"# Check of {outcome.contract.path}"
-    write_text_atomic(outdir / REPORT, f"{title}\n\n```text\n{page(outcome)}```\n\n{shown}")
+    title = f"# Check of {markdown_text(str(outcome.contract.path))}"
+    said = markdown_block(page(outcome))
+    write_text_atomic(outdir / REPORT, f"{title}\n\n{said}\n{shown}")
     write_text_atomic(outdir / RESULT, json.dumps(outcome.as_json(), indent=1) + "\n")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tomodrgn.core.quoting import markdown_row, markdown_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -129,14 +131,18 @@ def nuisance_words(report: NuisanceReport) -> list[str]:
                 "**Nothing stands out.** Some covariates explain a little more than chance, but "
                 "less than 5 % of any direction of the latent."
             ]
-    mixed = [each.name for each in report.worrying if each.name in report.of_tomograms]
+    mixed = [
+        markdown_text(each.name) for each in report.worrying if each.name in report.of_tomograms
+    ]
     if mixed:
         lines.append(
             f"Hardly different within a tomogram: {', '.join(mixed)}. What these seem to explain "
             "may be due to the tomogram, or to one another."
         )
     if report.constant:
-        lines.append(f"The same in all particles: {', '.join(report.constant)}.")
+        lines.append(
+            f"The same in all particles: {', '.join(map(markdown_text, report.constant))}."
+        )
     return lines
 
 
@@ -146,7 +152,7 @@ def _sentence(each: Influence, shares: NDArray[np.float64]) -> str:
     share = float(shares[each.strongest])
     weak = f" (which holds {share:.1%} of the variance)" if share < _WEAK else ""
     return (
-        f"**{each.name}** {strength} explains the latent: {part:.0%} of direction "
+        f"**{markdown_text(each.name)}** {strength} explains the latent: {part:.0%} of direction "
         f"{each.strongest + 1}{weak}, {each.total:.0%} of the whole. States along that "
         "direction may be no structure; compare them among particles alike in it."
     )
@@ -155,14 +161,14 @@ def _sentence(each: Influence, shares: NDArray[np.float64]) -> str:
 def _table_row(each: Influence) -> str:
     mark = "**explains the latent**" if each.is_worrying else ""
     cells = [
-        each.name,
+        markdown_text(each.name),
         f"{each.total:.1%}",
         f"{float(each.explained.max()):.1%} (PC {each.strongest + 1})",
         f"{each.by_chance:.1%}",
         f"{each.p_value:.2g}",
         mark,
     ]
-    return f"| {' | '.join(cells)} |"
+    return markdown_row(cells)
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:

@@ -20,6 +20,7 @@ from tomodrgn.core.placement.chimerax import (
     placement_table,
     volume_commands,
 )
+from tomodrgn.core.quoting import chimerax_path, chimerax_stem
 from tomodrgn.plugins.commands.mapback.maps import (
     contour_level,
     copy_map,
@@ -147,7 +148,11 @@ def _draw_instances(
     used = np.unique(map_of[np.concatenate([tomogram.rows for tomogram in tomograms])])
     maps = {number: find_map(paths[number], spec) for number in used.tolist()}
     level = contour_level([paths[number] for number in maps], spec)
-    copies = {number: copy_map(source, tomograms[0].files.maps) for number, source in maps.items()}
+    stems = file_stems([source.path.stem for source in maps.values()], shown=chimerax_stem)
+    copies = {
+        number: copy_map(source, tomograms[0].files.maps / f"{stem}.mrc")
+        for (number, source), stem in zip(maps.items(), stems, strict=True)
+    }
     centres = {
         number: map_centre_a(source.shape, source.pixel_size_a) for number, source in maps.items()
     }
@@ -216,6 +221,7 @@ def _script_files(subject: Subject, names: Sequence[str]) -> list[ScriptFiles]:
             script,
             spec.out.suffix,
         )
+    chimerax_path(script.name)  # which names the files beside it, too
     prefix = f"{script.stem}_"
     maps = script.with_name(f"{prefix}maps")
     return [ScriptFiles(script=script, prefix=prefix, maps=maps, made=maps)]

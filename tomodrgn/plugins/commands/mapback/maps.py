@@ -136,9 +136,8 @@ def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> l
     return evaluate_volumes(Run(volumes.run, subject.registry), volumes)
 
 
-def copy_map(source: ParticleMap, folder: Path) -> Path:
-    """Copy a map into a folder, as numbers that ChimeraX reads, with its first voxel at 0."""
-    target = folder / source.path.with_suffix(".mrc").name
+def copy_map(source: ParticleMap, target: Path) -> Path:
+    """Copy a map to a file, as numbers that ChimeraX reads, with its first voxel at 0."""
     write_volume(target, read_volume(source.path)[0], source.pixel_size_a)
     return target
 

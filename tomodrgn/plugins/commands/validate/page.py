@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tomodrgn.core.quoting import markdown_row, markdown_text
 from tomodrgn.plugins.commands.validate.chance import CHANCE, N_SHUFFLES
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _sentences(found: Validation) -> list[str]:
     chance = f"z = {found.separation.z:.1f}, p {_p_text(found.separation.p_value)}"
     lines = [_verdict_sentence(found, chance), ""]
     if found.separation.is_real and found.alike:
-        pairs = [" and ".join(pair) for pair in found.alike]
+        pairs = [" and ".join(map(markdown_text, pair)) for pair in found.alike]
         more = f", and {len(pairs) - _MOST_PAIRS_NAMED} pairs more" * (
             len(pairs) > _MOST_PAIRS_NAMED
         )
@@ -254,7 +255,7 @@ def _table_row(found: Validation, row: int) -> str:
     each = found.classes[row]
     z = found.as_json()["classes"][row]["z"]
     cells = [
-        each.name,
+        markdown_text(each.name),
         str(each.n_particles),
         str(each.n_images),
         str(each.n_tomograms),
@@ -265,7 +266,7 @@ def _table_row(found: Validation, row: int) -> str:
         "" if z is None else f"{z:.1f}",
         found.class_verdicts[row],
     ]
-    return f"| {' | '.join(cells)} |"
+    return markdown_row(cells)
 
 
 def _numbers(values: NDArray[np.float64] | None) -> list[float] | None:

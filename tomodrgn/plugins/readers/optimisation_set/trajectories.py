@@ -13,7 +13,8 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import numeric_column, read_star
-from tomodrgn.core.files.star_rows import is_row, parse_rows, quoted
+from tomodrgn.core.files.star_rows import is_row, parse_rows
+from tomodrgn.core.quoting import star_value
 from tomodrgn.plugins.readers.upstream_files.set_columns import ORIGIN_A
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _rows(star: StarFile, block: StarBlock) -> bytes:
     """The lines of a table that hold rows."""
     if block.values is None:
         return star.content[block.start : block.stop]
-    return "\t".join(map(quoted, block.values)).encode()
+    return "\t".join(map(star_value, block.values)).encode()
 
 
 def _job_number(path: str) -> int | None:
