@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.core.pipeline.finished_run import finish_run
+from tests.core.finished_run import finish_run
 from tomodrgn.core.cli.main import cli, offered_commands
 from tomodrgn.core.data.calls import PythonCommand
 from tomodrgn.core.data.run import Run

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import tomodrgn as td
-from tests.core.pipeline.finished_run import finish_run, write_example
+from tests.core.finished_run import finish_run, write_example
 from tomodrgn.core.errors import DataError, OutputError, RunError, SpecError
 from tomodrgn.core.files.pickles import read_index_file, read_latents
 from tomodrgn.core.registry import Registry

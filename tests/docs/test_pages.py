@@ -11,7 +11,6 @@ from tests.docs.pages import DOCS, ROOT, page_name, pages
 from tests.docs.tables import TABLES, rendered, tables_of
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.cli.main import offered_commands
-from tomodrgn.core.cli.result_options import VOLUME_OPTIONS
 from tomodrgn.core.families import FAMILIES
 from tomodrgn.core.specs.run_options import TRAIN_VAE_OPTIONS
 from tomodrgn.plugins.commands.convergence.spec import (
@@ -19,6 +18,7 @@ from tomodrgn.plugins.commands.convergence.spec import (
     CONVERGENCE_VAE_OPTIONS,
 )
 from tomodrgn.plugins.commands.downsample.spec import DOWNSAMPLE_OPTIONS
+from tomodrgn.plugins.commands.eval_vol.spec import VOLUME_OPTIONS
 from tomodrgn.plugins.commands.filter_star.spec import FILTER_OPTIONS
 from tomodrgn.plugins.commands.mapback.spec import MAPBACK_OPTIONS
 from tomodrgn.plugins.commands.train.options import TRAIN_NN_OPTIONS

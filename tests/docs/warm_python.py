@@ -21,7 +21,7 @@ def serve(path: str) -> None:
     import lightning_fabric  # noqa: F401
     import sklearn.cluster  # noqa: F401
 
-    import tomodrgn.core.pipeline.analyze
+    import tomodrgn.plugins.commands.analyze.command
     import tomodrgn.plugins.commands.train.command  # noqa: F401
 
     gc.freeze()

@@ -15,7 +15,7 @@ from tests.integration.conftest import Command
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.pickles import load_pickles
-from tomodrgn.core.pipeline.notebooks import NOTEBOOKS, notebook_text
+from tomodrgn.core.notebook.files import NOTEBOOKS, notebook_text
 
 _PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 

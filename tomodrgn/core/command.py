@@ -44,7 +44,8 @@ class Command:
             a run gets what they filled as a third argument.
         base: place of the layer of a run spec that the command starts from.
         rule: place of a function that refuses run specs of other commands, called as
-            ``rule(run_spec, spec)``.
+            ``rule(run_spec, spec)``; of a command that takes a run, called for a run that an
+            earlier step of a pipeline will make.
         presets: place of layers by name, which ``--preset`` puts above the base.
         extras: place of a list of click parameters that make sense on a command line alone.
         click: place of a click command that is used as it is, and is no step; the rest is left

@@ -41,6 +41,10 @@ POSTERIOR: Final = "posterior.npy"
 CONFOUNDS: Final = PurePath("nuisance", "nuisance.json")
 """What explains the latent besides structure."""
 CONFOUNDS_PICTURE: Final = CONFOUNDS.with_suffix(".png")
+ANALYSIS: Final = "analysis.json"
+"""What ``analyze`` found, in its folder."""
+UMAP: Final = "umap.pkl"
+"""(B, 2) places of latents on a UMAP, in the folder of ``analyze``."""
 TRAINING_CURVES: Final = "training_curves.png"
 REPORT: Final = "report.html"
 EXPORTS: Final = "exports"

@@ -15,7 +15,6 @@ from tomodrgn.core.errors import RunError, SpecError, TomodrgnError
 from tomodrgn.core.specs.files import Layer, merge
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.steps import Step, read_steps
-from tomodrgn.core.specs.volumes import VolumesSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +106,8 @@ def _faults(request: Request, made: _Made) -> Iterator[str]:
     """Why a request cannot be done after the steps before it."""
     if isinstance(request.spec, RunDirectorySpec) and request.run_spec is not None:
         yield from _run_faults(request.run_spec, request.spec.outdir, made)
-    if isinstance(request.spec, VolumesSpec):
-        volumes = request.spec
-        yield from _latent_faults(volumes, made.runs.get(volumes.weights.parent.resolve()))
+    if request.command.takes == "run":
+        yield from _rule_faults(request, made)
     specs = [each for each in (request.spec, request.run_spec) if each is not None]
     for place, path in (found for each in specs for found in _paths(each)):
         absolute = path.resolve()
@@ -139,17 +137,17 @@ def _run_faults(run: RunSpecBase, outdir: Path, made: _Made) -> Iterator[str]:
     made.runs[folder] = run
 
 
-def _latent_faults(volumes: VolumesSpec, run: RunSpecBase | None) -> Iterator[str]:
-    """Why latents do not fit the model that an earlier step trains."""
-    if run is None:
+def _rule_faults(request: Request, made: _Made) -> Iterator[str]:
+    """Why a command refuses the run that an earlier step trains."""
+    spec: Any = request.spec
+    rule = request.command.load("rule")
+    run = None if rule is None else made.runs.get(spec.run.resolve())
+    if rule is None or run is None:
         return
-    dim = run.latent.dim
-    given = {"z": volumes.z, "z_start": volumes.z_start, "z_end": volumes.z_end}
-    for place, latent in given.items():
-        if latent is not None and len(latent) != (dim or 0):
-            yield f"{place}: has {len(latent)} numbers, the model has {dim or 0} latent dimensions"
-    if dim and volumes.zfile is None and not any(given.values()):
-        yield "z is missing: give z, z_start and z_end, or zfile"
+    try:
+        rule(run, spec)
+    except SpecError as error:
+        yield from str(error).splitlines()
 
 
 def _outputs(body: Layer) -> list[Path]:

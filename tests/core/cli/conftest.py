@@ -27,7 +27,7 @@ RESULTS: dict[str, object] = {
         Path("small.mrcs"),
         Path("small.star"),
     ],
-    "tomodrgn.core.pipeline.volumes:evaluate_volumes": [Path("vol_000.mrc")],
+    "tomodrgn.plugins.commands.eval_vol.command:evaluate_volumes": [Path("vol_000.mrc")],
     "tomodrgn.core.simulation.tilt_series:simulate": Path("particles.star"),
     "tomodrgn.plugins.commands.export.command:export": [Path("latents.csv")],
     "tomodrgn.plugins.commands.filter_star.command:filter_star": [Path("filtered.star")],
@@ -37,7 +37,7 @@ RESULTS: dict[str, object] = {
     "tomodrgn.plugins.commands.cleanup.command:cleanup": [Path("run/z.0.pkl")],
     "tomodrgn.plugins.commands.view_config.command:view_config": Told({"run": {"seed": 1}}),
     "tomodrgn.plugins.commands.eval_images.command:evaluate_images": [Path("z.pkl")],
-    "tomodrgn.core.pipeline.analyze:analyze": Path("run/analyze.9"),
+    "tomodrgn.plugins.commands.analyze.command:analyze": Path("run/analyze.9"),
     "tomodrgn.plugins.commands.traversals.command:pc_traversal": [Path("out/pc1.txt")],
     "tomodrgn.plugins.commands.traversals.command:graph_traversal": [
         Path("out/path_particle_indices.txt")

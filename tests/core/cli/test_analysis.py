@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 
 from tests.core.cli.conftest import RecordingPipeline
-from tomodrgn.core.specs.analysis import AnalysisSpec
+from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 from tomodrgn.plugins.commands.traversals.spec import GraphTraversalSpec, PcTraversalSpec
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.core.pipeline.finished_run import finish_run, write_example
+from tests.core.finished_run import finish_run, write_example
 from tomodrgn.core.data.labels import labels_digest, labels_of_run, record_labels
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError

@@ -1,1 +1,1 @@
-"""One thin module per command: parse, one call into ``core.pipeline``, print."""
+"""The command line: options become specs, results become words; commands come from plugins."""

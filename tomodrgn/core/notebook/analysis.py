@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from tomodrgn.core.analysis.particle_columns import particle_columns
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.manager import load_plugins
-from tomodrgn.core.pipeline.analysis_pictures import particle_columns
-from tomodrgn.core.pipeline.analyze import FINDINGS, UMAP
+from tomodrgn.core.products import ANALYSIS, UMAP
 from tomodrgn.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def load_analysis(
         DataError: a file does not fit the particles of the run.
     """
     folder, run = Path(folder).resolve(), Path(run).resolve()
-    if not (folder / FINDINGS).exists():
-        raise RunError(f"{folder / FINDINGS}: is missing; give the folder that analyze wrote")
-    findings = json.loads((folder / FINDINGS).read_text(encoding="utf-8"))
+    if not (folder / ANALYSIS).exists():
+        raise RunError(f"{folder / ANALYSIS}: is missing; give the folder that analyze wrote")
+    findings = json.loads((folder / ANALYSIS).read_text(encoding="utf-8"))
     with chdir(started_in):
         results = Run(run, Registry(load_plugins())).results(run / findings["latents"])
         columns = particle_columns(results)

@@ -18,3 +18,5 @@ VoltageKv = Annotated[float, Field(ge=_VOLTAGE.low, le=_VOLTAGE.high)]
 CsMm = Annotated[float, Field(ge=_CS.low, le=_CS.high)]
 DosePerTilt = Annotated[float, Field(gt=0, le=_DOSE.high)]
 Percentile = Annotated[float, Field(ge=0, le=100)]
+EvenInt = Annotated[int, Field(gt=0, multiple_of=2)]
+"""A box edge in px."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tomodrgn.core.command import Command
 from tomodrgn.core.hookspecs import hookimpl
 from tomodrgn.plugins.commands import (
+    analyze,
     backproject,
     check,
     classify,
@@ -18,11 +18,14 @@ from tomodrgn.plugins.commands import (
     convergence,
     downsample,
     eval_images,
+    eval_vol,
     export,
     filter_star,
     mapback,
     plan,
+    plugins,
     prepare,
+    run,
     score,
     simulate,
     train,
@@ -35,9 +38,7 @@ from tomodrgn.plugins.commands import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_VERBS: Final = "tomodrgn.core.pipeline"
-_SPECS: Final = "tomodrgn.core.specs"
-_OF_RESULTS: Final = "tomodrgn.core.cli.result_options"
+    from tomodrgn.core.command import Command
 
 
 @hookimpl
@@ -63,28 +64,9 @@ _OF_MODELS: Final = (
 
 _OF_RUNS: Final = (
     *convergence.COMMANDS,
-    Command(
-        name="eval_vol",
-        summary="Decode volumes from a trained model.",
-        details="Give the weights as an argument or with -w, and the latents with one of -z, "
-        "--z-start and --z-end, or --zfile; a model of one structure takes none.",
-        takes="run",
-        function=f"{_VERBS}.volumes:evaluate_volumes",
-        spec=f"{_SPECS}.volumes:VolumesSpec",
-        options=f"{_OF_RESULTS}:VOLUME_OPTIONS",
-    ),
+    *eval_vol.COMMANDS,
     *eval_images.COMMANDS,
-    Command(
-        name="analyze",
-        summary="Look at the latents of a run: components, clusters, volumes and pictures.",
-        details="RUN is the run directory of train_vae or train_linear, EPOCH the epoch to look "
-        "at, counted from 0. Writes to RUN/analyze.<epoch>; a second call replaces the results of "
-        "the first.",
-        takes="run",
-        function=f"{_VERBS}.analyze:analyze",
-        spec=f"{_SPECS}.analysis:AnalysisSpec",
-        options="tomodrgn.core.cli.analysis_options:ANALYSIS_OPTIONS",
-    ),
+    *analyze.COMMANDS,
     *traversals.COMMANDS,
     *volumes.COMMANDS,
     *validate.COMMANDS,
@@ -98,14 +80,6 @@ _OF_RUNS: Final = (
 )
 
 _OF_THE_PROGRAM: Final = (
-    Command(
-        name="run",
-        summary="Run the steps of a pipeline file.",
-        click="tomodrgn.core.cli.cmd_run:run",
-    ),
-    Command(
-        name="plugins",
-        summary="Inspect installed plugins.",
-        click="tomodrgn.core.cli.cmd_plugins:plugins",
-    ),
+    *run.COMMANDS,
+    *plugins.COMMANDS,
 )

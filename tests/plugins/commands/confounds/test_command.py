@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.core.pipeline.finished_run import finish_run
+from tests.core.finished_run import finish_run
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.interfaces import RunResults

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.core.pipeline.finished_run import finish_run
+from tests.core.finished_run import finish_run
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.dataset import Dataset
 from tomodrgn.core.data.labels import record_labels

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.core.pipeline.finished_run import finish_run
+from tests.core.finished_run import finish_run
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.particles.splits import train_mask

@@ -19,7 +19,6 @@ from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.memory.work import announce, maps_work
 from tomodrgn.core.particles.selection import take_images, take_particles
-from tomodrgn.core.pipeline.pictures import draw_half_map_fsc
 from tomodrgn.core.reconstruction.halves import (
     halves_by_particle,
     halves_by_tilt,
@@ -30,6 +29,7 @@ from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
 from tomodrgn.core.reconstruction.stream import sum_images
 from tomodrgn.core.reconstruction.weights import Attenuation
+from tomodrgn.core.report.drawing import draw_half_map_fsc
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.sharing import neighbours
 

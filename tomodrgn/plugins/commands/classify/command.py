@@ -39,12 +39,13 @@ from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.pictures import draw_class_report, draw_half_map_fsc
 from tomodrgn.core.products import CLASSES, LABELS, LOG, POSTERIOR
 from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
+from tomodrgn.core.report.drawing import draw_half_map_fsc
 from tomodrgn.core.training.devices import Devices
+from tomodrgn.plugins.commands.classify.report import draw_class_report
 
 if TYPE_CHECKING:
     from pathlib import Path

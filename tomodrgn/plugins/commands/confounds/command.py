@@ -11,8 +11,8 @@ import numpy as np
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
-from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE
+from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.confounds.explained_variance import MOST_PARTICLES, nuisance_report
 from tomodrgn.plugins.commands.confounds.figures import draw_nuisance
 from tomodrgn.plugins.commands.confounds.page import nuisance_page

@@ -13,7 +13,7 @@ from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.convergence.agreement import curve_numbers, masked_fsc, shell_freqs
 from tomodrgn.plugins.commands.convergence.masking import mask_rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.report.drawing import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,10 +17,9 @@ from pydantic import (
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.classic import Classic
 from tomodrgn.core.specs.output import PictureFormat
-from tomodrgn.core.specs.quantities import Percentile, PixelSizeA
+from tomodrgn.core.specs.quantities import EvenInt, Percentile, PixelSizeA
 from tomodrgn.core.specs.run_options import DEVICE_OPTIONS
 from tomodrgn.core.specs.training import DevicesSpec
-from tomodrgn.core.specs.volumes import EvenInt
 
 YesOrNo = Annotated[Literal["True", "False"], BeforeValidator(str)]
 """Written out, as in calls of 2022: ``--smooth False``."""

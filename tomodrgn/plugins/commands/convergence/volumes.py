@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.decoding.volumes import Decoding, write_decoded
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.volumes import evaluate_volumes
-from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.training.devices import Devices
 from tomodrgn.plugins.commands.convergence.agreement import (
     correlation_matrix,
     masked_correlation,
@@ -101,27 +103,24 @@ def decode_epoch(
 ) -> None:
     """Write ``repr_particles/latent_representative.E.txt`` and, if wanted, ``vols.E/``."""
     table = outdir / "repr_particles" / f"latent_representative.{epoch}.txt"
-    rows = (" ".join(f"{value:.8g}" for value in row) for row in latents)
-    write_text_atomic(table, "\n".join(rows) + "\n")
+    write_latent_table(table, latents)
     if spec.skip_volgen:
         return
     folder = volume_folder(outdir, epoch)
     for path in folder.glob("vol_*.mrc"):
         path.unlink()  # of an earlier call with more groups
-    evaluate_volumes(
-        run,
-        VolumesSpec(
-            weights=weights,
-            out=folder,
-            zfile=table,
-            flip=spec.flip,
-            invert=spec.invert,
-            downsample=spec.downsample,
-            lowpass_a=spec.lowpass_a,
-            pixel_size_a=spec.pixel_size_a,
-            devices=spec.devices,
-        ),
+    # as the table gives them, so that it gives these volumes again
+    read = np.atleast_2d(read_latents(table)[0]).astype(np.float32)
+    how = Decoding(
+        weights=weights,
+        flip=spec.flip,
+        invert=spec.invert,
+        downsample=spec.downsample,
+        lowpass_a=spec.lowpass_a,
+        pixel_size_a=spec.pixel_size_a,
     )
+    if write_decoded(run, read, folder, how, Devices(spec.devices)):
+        write_latent_table(folder / "z_values.txt", read)
 
 
 def volume_folder(outdir: Path, epoch: int) -> Path:

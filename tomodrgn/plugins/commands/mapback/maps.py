@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.data.run import Run
+from tomodrgn.core.decoding.volumes import Decoding, write_decoded
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
-from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.placement.contour import common_level
-from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,19 +122,20 @@ def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> l
         return paths
     zfile = folder / "z_values.pkl"
     write_bytes_atomic(zfile, pickle.dumps(np.ascontiguousarray(latents), protocol=4))
-    volumes = VolumesSpec(
+    how = Decoding(
         weights=subject.weights(),
-        config=subject.run_directory(),
-        out=folder,
-        zfile=zfile,
         flip=spec.flip,
         invert=spec.invert,
         downsample=spec.downsample,
         lowpass_a=spec.lowpass_a,
         batch_size=spec.batch_size,
-        devices=spec.devices,
     )
-    return evaluate_volumes(Run(volumes.run, subject.registry), volumes)
+    run = Run(subject.run_directory(), subject.registry)
+    rows = np.ascontiguousarray(np.atleast_2d(latents), dtype=np.float32)
+    paths = write_decoded(run, rows, folder, how, Devices(spec.devices))
+    if paths:
+        write_latent_table(folder / "z_values.txt", rows)
+    return paths
 
 
 def copy_map(source: ParticleMap, target: Path) -> Path:

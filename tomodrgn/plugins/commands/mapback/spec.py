@@ -9,10 +9,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.classic import Classic
-from tomodrgn.core.specs.quantities import PixelSizeA
+from tomodrgn.core.specs.quantities import EvenInt, PixelSizeA
 from tomodrgn.core.specs.run_options import DEVICE_OPTIONS
 from tomodrgn.core.specs.training import DevicesSpec
-from tomodrgn.core.specs.volumes import EvenInt
 
 
 class MapbackSpec(Spec):

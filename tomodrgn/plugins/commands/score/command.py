@@ -17,8 +17,8 @@ from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.particles.identity import match_particles
-from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC
+from tomodrgn.core.report.drawing import drawing
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tomograms import names_of

@@ -43,11 +43,6 @@ from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.memory.work import training_work
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.pictures import (
-    draw_run_report,
-    draw_training_curves,
-    draw_weighting_schemes,
-)
 from tomodrgn.core.products import DAMAGED_IMAGES, EXPORTS, INTERRUPTED, LOG, METRICS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
@@ -59,6 +54,11 @@ from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 from tomodrgn.core.training.warm_start import parameter_groups
+from tomodrgn.plugins.commands.train.pictures import (
+    draw_run_report,
+    draw_training_curves,
+    draw_weighting_schemes,
+)
 from tomodrgn.plugins.commands.train.training_log import TrainingLog
 from tomodrgn.plugins.commands.train.warm import WarmStart, is_warm
 

@@ -34,11 +34,11 @@ from tomodrgn.core.linear.fit import (
 from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.pipeline.pictures import draw_run_report
 from tomodrgn.core.products import COVARIANCE, LATENTS, LINEAR, LOG, WEIGHTS
 from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
+from tomodrgn.plugins.commands.train.pictures import draw_run_report
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from tomodrgn.core.analysis.latent_axes import principal_axes
 from tomodrgn.core.analysis.latent_traversals import count_within, values_at, values_between
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_pickle
-from tomodrgn.core.pipeline.analysis_volumes import write_latent_table
-from tomodrgn.core.pipeline.pictures import drawing
+from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.traversals.graph import neighbour_graph, path_between
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 from tomodrgn.core.files.fsc_curves import write_fsc_text, write_fsc_xml
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.fourier.volumes import lowpass
-from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD
+from tomodrgn.core.report.drawing import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

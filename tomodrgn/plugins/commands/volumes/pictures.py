@@ -11,8 +11,8 @@ from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.analysis.latent_findings import count_by_tomogram
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.file_names import file_stems, without_units
-from tomodrgn.core.pipeline.pictures import drawing
 from tomodrgn.core.placement.contour import common_level
+from tomodrgn.core.report.drawing import drawing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -83,7 +83,7 @@ def test_a_report_that_fails_is_a_warning_and_one_of_an_earlier_end_goes(
     def fail(*_: object) -> None:
         raise ValueError("no ink")
 
-    monkeypatch.setattr("tomodrgn.core.pipeline.run_report.write_run_report", fail)
+    monkeypatch.setattr("tomodrgn.plugins.commands.train.report.write_run_report", fail)
     train_vae(star, page.parent, registry)
     assert "report.html is not drawn (ValueError: no ink)" in caplog.text
     assert (page.parent / "z.pkl").exists()

@@ -1,4 +1,4 @@
-"""What an analysis found, as plain values for ``analysis.json``, and warnings in words."""
+"""What is to be said of a run at an epoch: whether to believe it, and what to beware of."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tomodrgn.core.analysis.latent_activity import dimension_divergence
 from tomodrgn.core.analysis.latent_findings import (
-    GOES_WITH_METADATA,
     ONE_DIRECTION,
-    ONE_TOMOGRAM,
     UNUSED_LATENT,
-    clusters_of_one_tomogram,
-    components_with_metadata,
-    count_by_tomogram,
     one_direction,
     rank_correlations,
     spare_dimensions,
 )
-from tomodrgn.core.analysis.latent_traversals import PERCENTILES
 from tomodrgn.core.products import LINEAR
 
 if TYPE_CHECKING:
@@ -29,75 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
-    from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, NamedClusters
-    from tomodrgn.core.pipeline.analysis_volumes import DecodedSets, VolumeSet
+    from tomodrgn.core.data.chosen_epoch import ChosenEpoch
 
 _AXES_COMPARED = 2
-
-
-def describe_analysis(
-    chosen: ChosenEpoch,
-    results: RunResults,
-    found: LatentAnalysis,
-    volumes: DecodedSets | None,
-    columns: Mapping[str, NDArray[np.floating]],
-) -> dict[str, Any]:
-    """Findings of an analysis; columns (B,) are what is known of the particles besides."""
-    particles = results.particles
-    divergence = None
-    if results.log_variance is not None:
-        divergence = dimension_divergence(found.latents, results.log_variance)
-    traversals = found.sets[: len(found.sets) - len(found.clusters)]
-    correlations = related_columns(found.scores, columns)
-    warnings = found.remarks | run_warnings(chosen, found.axes.shares, divergence)
-    warnings |= _lonely_clusters(particles, found)
-    related = components_with_metadata(correlations, particles.n_particles)
-    if related is not None:
-        warnings[GOES_WITH_METADATA] = related
-    return {
-        "epoch": chosen.epoch,
-        "weights": chosen.files.weights.name,
-        "latents": chosen.files.latents.name,
-        "n_particles": particles.n_particles,
-        "n_latent_dimensions": found.latents.shape[1],
-        "recommended_epoch": chosen.verdict and chosen.verdict.recommended_epoch,
-        "explained_variance": found.axes.shares.tolist(),
-        "divergence": None if divergence is None else divergence.tolist(),
-        "umap": found.umap and {"n_embedded": len(found.umap.embedded)},
-        "traversals": [_traversal(each) for each in traversals],
-        "clusters": [_clusters(each, particles) for each in found.clusters],
-        "volumes": volumes and {"level": volumes.level, "pixel_size_a": volumes.pixel_size_a},
-        "rank_correlations": correlations,
-        "warnings": warnings,
-    }
-
-
-def _traversal(each: VolumeSet) -> dict[str, Any]:
-    return {
-        "folder": each.folder,
-        "percentiles": PERCENTILES.tolist(),
-        "nearest_particles": each.particles.tolist(),
-        "are_particles": each.are_particles,
-    }
-
-
-def _clusters(each: NamedClusters, particles: ParticleSet) -> dict[str, Any]:
-    rows = each.found.centre_particles
-    by_tomogram = count_by_tomogram(each.found.labels, len(rows), particles.tomogram)
-    return {
-        "folder": each.folder,
-        "method": each.method,
-        "sizes": each.found.sizes.tolist(),
-        "centre_particles": [
-            {"row": row, "tomogram": particles.tomogram[row], "name": particles.name[row]}
-            for row in rows.tolist()
-        ],
-        "tomograms": by_tomogram.names,
-        "particles_by_tomogram": by_tomogram.counts.tolist(),
-    }
 
 
 def verdict_words(chosen: ChosenEpoch) -> str:
@@ -165,12 +92,6 @@ def related_columns(
     return {
         name: rank_correlations(scores, values, _AXES_COMPARED) for name, values in columns.items()
     }
-
-
-def _lonely_clusters(particles: ParticleSet, found: LatentAnalysis) -> dict[str, str]:
-    labels, n_labels = found.clusters[0].found.labels, len(found.clusters[0].found.sizes)
-    lonely = clusters_of_one_tomogram(count_by_tomogram(labels, n_labels, particles.tomogram))
-    return {} if lonely is None else {ONE_TOMOGRAM: lonely}
 
 
 def _linear_figures(run: Path) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from tomodrgn.core.analysis.latent_clusters import (
 from tomodrgn.core.analysis.latent_map import LatentMap, latent_map
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES, nearest_particles, traversal
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.pipeline.analysis_volumes import VolumeSet
+from tomodrgn.plugins.commands.analyze.volumes import VolumeSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.specs.analysis import AnalysisSpec
+    from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 
 logger = logging.getLogger(__name__)
 

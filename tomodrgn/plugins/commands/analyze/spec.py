@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.classic import Classic
 from tomodrgn.core.specs.output import PictureFormat
-from tomodrgn.core.specs.quantities import PixelSizeA
+from tomodrgn.core.specs.quantities import EvenInt, PixelSizeA
+from tomodrgn.core.specs.run_options import DEVICE_OPTIONS
 from tomodrgn.core.specs.training import DevicesSpec
-from tomodrgn.core.specs.volumes import EvenInt
 
 SeveralClusters = Annotated[int, Field(ge=2)]
 
@@ -62,3 +63,29 @@ class AnalysisSpec(Spec):
     """Accepted for older calls; volumes are decoded where --accelerator says."""
     devices: DevicesSpec = DevicesSpec()
     """Where volumes are decoded."""
+
+
+ANALYSIS_OPTIONS: Final = (
+    Classic("run", "run", needed=True),
+    Classic("epoch_file", "epoch"),
+    Classic("--epoch", "epoch"),
+    Classic("-o --outdir", "outdir"),
+    Classic("--pc", "pc"),
+    Classic("--pc-ondata", "pc_ondata"),
+    Classic("--ksample", "ksample"),
+    Classic("--gmm-k", "gmm_k"),
+    Classic("--clustering", "clusterings"),
+    Classic("--skip-vol", "skip_vol"),
+    Classic("--skip-umap", "skip_umap"),
+    Classic("--umap-subset", "umap_subset"),
+    Classic("--seed", "seed"),
+    Classic("--flip", "flip"),
+    Classic("--invert", "invert"),
+    Classic("-d --downsample", "downsample"),
+    Classic("--lowpass", "lowpass_a"),
+    Classic("--Apix", "pixel_size_a"),
+    Classic("--plot-format", "plot_format"),
+    Classic("--no-report", "report", constant=False),
+    Classic("--device", "device"),
+    *DEVICE_OPTIONS,
+)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.core.pipeline.finished_run import finish_run
+from tests.core.finished_run import finish_run
 from tomodrgn.core.commands import resolve
 from tomodrgn.core.data.doing import do
 from tomodrgn.core.registry import Registry

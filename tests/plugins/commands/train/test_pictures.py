@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tomodrgn.core.pipeline.pictures import draw_training_curves
+from tomodrgn.plugins.commands.train.pictures import draw_training_curves
 
 EPOCH = '{{"epoch": {}, "generative": 1.0, "divergence": 0.0, "total": {}}}\n'
 

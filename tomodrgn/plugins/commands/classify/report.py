@@ -14,10 +14,15 @@ from tomodrgn.core.analysis.latent_findings import (
     clusters_of_one_tomogram,
     count_by_tomogram,
 )
+from tomodrgn.core.analysis.particle_columns import particle_columns
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.analysis_pictures import particle_columns
-from tomodrgn.core.pipeline.report import (
+from tomodrgn.core.placement.contour import automatic_level
+from tomodrgn.core.products import CLASSES, LABELS, POSTERIOR, REPORT
+from tomodrgn.core.report.drawing import drawing
+from tomodrgn.core.report.page import Table
+from tomodrgn.core.report.points import Kinds, ReportPoints
+from tomodrgn.core.report.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
     Report,
@@ -26,10 +31,6 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.placement.contour import automatic_level
-from tomodrgn.core.products import CLASSES, LABELS, POSTERIOR, REPORT
-from tomodrgn.core.report.page import Table
-from tomodrgn.core.report.points import Kinds, ReportPoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.interfaces import RunResults
     from tomodrgn.core.report.page import Picture
+
+
+def draw_class_report(run: Run) -> None:
+    """Write the report of a classification that has ended."""
+    with drawing(REPORT):
+        write_class_report(run)
 
 
 def write_class_report(run: Run) -> None:

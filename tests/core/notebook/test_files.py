@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from tests.core.notebook.notebooks import code_cells
-from tomodrgn.core.pipeline.notebooks import NOTEBOOKS, place_notebooks
+from tomodrgn.core.notebook.files import NOTEBOOKS, place_notebooks
 
 
 def test_a_changed_notebook_stays_and_a_fresh_one_lies_beside_it(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import PositiveFloat, PositiveInt, model_validator
 
+from tomodrgn.core.errors import SpecError
 from tomodrgn.core.specs.base import Spec
-from tomodrgn.core.specs.quantities import PixelSizeA
+from tomodrgn.core.specs.classic import Classic
+from tomodrgn.core.specs.quantities import EvenInt, PixelSizeA
+from tomodrgn.core.specs.run_options import DEVICE_OPTIONS
 from tomodrgn.core.specs.training import DevicesSpec
 
-EvenInt = Annotated[int, Field(gt=0, multiple_of=2)]
+if TYPE_CHECKING:
+    from tomodrgn.core.specs.run import RunSpecBase
 
 
 class VolumesSpec(Spec):
@@ -73,3 +77,44 @@ class VolumesSpec(Spec):
                 "both need one per latent dimension"
             )
         return self
+
+
+def require_fitting_latents(run: RunSpecBase, spec: VolumesSpec) -> None:
+    """Refuse latents that do not fit the model of a run, where the spec states them.
+
+    Raises:
+        SpecError: they are of another dimension, or missing.
+    """
+    dim = run.latent.dim or 0
+    given = {"z": spec.z, "z_start": spec.z_start, "z_end": spec.z_end}
+    faults = [
+        f"{place}: has {len(latent)} numbers, the model has {dim} latent dimensions"
+        for place, latent in given.items()
+        if latent is not None and len(latent) != dim
+    ]
+    if dim and spec.zfile is None and not any(given.values()):
+        faults.append("z is missing: give z, z_start and z_end, or zfile")
+    if faults:
+        raise SpecError("\n".join(faults))
+
+
+VOLUME_OPTIONS: Final = (
+    Classic("weights_file", "weights"),
+    Classic("-w --weights", "weights", needed=True),
+    Classic("-c --config", "config"),
+    Classic("-o --out --outdir", "out", needed=True),
+    Classic("-z", "z"),
+    Classic("--z-start", "z_start"),
+    Classic("--z-end", "z_end"),
+    Classic("-n", "n"),
+    Classic("--zfile", "zfile"),
+    Classic("--prefix", "prefix"),
+    Classic("--flip", "flip"),
+    Classic("--invert", "invert"),
+    Classic("-d --downsample", "downsample"),
+    Classic("--lowpass", "lowpass_a"),
+    Classic("-b --batch-size", "batch_size"),
+    Classic("--Apix", "pixel_size_a"),
+    Classic("-v --verbose", "verbose"),
+    *DEVICE_OPTIONS,
+)

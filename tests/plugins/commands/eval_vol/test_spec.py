@@ -8,7 +8,7 @@ import pytest
 
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.specs.faults import validate
-from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.plugins.commands.eval_vol.spec import VolumesSpec
 
 
 @pytest.mark.parametrize(

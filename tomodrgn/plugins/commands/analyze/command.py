@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES
+from tomodrgn.core.data.chosen_epoch import choose_epoch, open_latents
 from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.pickles import write_pickle
 from tomodrgn.core.memory.work import announce, report_work
-from tomodrgn.core.pipeline.analysis_findings import describe_analysis
-from tomodrgn.core.pipeline.analysis_input import choose_epoch, open_latents
-from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, analyze_latents
-from tomodrgn.core.pipeline.analysis_pictures import draw_analysis
-from tomodrgn.core.pipeline.analysis_report import write_analysis_report
-from tomodrgn.core.pipeline.analysis_volumes import decode_sets, write_latent_table, write_set
-from tomodrgn.core.pipeline.notebooks import place_notebooks
-from tomodrgn.core.pipeline.pictures import drawing
-from tomodrgn.core.products import LABELS, REPORT
+from tomodrgn.core.notebook.files import place_notebooks
+from tomodrgn.core.products import ANALYSIS, LABELS, REPORT, UMAP
+from tomodrgn.core.report.drawing import drawing
+from tomodrgn.plugins.commands.analyze.findings import describe_analysis
+from tomodrgn.plugins.commands.analyze.latents import LatentAnalysis, analyze_latents
+from tomodrgn.plugins.commands.analyze.pictures import draw_analysis
+from tomodrgn.plugins.commands.analyze.report import write_analysis_report
+from tomodrgn.plugins.commands.analyze.volumes import decode_sets, write_set
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.specs.analysis import AnalysisSpec
+    from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 
 logger = logging.getLogger(__name__)
-
-FINDINGS: Final = "analysis.json"
-UMAP: Final = "umap.pkl"
 
 
 def analyze(run: Run, spec: AnalysisSpec) -> Path:
@@ -41,7 +39,7 @@ def analyze(run: Run, spec: AnalysisSpec) -> Path:
         RunError: the run has no latents, or not those of the epoch.
         DataError: latents are not finite.
     """
-    chosen = choose_epoch(run, spec)
+    chosen = choose_epoch(run, spec.epoch)
     results, latents = open_latents(run, chosen)
     outdir = spec.outdir or chosen.run / chosen.folder_name
     make_folder(outdir)
@@ -63,7 +61,7 @@ def analyze(run: Run, spec: AnalysisSpec) -> Path:
         findings = describe_analysis(chosen, results, found, volumes, columns)
         for name, words in findings["warnings"].items():
             logger.warning("%s: %s", name, words)
-        write_text_atomic(outdir / FINDINGS, json.dumps(findings, indent=1) + "\n")
+        write_text_atomic(outdir / ANALYSIS, json.dumps(findings, indent=1) + "\n")
         place_notebooks(outdir, chosen.run)
         (outdir / REPORT).unlink(missing_ok=True)  # of an earlier call
         if spec.report:

@@ -14,12 +14,14 @@ from tomodrgn.core.analysis.latent_activity import dimension_divergence
 from tomodrgn.core.analysis.latent_axes import PrincipalAxes, principal_axes
 from tomodrgn.core.analysis.latent_findings import GOES_WITH_METADATA, components_with_metadata
 from tomodrgn.core.analysis.latent_traversals import values_at
+from tomodrgn.core.analysis.particle_columns import particle_columns
 from tomodrgn.core.data.checkups import read_held_out
+from tomodrgn.core.data.chosen_epoch import END, choose_epoch
 from tomodrgn.core.data.epochs import read_metrics
-from tomodrgn.core.pipeline.analysis_findings import related_columns, run_warnings, verdict_words
-from tomodrgn.core.pipeline.analysis_input import choose_epoch
-from tomodrgn.core.pipeline.analysis_pictures import particle_columns
-from tomodrgn.core.pipeline.report import (
+from tomodrgn.core.placement.contour import common_level
+from tomodrgn.core.products import REPORT, TRAINING_CURVES, WEIGHTS
+from tomodrgn.core.report.points import ReportPoints
+from tomodrgn.core.report.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
     Report,
@@ -30,20 +32,17 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.placement.contour import common_level
-from tomodrgn.core.products import REPORT, TRAINING_CURVES, WEIGHTS
-from tomodrgn.core.report.points import ReportPoints
-from tomodrgn.core.specs.analysis import AnalysisSpec
+from tomodrgn.core.report.run_findings import related_columns, run_warnings, verdict_words
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.chosen_epoch import ChosenEpoch
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
-    from tomodrgn.core.pipeline.report import Sections
     from tomodrgn.core.report.page import Picture, Table
+    from tomodrgn.core.report.report import Sections
 
 PERCENTILES: Final = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Percent of the particles below each volume that is shown along a component."""
@@ -98,7 +97,7 @@ class _Latents:
     @classmethod
     def of(cls, run: Run, latents: NDArray[np.float32]) -> _Latents:
         axes = principal_axes(latents)
-        chosen = choose_epoch(run, AnalysisSpec(run=run.directory, epoch=-1))
+        chosen = choose_epoch(run, END)
         return cls(chosen, latents, axes, axes.scores(latents))
 
     @property

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tomodrgn.core.pipeline.analysis_findings import verdict_words
-from tomodrgn.core.pipeline.report import (
+from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE, REPORT
+from tomodrgn.core.report.page import Table
+from tomodrgn.core.report.points import Kinds, Places, ReportPoints
+from tomodrgn.core.report.report import (
     MOST_BYTES_OF_PICTURES,
     Album,
     Report,
@@ -21,9 +23,7 @@ from tomodrgn.core.pipeline.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE, REPORT
-from tomodrgn.core.report.page import Table
-from tomodrgn.core.report.points import Kinds, Places, ReportPoints
+from tomodrgn.core.report.run_findings import verdict_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.chosen_epoch import ChosenEpoch
     from tomodrgn.core.interfaces import RunResults
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
-    from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis
-    from tomodrgn.core.pipeline.report import Sections
     from tomodrgn.core.report.page import Picture
-    from tomodrgn.core.specs.analysis import AnalysisSpec
+    from tomodrgn.core.report.report import Sections
+    from tomodrgn.plugins.commands.analyze.latents import LatentAnalysis
+    from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 
 logger = logging.getLogger(__name__)
 

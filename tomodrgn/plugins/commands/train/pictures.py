@@ -1,28 +1,23 @@
-"""Pictures and reports beside results. They help to look; one that fails is only a warning."""
+"""Pictures and the report beside a model. They help to look; one that fails is only a warning."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tomodrgn.core.products import REPORT, TRAINING_CURVES
+from tomodrgn.core.report.drawing import drawing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.interfaces import LossWeighting
     from tomodrgn.core.particles.tables import ParticleSet
-
-logger = logging.getLogger(__name__)
 
 
 def draw_weighting_schemes(
@@ -60,20 +55,6 @@ def draw_training_curves(outdir: Path, metrics: Path) -> None:
         training_curves(outdir / TRAINING_CURVES, epochs.sort_values("epoch"))
 
 
-def draw_half_map_fsc(
-    path: Path,
-    curves: Mapping[str, NDArray[np.float64]],
-    *,
-    pixel_size_a: float,
-    threshold: float,
-) -> None:
-    """Draw how far half maps agree; arguments as in ``fsc_figures.half_map_fsc``."""
-    with drawing(path.name):
-        from tomodrgn.core.analysis.fsc_figures import half_map_fsc
-
-        half_map_fsc(path, curves, pixel_size_a=pixel_size_a, threshold=threshold)
-
-
 def draw_run_report(run: Run, device: torch.device, *, wanted: bool) -> None:
     """Write the report of a run that has ended; one of an earlier end does not stay.
 
@@ -85,28 +66,6 @@ def draw_run_report(run: Run, device: torch.device, *, wanted: bool) -> None:
     (run.directory / REPORT).unlink(missing_ok=True)
     if wanted:
         with drawing(REPORT):
-            from tomodrgn.core.pipeline.run_report import write_run_report
+            from tomodrgn.plugins.commands.train.report import write_run_report
 
             write_run_report(run, device)
-
-
-def draw_class_report(run: Run) -> None:
-    """Write the report of a classification that has ended."""
-    with drawing(REPORT):
-        from tomodrgn.core.pipeline.class_report import write_class_report
-
-        write_class_report(run)
-
-
-@contextlib.contextmanager
-def drawing(name: str) -> Iterator[None]:
-    """Warn of what goes wrong in the block, and go on."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  matplotlib: missing, misconfigured, or at odds
-        logger.warning(
-            "%s is not drawn (%s: %s); results are complete without it",
-            name,
-            type(error).__name__,
-            error,
-        )

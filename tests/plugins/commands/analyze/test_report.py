@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.core.finished_run import finish_run
 from tests.core.report.chromium import try_page
 from tomodrgn.core.data.run import Run
-from tomodrgn.core.pipeline.analyze import analyze
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.specs.analysis import AnalysisSpec
 from tomodrgn.core.specs.simulation import SimulationSpec
+from tomodrgn.plugins.commands.analyze.command import analyze
+from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 from tomodrgn.plugins.commands.filter_star.command import filter_star
 from tomodrgn.plugins.commands.filter_star.spec import FilterSpec
-
-from .finished_run import finish_run
 
 N_READ = 40
 KEPT = np.arange(5, N_READ, 2)
@@ -105,7 +104,7 @@ def test_saved_indices_filter_the_file_that_was_read(
 def test_a_report_of_an_earlier_call_does_not_stay(
     run: Path, tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module("tomodrgn.core.pipeline.analyze")  # not the function of that name
+    module = import_module("tomodrgn.plugins.commands.analyze.command")
     monkeypatch.setattr(module, "draw_analysis", lambda *_args, **_more: {})
     outdir = analyze(Run(run, registry), spec_of(run, outdir=tmp_path / "out"))
     assert (outdir / "report.html").exists()

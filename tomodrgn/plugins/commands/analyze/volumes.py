@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tomodrgn.core.analysis.gallery_figures import central_slices
-from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, make_folder, write_text_atomic, writing
+from tomodrgn.core.decoding.volumes import Decoding, write_decoded
+from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, make_folder, writing
+from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.mrc import read_volume
-from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.placement.contour import automatic_level
-from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.run import Run
-    from tomodrgn.core.specs.analysis import AnalysisSpec
+    from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,6 @@ class DecodedSets:
     pixel_size_a: float
 
 
-def write_latent_table(path: Path, latents: NDArray[np.floating]) -> None:
-    """Write latents (n, Z) as text, one on each line."""
-    rows = (" ".join(f"{value:.8g}" for value in row) for row in latents)
-    write_text_atomic(path, "\n".join(rows) + "\n")
-
-
 def write_set(outdir: Path, each: VolumeSet) -> None:
     """Write ``z_values.txt`` of a folder; volumes of other latents, from earlier, are removed."""
     folder = outdir / each.folder
@@ -91,10 +86,9 @@ def decode_sets(
     make_folder(outdir)
     stage = Path(tempfile.mkdtemp(prefix=".volumes.", suffix=PARTIAL_SUFFIX, dir=outdir))
     try:
-        zfile = stage / "z.npy"
-        with writing(zfile):
-            np.save(zfile, np.concatenate([each.latents for each in sets]))
-        paths = evaluate_volumes(run, _volumes_spec(spec, weights, stage, zfile))
+        latents = np.concatenate([each.latents for each in sets]).astype(np.float32)
+        how = _decoding(spec, weights)
+        paths = write_decoded(run, latents, stage, how, Devices(spec.devices))
         levels: list[float] = []
         slices, done = [], 0
         for each in sets:
@@ -108,17 +102,14 @@ def decode_sets(
     return DecodedSets(slices=slices, level=float(np.median(levels)), pixel_size_a=pixel_size_a)
 
 
-def _volumes_spec(spec: AnalysisSpec, weights: Path, out: Path, zfile: Path) -> VolumesSpec:
-    return VolumesSpec(
+def _decoding(spec: AnalysisSpec, weights: Path) -> Decoding:
+    return Decoding(
         weights=weights,
-        out=out,
-        zfile=zfile,
         flip=spec.flip,
         invert=spec.invert,
         downsample=spec.downsample,
         lowpass_a=spec.lowpass_a,
         pixel_size_a=spec.pixel_size_a,
-        devices=spec.devices,
     )
 
 

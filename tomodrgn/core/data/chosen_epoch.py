@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.specs.analysis import AnalysisSpec
 
-_END = -1
+EpochName = int | Literal["latest", "recommended"]
+END: Final = -1
+"""Stands for the end of a run."""
 _FEWEST_PARTICLES = 2
 
 
@@ -49,8 +50,8 @@ class ChosenEpoch:
         return "analyze" if self.epoch is None else f"analyze.{self.epoch}"
 
 
-def choose_epoch(run: Run, spec: AnalysisSpec) -> ChosenEpoch:
-    """The epoch that a spec asks for.
+def choose_epoch(run: Run, wanted: EpochName) -> ChosenEpoch:
+    """An epoch of a run: its number, or a word for it.
 
     Raises:
         RunError: the run does not have it, or has no latents at all.
@@ -61,7 +62,7 @@ def choose_epoch(run: Run, spec: AnalysisSpec) -> ChosenEpoch:
             f"{directory}: is a run without latents; analyze looks at train_vae, train_linear"
         )
     verdict = run_verdict(directory)
-    if spec.epoch == _END:
+    if wanted == END:
         files = EpochFiles(run.weights, directory / LATENTS)
         missing = next((path for path in files if not path.exists()), None)
         if missing is not None:
@@ -72,7 +73,7 @@ def choose_epoch(run: Run, spec: AnalysisSpec) -> ChosenEpoch:
         raise RunError(
             f"{directory}: holds no weights with latents yet; wait for the first checkpoint"
         )
-    epoch = _epoch_number(spec, directory, saved, verdict)
+    epoch = _epoch_number(wanted, directory, saved, verdict)
     return ChosenEpoch(run=directory, epoch=epoch, files=saved[epoch], verdict=verdict)
 
 
@@ -106,11 +107,11 @@ def open_latents(run: Run, chosen: ChosenEpoch) -> tuple[RunResults, NDArray[np.
 
 
 def _epoch_number(
-    spec: AnalysisSpec, run: Path, saved: dict[int, EpochFiles], verdict: Verdict | None
+    wanted: EpochName, run: Path, saved: dict[int, EpochFiles], verdict: Verdict | None
 ) -> int:
-    if spec.epoch == "latest":
+    if wanted == "latest":
         return max(saved)
-    if spec.epoch == "recommended":
+    if wanted == "recommended":
         if verdict is None:
             raise RunError(
                 f"{run}: no tilts were held out, so no epoch is recommended; train with "
@@ -118,7 +119,7 @@ def _epoch_number(
             )
         epoch = verdict.recommended_epoch
     else:
-        epoch = spec.epoch
+        epoch = wanted
     if epoch not in saved:
         raise RunError(
             f"{run}: no weights and latents of epoch {epoch}; found epochs "

@@ -17,14 +17,14 @@ from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_latents, write_pickle
-from tomodrgn.core.pipeline.analyze import analyze
-from tomodrgn.core.pipeline.volumes import evaluate_volumes
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.specs.analysis import AnalysisSpec
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.simulation import SimulationSpec
-from tomodrgn.core.specs.volumes import VolumesSpec
+from tomodrgn.plugins.commands.analyze.command import analyze
+from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
+from tomodrgn.plugins.commands.eval_vol.command import evaluate_volumes
+from tomodrgn.plugins.commands.eval_vol.spec import VolumesSpec
 from tomodrgn.plugins.commands.train.command import train
 
 SMALL: dict[str, Any] = {
@@ -82,7 +82,7 @@ def analysis(run: Path, tmp_path_factory: pytest.TempPathFactory, registry: Regi
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take most of the time."""
-    module = import_module("tomodrgn.core.pipeline.analyze")  # not the function of that name
+    module = import_module("tomodrgn.plugins.commands.analyze.command")
     monkeypatch.setattr(module, "draw_analysis", lambda *_args, **_more: {})
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.analysis.latent_findings import count_by_tomogram
+from tomodrgn.core.analysis.particle_columns import particle_columns
 from tomodrgn.core.data.epochs import read_metrics
-from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.files.file_names import file_stems, without_units
-from tomodrgn.core.pipeline.pictures import drawing
-from tomodrgn.core.placement.columns import read_numeric_columns
+from tomodrgn.core.report.drawing import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,16 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.analysis.point_figures import Points
+    from tomodrgn.core.data.chosen_epoch import ChosenEpoch
     from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.pipeline.analysis_input import ChosenEpoch
-    from tomodrgn.core.pipeline.analysis_latents import LatentAnalysis, NamedClusters
-    from tomodrgn.core.pipeline.analysis_volumes import DecodedSets, VolumeSet
-    from tomodrgn.core.specs.analysis import AnalysisSpec
-
-logger = logging.getLogger(__name__)
+    from tomodrgn.plugins.commands.analyze.latents import LatentAnalysis, NamedClusters
+    from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
+    from tomodrgn.plugins.commands.analyze.volumes import DecodedSets, VolumeSet
 
 _IMAGES_OF_CLUSTER: Final = 6
-_MOST_COLUMNS: Final = 60
 
 
 def draw_analysis(
@@ -73,21 +67,6 @@ def draw_analysis(
     with drawing("controls"):
         pictures.of_columns(columns)
     return columns
-
-
-def particle_columns(results: RunResults) -> dict[str, NDArray[np.floating]]:
-    """Numbers (B,) known of each particle, not all equal: ours, then those of the STAR file."""
-    particles = results.particles
-    found = {
-        name: values
-        for name, values in particle_covariates(particles).items()
-        if values.ndim == 1 and values.dtype.kind == "f" and np.ptp(values) > 0
-    }
-    try:
-        found |= read_numeric_columns(particles.source, particles)
-    except (TomodrgnError, OSError) as error:
-        logger.warning("columns of %s are not looked at: %s", particles.source, error)
-    return dict(list(found.items())[:_MOST_COLUMNS])
 
 
 def _maps(found: LatentAnalysis) -> dict[str, Points]:

@@ -1,0 +1,1 @@
+"""Volumes decoded from trained models and written to files."""
