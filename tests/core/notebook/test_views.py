@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.core.notebook.small_analysis import small_analysis
-from tomodrgn.core.analysis.notebook_figures import Picture
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.figures.notebook import Picture
 from tomodrgn.core.notebook.saving import save_selection
 from tomodrgn.core.notebook.selections import select_rows
 from tomodrgn.core.notebook.views import lasso, show_latents, show_tomogram

@@ -23,7 +23,7 @@ from tomodrgn.core.placement.chimerax import (
     placement_table,
     volume_commands,
 )
-from tomodrgn.core.placement.colours import PALETTE, Colours, colour_by_value, colour_in_turn
+from tomodrgn.core.placement.colors import PALETTE, Colours, colour_by_value, colour_in_turn
 from tomodrgn.plugins.commands.mapback.transforms import placements
 
 N = 30

@@ -1,1 +1,1 @@
-"""What results mean: numbers behind pictures, and pictures that several commands draw."""
+"""What results mean: the numbers behind pictures."""

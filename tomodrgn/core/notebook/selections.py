@@ -110,7 +110,7 @@ def in_tomogram(analysis: NotebookAnalysis, tomogram: str) -> Selection:
 
 def inside_outline(analysis: NotebookAnalysis, x: str, y: str, corners: ArrayLike) -> Selection:
     """Particles inside a polygon (n, 2) drawn on two columns: a lasso in numbers."""
-    from tomodrgn.core.analysis.notebook_figures import are_inside
+    from tomodrgn.core.figures.notebook import are_inside
 
     places = np.column_stack([analysis.column(x), analysis.column(y)])
     return Selection(analysis, are_inside(places, np.asarray(corners, dtype=np.float64)))

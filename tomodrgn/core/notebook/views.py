@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tomodrgn.core.analysis.notebook_figures import Picture, draw_places
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.figures.notebook import Picture, draw_places
 from tomodrgn.core.notebook.selections import Selection, select_rows
 
 if TYPE_CHECKING:

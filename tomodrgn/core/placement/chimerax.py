@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.placement.colours import Colours
+    from tomodrgn.core.placement.colors import Colours
 
 _ROW: Final = "%.9f,%.9f,%.9f,%.4f"
 _MATRIX: Final = ",".join([_ROW] * 3)

@@ -25,7 +25,7 @@ def draw_half_map_fsc(
 ) -> None:
     """Draw how far half maps agree; arguments as in ``fsc_figures.half_map_fsc``."""
     with drawing(path.name):
-        from tomodrgn.core.analysis.fsc_figures import half_map_fsc
+        from tomodrgn.core.figures.fsc import half_map_fsc
 
         half_map_fsc(path, curves, pixel_size_a=pixel_size_a, threshold=threshold)
 

@@ -65,8 +65,8 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write a report as one HTML file."""
-    from tomodrgn.core.analysis.colours import colour_map
-    from tomodrgn.core.analysis.style import PALETTE
+    from tomodrgn.core.figures.colors import colour_map
+    from tomodrgn.core.figures.style import PALETTE
 
     points = encode_points(report.points, most_bytes=MOST_BYTES_OF_POINTS)
     gradient = colour_map("viridis").gradient(np.linspace(0, 1, _COLOURS))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.analysis.colours import colour_map
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.figures.colors import colour_map
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.placement.chimerax import legend, marker_commands
-from tomodrgn.core.placement.colours import PALETTE, Colours, colour_by_value, colour_in_turn
+from tomodrgn.core.placement.colors import PALETTE, Colours, colour_by_value, colour_in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path

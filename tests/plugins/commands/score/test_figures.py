@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.core.analysis.test_figures import is_drawn
+from tests.core.figures.test_training import is_drawn
 from tomodrgn.plugins.commands.score.figures import RecoveredMap, recovery
 
 

@@ -15,7 +15,7 @@ def test_of_an_epoch_that_was_repeated_the_last_is_drawn(
 ) -> None:
     drawn = {}
     monkeypatch.setattr(
-        "tomodrgn.core.analysis.figures.training_curves",
+        "tomodrgn.core.figures.training.training_curves",
         lambda path, metrics: drawn.update(path=path, total=metrics["total"].tolist()),
     )
     metrics = tmp_path / "metrics.jsonl"
@@ -37,6 +37,6 @@ def test_damaged_metrics_are_a_warning(tmp_path: Path, caplog: pytest.LogCapture
 def test_a_missing_matplotlib_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tomodrgn.core.analysis.figures", None)
+    monkeypatch.setitem(sys.modules, "tomodrgn.core.figures.training", None)
     draw_training_curves(tmp_path, tmp_path / "metrics.jsonl")
     assert "results are complete without it" in caplog.text

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.point_figures import Points
     from tomodrgn.core.data.chosen_epoch import ChosenEpoch
+    from tomodrgn.core.figures.points import Points
     from tomodrgn.core.interfaces import RunResults
     from tomodrgn.plugins.commands.analyze.latents import LatentAnalysis, NamedClusters
     from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
@@ -71,7 +71,7 @@ def draw_analysis(
 
 def _maps(found: LatentAnalysis) -> dict[str, Points]:
     """Particles on their first two components, and on a UMAP."""
-    from tomodrgn.core.analysis.point_figures import Points
+    from tomodrgn.core.figures.points import Points
 
     if found.latents.shape[1] == 1:
         numbers = np.arange(len(found.latents), dtype=np.float32)
@@ -99,7 +99,7 @@ class _Pictures:
 
     def of_training(self, chosen: ChosenEpoch) -> None:
         """Losses by epoch, of a run that has epochs."""
-        from tomodrgn.core.analysis.figures import training_curves
+        from tomodrgn.core.figures.training import training_curves
 
         metrics = read_metrics(chosen.run)
         if len(metrics):
@@ -107,7 +107,7 @@ class _Pictures:
 
     def of_maps(self) -> None:
         """Variance of components, and particles on each map."""
-        from tomodrgn.core.analysis import point_figures as figures
+        from tomodrgn.core.figures import points as figures
 
         figures.draw_shares(self.path("z_pca_explainedvariance"), self.found.axes.shares, "l-PC")
         for name, points in self.maps.items():
@@ -124,7 +124,7 @@ class _Pictures:
 
     def of_clusters(self, each: NamedClusters, results: RunResults) -> None:
         """Clusters on each map, and by tomogram."""
-        from tomodrgn.core.analysis import point_figures as figures
+        from tomodrgn.core.figures import points as figures
 
         labels, rows, method = each.found.labels, each.found.centre_particles, each.method
         for name, points in self.maps.items():
@@ -141,7 +141,7 @@ class _Pictures:
 
     def of_traversal(self, axis: int) -> None:
         """The places of one component on each map, and the UMAP in the colours of the component."""
-        from tomodrgn.core.analysis import point_figures as figures
+        from tomodrgn.core.figures import points as figures
 
         each = self.found.sets[axis]
         is_plane = self.found.latents.shape[1] > 1
@@ -170,7 +170,7 @@ class _Pictures:
 
     def of_images(self, each: NamedClusters, results: RunResults, seed: int) -> None:
         """The least exposed images of a few particles of each cluster."""
-        from tomodrgn.core.analysis.gallery_figures import draw_images
+        from tomodrgn.core.figures.gallery import draw_images
 
         particles = results.particles
         if not particles.n_images or not results.reader.has_images:
@@ -192,7 +192,7 @@ class _Pictures:
 
     def of_columns(self, columns: Mapping[str, NDArray[np.floating]]) -> None:
         """The best map against everything known of the particles."""
-        from tomodrgn.core.analysis.point_figures import draw_control
+        from tomodrgn.core.figures.points import draw_control
 
         points = self.maps.get("umap", self.maps["pca"])
         stems = file_stems(list(columns), without_units)
@@ -200,7 +200,7 @@ class _Pictures:
             draw_control(self.path(f"controls/{stem}"), points, values, name)
 
     def _gallery(self, name: str, sets: list[VolumeSet], slices: list[Any], level: float) -> None:
-        from tomodrgn.core.analysis.gallery_figures import draw_slice_gallery
+        from tomodrgn.core.figures.gallery import draw_slice_gallery
 
         draw_slice_gallery(
             self.path(name),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.analysis.gallery_figures import central_slices
 from tomodrgn.core.decoding.volumes import Decoding, write_decoded
+from tomodrgn.core.figures.gallery import central_slices
 from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, make_folder, writing
 from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.mrc import read_volume

@@ -139,7 +139,7 @@ def _table(figures: dict[str, Any]) -> Table:
 
 def _maps(album: Album, run: Path, sizes: Sequence[int]) -> list[Picture | Table]:
     """Slices of the class maps, of which one is in memory at a time, and agreement of halves."""
-    from tomodrgn.core.analysis.gallery_figures import central_slices, draw_planes
+    from tomodrgn.core.figures.gallery import central_slices, draw_planes
 
     slices, levels, names = [], [], []
     for label, size in enumerate(sizes):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture
+from tomodrgn.core.figures.style import QUIET, colour, picture
 
 if TYPE_CHECKING:
     from pathlib import Path

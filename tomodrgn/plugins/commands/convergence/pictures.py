@@ -39,7 +39,7 @@ class ConvergencePictures:
     ) -> None:
         """Losses, maps by epoch, shifts of latents, and the groups that are followed."""
         with drawing("pictures of latents"):
-            from tomodrgn.core.analysis.figures import training_curves
+            from tomodrgn.core.figures.training import training_curves
             from tomodrgn.plugins.commands.convergence.figures import latents as figures
 
             if len(metrics):
@@ -74,7 +74,7 @@ class ConvergencePictures:
     ) -> None:
         """Held-out tilts, and use of the latent dimensions."""
         with drawing("pictures of held-out tilts"):
-            from tomodrgn.core.analysis.held_out_figures import held_out as draw_held_out
+            from tomodrgn.core.figures.held_out import held_out as draw_held_out
             from tomodrgn.plugins.commands.convergence.figures import latents as figures
 
             if verdict is not None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.placement.colours import Colours
+    from tomodrgn.core.placement.colors import Colours
     from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 

@@ -17,7 +17,7 @@ from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.selection import read_indices
-from tomodrgn.core.placement.colours import (
+from tomodrgn.core.placement.colors import (
     PALETTE,
     Colours,
     colour_by_value,
@@ -201,7 +201,7 @@ def colour_particles(subject: Subject) -> Colours:
     Raises:
         DataError: there is no such column, latent dimension, colour map or label for each.
     """
-    from tomodrgn.core.analysis.colours import colour_map  # which brings matplotlib
+    from tomodrgn.core.figures.colors import colour_map  # which brings matplotlib
 
     values = _values(subject)
     name = subject.spec.colormap

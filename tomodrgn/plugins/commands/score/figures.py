@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.figures import main_axes, most_telling_axis
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.training import main_axes, most_telling_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

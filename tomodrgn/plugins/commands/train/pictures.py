@@ -31,8 +31,8 @@ def draw_weighting_schemes(
     if not weightings:
         return
     with drawing("weighting_scheme_*.png"):
-        from tomodrgn.core.analysis.figures import weighting_scheme
         from tomodrgn.core.analysis.weighting import weighting_schemes
+        from tomodrgn.core.figures.training import weighting_scheme
 
         schemes = weighting_schemes(particles, weightings, largest_radius_px=largest_radius_px)
         for i, scheme in enumerate(schemes):
@@ -49,7 +49,7 @@ def draw_weighting_schemes(
 def draw_training_curves(outdir: Path, metrics: Path) -> None:
     """Draw ``training_curves.png`` from the metrics of a run, the last of each epoch."""
     with drawing(TRAINING_CURVES):
-        from tomodrgn.core.analysis.figures import training_curves
+        from tomodrgn.core.figures.training import training_curves
 
         epochs = pd.read_json(metrics, lines=True).drop_duplicates("epoch", keep="last")
         training_curves(outdir / TRAINING_CURVES, epochs.sort_values("epoch"))

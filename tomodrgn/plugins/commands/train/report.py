@@ -159,7 +159,7 @@ def _sections(
 def _volumes(
     album: Album, folder: Path, latents: _Latents | None, volumes: NDArray[np.float32]
 ) -> list[Picture | Table]:
-    from tomodrgn.core.analysis.gallery_figures import (
+    from tomodrgn.core.figures.gallery import (
         central_slices,
         draw_planes,
         draw_slice_gallery,
@@ -191,7 +191,7 @@ def _losses(
     verdict = None if latents is None else latents.chosen.verdict
     if verdict is None:
         return shown
-    from tomodrgn.core.analysis.held_out_figures import held_out
+    from tomodrgn.core.figures.held_out import held_out
 
     path = folder / "held_out.png"
     table = pd.DataFrame([asdict(each) for each in read_held_out(run)])

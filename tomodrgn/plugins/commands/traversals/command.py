@@ -136,7 +136,7 @@ def _draw_graph(
     path: NDArray[np.int64],
 ) -> None:
     """Draw the graph, and the way through it, on the first two latents and on a UMAP."""
-    from tomodrgn.core.analysis.point_figures import Points, draw_way
+    from tomodrgn.core.figures.points import Points, draw_way
 
     second = latents[:, 1] if latents.shape[1] > 1 else np.arange(len(latents), dtype=np.float32)
     names = ("z1", "z2" if latents.shape[1] > 1 else "particle number")

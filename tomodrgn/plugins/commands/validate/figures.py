@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.figures import most_telling_axis
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.training import most_telling_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.analysis.point_figures import Points
+    from tomodrgn.core.figures.points import Points
     from tomodrgn.core.interfaces import RunResults
     from tomodrgn.plugins.commands.volumes.components import Clusters, VolumeSpace
     from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
@@ -54,7 +54,7 @@ def draw_volume_space(
     """
     ending = spec.plot_format
     with drawing("pictures of the volumes"):
-        from tomodrgn.core.analysis import point_figures as figures
+        from tomodrgn.core.figures import points as figures
 
         maps = _maps(space, places)
         figures.draw_shares(outdir / f"voxel_pca_explainedvariance.{ending}", space.shares, "v-PC")
@@ -70,7 +70,7 @@ def draw_volume_space(
 
 def _maps(space: VolumeSpace, places: NDArray[np.float32] | None) -> dict[str, Points]:
     """The volumes on their first two components, and on a UMAP."""
-    from tomodrgn.core.analysis.point_figures import Points
+    from tomodrgn.core.figures.points import Points
 
     scores = space.scores[:, :2]
     if scores.shape[1] < 2:  # noqa: PLR2004  a plane
@@ -90,8 +90,8 @@ def _draw_traversals(
     traversals: list[list[NDArray[np.float32]]],
     ending: str,
 ) -> None:
-    from tomodrgn.core.analysis.gallery_figures import central_slices, draw_slice_gallery
-    from tomodrgn.core.analysis.point_figures import draw_scatter
+    from tomodrgn.core.figures.gallery import central_slices, draw_slice_gallery
+    from tomodrgn.core.figures.points import draw_scatter
 
     if not traversals:
         return
@@ -113,7 +113,7 @@ def _draw_traversals(
 
 
 def _draw_clusters(folder: Path, maps: dict[str, Points], clusters: Clusters, ending: str) -> None:
-    from tomodrgn.core.analysis import point_figures as figures
+    from tomodrgn.core.figures import points as figures
 
     for name, points in maps.items():
         stem, marks = f"voxel_{name}", points.places[clusters.nearest]
@@ -135,7 +135,7 @@ def _draw_metadata(
     results: RunResults,
 ) -> None:
     """Clusters by tomogram, and the volumes against each numeric quantity."""
-    from tomodrgn.core.analysis import point_figures as figures
+    from tomodrgn.core.figures import points as figures
 
     if clusters is not None:
         path = outdir / f"kmeans{spec.ksample}" / f"tomogram_label_distribution.{spec.plot_format}"

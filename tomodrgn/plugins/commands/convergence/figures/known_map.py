@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_epochs, show_frequencies
+from tomodrgn.core.figures.style import QUIET, colour, picture, show_epochs, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

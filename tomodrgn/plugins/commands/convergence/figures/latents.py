@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import LogNorm
 
-from tomodrgn.core.analysis.style import QUIET, colour, line_of, picture, show_epochs
+from tomodrgn.core.figures.style import QUIET, colour, line_of, picture, show_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.analysis.style import colour, picture
+from tomodrgn.core.figures.style import colour, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from tomodrgn.core.analysis.figures import (
+from tomodrgn.core.figures.training import (
     main_axes,
     most_telling_axis,
     training_curves,
@@ -85,6 +85,6 @@ def test_a_single_map_is_cut_where_it_has_most() -> None:
 
 
 def test_drawing_never_loads_pyplot() -> None:
-    code = "import sys, tomodrgn.core.analysis.figures; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, tomodrgn.core.figures.training; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

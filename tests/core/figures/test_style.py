@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from tomodrgn.core.analysis.style import PALETTE, colour, picture
+from tomodrgn.core.figures.style import PALETTE, colour, picture
 
 
 def test_drawing_leaves_the_settings_of_the_user_alone(tmp_path: Path) -> None:

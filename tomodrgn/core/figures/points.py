@@ -12,7 +12,7 @@ from matplotlib.colors import ListedColormap, PowerNorm, to_hex
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from tomodrgn.core.analysis.style import PALETTE, QUIET, colour, picture
+from tomodrgn.core.figures.style import PALETTE, QUIET, colour, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

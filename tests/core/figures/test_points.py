@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis import point_figures
-from tomodrgn.core.analysis.gallery_figures import central_slices
-from tomodrgn.core.analysis.point_figures import Points, draw_hexbin, draw_scatter, label_colour
+from tomodrgn.core.figures import points as point_figures
+from tomodrgn.core.figures.gallery import central_slices
+from tomodrgn.core.figures.points import Points, draw_hexbin, draw_scatter, label_colour
 
 
 @pytest.mark.parametrize("n_labels", [2, 8, 9, 20, 40])

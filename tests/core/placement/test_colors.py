@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tomodrgn.core.placement.colours import (
+from tomodrgn.core.placement.colors import (
     PALETTE,
     UNKNOWN,
     colour_by_value,

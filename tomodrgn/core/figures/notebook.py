@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
-from tomodrgn.core.analysis.point_figures import MOST_POINTS, label_colour
-from tomodrgn.core.analysis.style import SETTINGS, colour
+from tomodrgn.core.figures.points import MOST_POINTS, label_colour
+from tomodrgn.core.figures.style import SETTINGS, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

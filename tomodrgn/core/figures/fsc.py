@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

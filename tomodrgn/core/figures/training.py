@@ -12,8 +12,8 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 
-from tomodrgn.core.analysis.style import colour, picture, show_epochs, show_frequencies
 from tomodrgn.core.analysis.weighting import relative_weights
+from tomodrgn.core.figures.style import colour, picture, show_epochs, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tomodrgn.core.analysis.style import QUIET, colour, picture, show_epochs
+from tomodrgn.core.figures.style import QUIET, colour, picture, show_epochs
 
 if TYPE_CHECKING:
     from pathlib import Path

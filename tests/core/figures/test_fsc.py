@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tomodrgn.core.analysis.fsc_figures import half_map_fsc
+from tomodrgn.core.figures.fsc import half_map_fsc
 
 
 @pytest.mark.parametrize("n_curves", [1, 3, 10])

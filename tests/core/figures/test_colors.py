@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.analysis.colours import colour_map
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.figures.colors import colour_map
 
 
 def test_gradient_goes_from_dark_to_light() -> None:
