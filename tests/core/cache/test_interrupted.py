@@ -29,12 +29,19 @@ def lines_of(mode: str, folder: Path, *numbers: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("n_files", "every"), [(1, 1), (2, 7), pytest.param(3, 1, marks=pytest.mark.slow)]
+    ("n_files", "every", "ranks"),
+    [
+        (1, 3, 1),
+        (2, 11, 2),
+        pytest.param(1, 1, 1, marks=pytest.mark.slow),
+        pytest.param(3, 1, 1, marks=pytest.mark.slow),
+        pytest.param(3, 2, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_build_killed_at_any_moment_is_completed_to_the_same_files(
-    tmp_path: Path, n_files: int, every: int
+    tmp_path: Path, n_files: int, every: int, ranks: int
 ) -> None:
-    *digests, end = lines_of("killed", tmp_path / "killed", n_files, every)
+    *digests, end = lines_of("killed", tmp_path / "killed", n_files, every, ranks)
     (tmp_path / "whole").mkdir()
     build(tmp_path / "whole" / "cache.h5", n_files)
     assert set(digests) == {digest(tmp_path / "whole")}
@@ -42,17 +49,27 @@ def test_a_build_killed_at_any_moment_is_completed_to_the_same_files(
     assert len(digests) * every > 20  # three for each of four blocks, and those around them
 
 
-def test_of_two_builders_one_waits_and_uses_the_result(tmp_path: Path) -> None:
-    loaded = sorted(map(int, lines_of("together", tmp_path / "together", 1)))
-    assert loaded == [0, build(tmp_path / "alone.h5")]
-    assert [path.name for path in (tmp_path / "together").iterdir()] == ["cache.h5"]
-
-
-def test_two_builders_share_the_parts(tmp_path: Path) -> None:
-    loaded = list(map(int, lines_of("together", tmp_path / "together", 3)))
+@pytest.mark.parametrize(
+    ("n_files", "every"),
+    [
+        (1, 9),
+        pytest.param(1, 1, marks=pytest.mark.slow),
+        pytest.param(3, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_while_one_job_builds_another_is_refused_also_through_another_path(
+    tmp_path: Path, n_files: int, every: int
+) -> None:
+    *found, end = lines_of("beside", tmp_path / "first", n_files, every)
     (tmp_path / "whole").mkdir()
-    assert sum(loaded) == build(tmp_path / "whole" / "cache.h5", 3)  # nothing was done twice
-    assert digest(tmp_path / "together") == digest(tmp_path / "whole")
+    build(tmp_path / "whole" / "cache.h5", n_files)
+    whole = digest(tmp_path / "whole")
+    assert end == "end"
+    assert {line.partition(" ")[2].partition(" ")[2] for line in found} == {whole}
+    outcomes = [line.split(" ")[:2] for line in found]
+    assert ["built", "no"] in outcomes[:-1]
+    assert all("built" in outcome for outcome in outcomes)
+    assert len(outcomes) * every > 20
 
 
 class _StopError(Exception):

@@ -14,8 +14,6 @@ import torch
 
 from tests.core.cache.imaginary import ImaginaryReader, imaginary_particles
 from tests.core.cache.interrupted import ONE_IMAGE, digest
-from tomodrgn.core.cache import parts
-from tomodrgn.core.cache.claim import claimed
 from tomodrgn.core.cache.job import divide
 from tomodrgn.core.cache.prepare import build_cache
 from tomodrgn.core.cache.residency import Residency
@@ -128,28 +126,6 @@ def test_files_hold_even_shares_of_whole_particles() -> None:
         assert sum(file.n_images for file in files) == images
         assert max(file.n_images for file in files) <= images / n_files + 39
         assert files[0].name == f"c.1of{len(files)}.h5"
-
-
-def test_a_part_that_another_builds_is_left_to_it(
-    particles: ParticleSet,
-    reader: ImaginaryReader,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    filled: list[tuple[int, bool]] = []
-    fill_part = parts.fill_part
-    other = claimed(tmp_path / "c.2of3.h5")
-
-    def noted(part: object, *arguments: object, waits: bool, show: object) -> None:
-        filled.append((part.header.part, waits))  # type: ignore[attr-defined]
-        if waits:
-            other.__exit__(None, None, None)  # the other ends without having done anything
-        fill_part(part, *arguments, waits=waits, show=show)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(parts, "fill_part", noted)
-    other.__enter__()
-    built(tmp_path / "c.h5", particles, reader, IN_THREE)
-    assert filled == [(1, False), (2, False), (3, False), (2, True)]
 
 
 @pytest.mark.parametrize("spec", [CacheSpec(rebuild=True), CacheSpec(rebuild=True, files=2)])

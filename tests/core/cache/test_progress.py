@@ -45,7 +45,7 @@ def test_a_damaged_record_does_not_count(record: BuildRecord) -> None:
     assert read_record(record.path, "job") is None
 
 
-def test_a_builder_that_lost_its_claim_does_not_touch_its_successors_record(
+def test_a_builder_that_lost_its_lease_does_not_touch_its_successors_record(
     record: BuildRecord,
 ) -> None:
     with record.appending() as add:

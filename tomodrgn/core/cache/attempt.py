@@ -1,15 +1,14 @@
-"""Attempts to build a file of coefficients: begun, taken up again, given up, or finished."""
+"""Attempts to build a file of coefficients: begun or taken up again."""
 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.cache import layout
-from tomodrgn.core.cache.job import partial_of, record_of
+from tomodrgn.core.cache.job import partial_of
 from tomodrgn.core.cache.progress import BuildRecord, read_record
 from tomodrgn.core.errors import CacheError, DataError
 from tomodrgn.core.files.atomic import atomic_path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tomodrgn.core.cache.job import BuildJob
-    from tomodrgn.core.cache.layout import GrayLevelsFound
 
 MOST_ATTEMPTS = 3
 """Scales that are tried."""
@@ -36,14 +34,28 @@ def file_identity(path: Path) -> tuple[int, int] | None:
 
 
 def is_built(job: BuildJob, seen: tuple[int, int] | None) -> bool:
-    """Whether the file ``seen`` was replaced by what the job would build."""
-    if file_identity(job.path) == seen:
+    """Whether the file ``seen`` was replaced by what the job would build.
+
+    Raises:
+        CacheError: it was replaced by something else.
+    """
+    if file_identity(job.path) in {seen, None}:
         return False
     try:
         found = layout.read_header(job.path)
     except CacheError:
-        return False
-    return found.is_finished and replace(found, scale=1.0, rms=0.0) == replace(job.header, rms=0.0)
+        found = None
+    wanted = replace(job.header, rms=0.0, build="")
+    if (
+        found is None
+        or not found.is_finished
+        or replace(found, scale=1.0, rms=0.0, build="") != wanted
+    ):
+        raise CacheError(
+            f"{job.path}: another process has put a file here meanwhile; run the same command again"
+        )
+    logger.info("%s: built by another process", job.path)
+    return True
 
 
 def resume(job: BuildJob, digest: str, scale: float | None = None) -> BuildRecord | None:
@@ -78,22 +90,6 @@ def start(job: BuildJob, digest: str, scale: float) -> BuildRecord:
     return record
 
 
-def discard(path: Path) -> None:
-    """Leave nothing of attempts at a cache, of one file or of several."""
-    beside = part_paths(partial_of(path), path)
-    for file in (*beside, path):
-        record_of(file).unlink(missing_ok=True)
-        partial_of(file).unlink(missing_ok=True)
-
-
-def part_paths(index: Path, path: Path) -> list[Path]:
-    """The files that ``index`` names, beside ``path``; none where it is no cache of several."""
-    try:
-        return [path.with_name(part.name) for part in layout.part_files(index)]
-    except CacheError:
-        return []
-
-
 def check_space(job: BuildJob) -> None:
     """Log the size of the cache, and refuse a disk without room for it."""
     needed = job.header.coefficient_bytes
@@ -110,33 +106,9 @@ def check_space(job: BuildJob) -> None:
         )
 
 
-def publish(path: Path, rms: float, parts: list[Path], found: GrayLevelsFound | None) -> None:
-    """Give a cache whose coefficients are all there, and its parts, their names."""
-    former = part_paths(path, path)
-    for file in (*parts, path):
-        layout.finish(partial_of(file), rms, found if file == path else None)
-        _flush(partial_of(file))
-    for file in (*parts, path):
-        partial_of(file).replace(file)
-    _flush(path.parent)
-    for file in (*parts, path):
-        record_of(file).unlink(missing_ok=True)
-    for file in set(former) - set(parts):
-        file.unlink(missing_ok=True)
-
-
 def scales_do_not_suit(job: BuildJob) -> DataError:
     """The fault of images that no scale suits."""
     return DataError(
         f"{job.particles.source}: the images differ too much in strength to share float16; store "
         "them as float32 (cache.dtype), or leave the strongest out with --ind-imgs"
     )
-
-
-def _flush(path: Path) -> None:
-    """Have the system write a file or the entries of a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from tomodrgn.core.cache.claim import Claim
     from tomodrgn.core.cache.job import BuildJob
     from tomodrgn.core.cache.power import BlockPower
     from tomodrgn.core.cache.progress import BuildRecord
 
     Progress = Callable[[int, int], None]
+    GoOn = Callable[[], None]
 
 FLOAT16_MAX = 65504.0
 _FLOAT16_HALF = 2.0**15  # where a restart puts the strongest image
@@ -51,10 +51,6 @@ class RescaleError(Exception):
         self.scale = scale
 
 
-class ClaimLostError(Exception):
-    """Another process has taken the build over."""
-
-
 def estimate_scale(job: BuildJob) -> float:
     """A power of two close to the rms of the first images; 1 where float32 needs none."""
     if job.header.dtype == "float32":
@@ -66,12 +62,17 @@ def estimate_scale(job: BuildJob) -> float:
     return _power_of_two(math.sqrt(typical / job.header.n_coefficients))
 
 
-def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -> None:
+def fill(job: BuildJob, record: BuildRecord, go_on: GoOn, progress: Progress) -> None:
     """Write all blocks that are missing, and note their power in the record.
+
+    Args:
+        job: one file.
+        record: what is done of it.
+        go_on: called before a block is noted; raises where this process must write no more.
+        progress: called after every block with images done and images in all.
 
     Raises:
         DataError: images are not finite.
-        ClaimLostError: another process builds this cache.
     """
     blocks = job.blocks()
     missing = [number for number in range(len(blocks)) if number not in record.power]
@@ -90,8 +91,7 @@ def fill(job: BuildJob, record: BuildRecord, claim: Claim, progress: Progress) -
             spoilt += list(rows[~torch.isfinite(squares).numpy()])
             if not spoilt:  # after the first spoilt image only the others are looked for
                 write(rows, coefficients)
-                if not claim.is_held():
-                    raise ClaimLostError
+                go_on()
                 peak = float(torch.linalg.vector_norm(coefficients, ord=math.inf))
                 note(number, block_power(squares, peak, _damaged(rows, seen), _n_healed(seen)))
             done += len(rows)

@@ -80,6 +80,15 @@ class BuildJob:
             parts=(),
         )
 
+    def in_files(self, n_files: int) -> BuildJob:
+        """The same cache divided into some files, or into fewer where there are few particles."""
+        whole = replace(self, parts=(), header=replace(self.header, build=""))
+        parts = divide(self.path, self.particles, n_files)
+        if len(parts) == 1:
+            return whole
+        digest = hashlib.sha256(f"{whole.digest()} {len(parts)}".encode()).hexdigest()
+        return replace(whole, parts=parts, header=replace(self.header, build=digest))
+
     def digest(self) -> str:
         """Hash of everything that determines the content."""
         if self.header.build:
@@ -112,8 +121,19 @@ def plan_build(
     spec: CacheSpec,
     *,
     block_bytes: int = BLOCK_BYTES,
+    n_ranks: int = 1,
 ) -> BuildJob:
-    """The job of building a cache; no image is read and nothing is written yet."""
+    """The job of building a cache; no image is read and nothing is written yet.
+
+    Args:
+        path: the cache.
+        particles: the images, and their order in the cache.
+        reader: loads their pixels.
+        preparation: window and extent.
+        spec: number type and files, at least one for each of the processes unless it says so.
+        block_bytes: pixels read at once.
+        n_ranks: processes of the job, each of which starts as many as the spec says.
+    """
     header = CacheHeader(
         box_size_px=particles.box_size_px,
         pixel_size_a=particles.pixel_size_a,
@@ -136,12 +156,8 @@ def plan_build(
         reserve_bytes=spec.reserve_gb * 1e9,
         block_bytes=block_bytes,
     )
-    n_files = spec.files or max(spec.processes, math.ceil(header.coefficient_bytes / FILE_BYTES))
-    parts = divide(job.path, particles, n_files)
-    if len(parts) == 1:
-        return job
-    digest = hashlib.sha256(f"{job.digest()} {len(parts)}".encode()).hexdigest()
-    return replace(job, parts=parts, header=replace(header, build=digest))
+    large = math.ceil(header.coefficient_bytes / FILE_BYTES)
+    return job.in_files(spec.files or max(spec.processes * n_ranks, large))
 
 
 def divide(path: Path, particles: ParticleSet, n_files: int) -> tuple[PartFile, ...]:

@@ -184,6 +184,8 @@ def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None
                 "deviation": found.deviation,
             }
             file.attrs[_GRAY_LEVELS] = json.dumps(told)
+            if _DAMAGE in file:  # of an attempt that was killed after this
+                del file[_DAMAGE]
             file[_DAMAGE] = found.damage
         file.attrs.modify("rms", rms)
 
@@ -210,11 +212,18 @@ def read_header(path: Path) -> CacheHeader:
 
 def is_cache(path: Path) -> bool:
     """Whether a file is a cache of any version."""
+    return read_origin(path) is not None
+
+
+def read_origin(path: Path) -> tuple[str, int] | None:
+    """Build and part of a cache of any version, see :class:`CacheHeader`; None of other files."""
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return bool(file.attrs.get("encoding-type") == ENCODING_TYPE)
-    except OSError:
-        return False
+            if file.attrs.get("encoding-type") != ENCODING_TYPE:
+                return None
+            return str(file.attrs.get("build", "")), int(file.attrs.get("part", 0))
+    except (OSError, TypeError, ValueError):
+        return None
 
 
 def part_files(path: Path) -> tuple[PartFile, ...]:

@@ -1,113 +1,154 @@
-"""Building a cache of several files, by several processes on any number of machines.
+"""Building a cache of several files, by the processes of one job on any number of machines.
 
-All agree on one scale through the partial file that names the parts; each part is filled under a
-claim of its own by whoever comes first, and whoever finds all parts filled gives the cache its
-name. Nobody has to know of the others, and any of them may end at any time.
+The main process agrees on one scale through the partial file that names the parts; every process
+fills its share of them, alone or with workers; then all give their parts the names and the main
+process the cache. A build that was killed goes on with whatever parts and blocks are there, also
+with another number of processes.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import (
     MOST_ATTEMPTS,
     check_space,
-    discard,
-    is_built,
-    part_paths,
-    publish,
     resume,
     scales_do_not_suit,
     start,
 )
-from tomodrgn.core.cache.claim import claimed, claimed_if_free
-from tomodrgn.core.cache.fill import ClaimLostError, RescaleError, estimate_scale, fill, settle
+from tomodrgn.core.cache.belongings import discard
+from tomodrgn.core.cache.fill import RescaleError, estimate_scale, fill, settle
 from tomodrgn.core.cache.job import partial_of, record_of
 from tomodrgn.core.cache.levels import describe_gray_levels
 from tomodrgn.core.cache.power import joint_power
-from tomodrgn.core.cache.progress import count_blocks, read_record
+from tomodrgn.core.cache.progress import (
+    count_blocks,
+    powers_from_text,
+    powers_to_text,
+    read_record,
+)
+from tomodrgn.core.cache.publish import mark_finished, move_parts, put_in_place
+from tomodrgn.core.cache.team import agreed
 from tomodrgn.core.cache.workers import in_processes, in_turn
 from tomodrgn.core.errors import CacheError, DataError
 from tomodrgn.core.files.atomic import atomic_path
+from tomodrgn.core.ownership.lease import look_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tomodrgn.core.cache.fill import Progress
     from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.cache.power import BlockPower
     from tomodrgn.core.cache.progress import BuildRecord
-    from tomodrgn.core.cache.workers import Show
+    from tomodrgn.core.cache.team import Team
+    from tomodrgn.core.cache.workers import Show, Task
+    from tomodrgn.core.ownership.lease import Permit
 
 logger = logging.getLogger(__name__)
 
 
+class _AbandonedError(Exception):
+    """Another process of this job has found that the cache cannot be built."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one process of a team builds: every so many of the parts."""
+
+    job: BuildJob
+    team: Team
+    permit: Permit
+
+    def numbers(self) -> list[int]:
+        """Parts of this process."""
+        return list(range(len(self.job.parts)))[self.team.rank :: self.team.n_ranks]
+
+    def paths(self) -> list[Path]:
+        """The files of these."""
+        return [self.job.path.with_name(self.job.parts[number].name) for number in self.numbers()]
+
+    def told_by_main(self, text: str) -> str:
+        """What the main process says, in all of them."""
+        return self.team.gather(text)[0]
+
+
 def build_parts(
-    job: BuildJob, seen: tuple[int, int] | None, processes: int, progress: Progress
+    job: BuildJob, processes: int, progress: Progress, team: Team, permit: Permit
 ) -> None:
-    """Build a cache of several files together with all others that build it.
+    """Build a cache of several files.
 
     Args:
         job: the whole cache.
-        seen: identity of the file that is to be replaced.
-        processes: how many work here, one part each at a time.
+        processes: how many work for each process of the team, one part each at a time.
         progress: called with images done, by anybody, and images in all.
+        team: processes that all call this and see the same folder.
+        permit: by which they write.
     """
-    try:
-        for _ in range(MOST_ATTEMPTS):
-            with claimed(job.path):
-                if is_built(job, seen):
-                    break
-                scale = _agree_on_scale(job)
-            _fill_all(job, scale, processes, lambda: progress(_done(job), job.header.n_images))
-            with claimed(job.path):
-                if is_built(job, seen) or _finish(job, scale):
-                    break
-        else:
-            raise scales_do_not_suit(job)
-    except DataError:
+    share = _Share(job, team, permit)
+    for _ in range(MOST_ATTEMPTS):
+        told = ""
+        with agreed(team, job.path):
+            if team.rank == 0:
+                told = _agree_on_scale(job).hex()
+        scale = float.fromhex(share.told_by_main(told))
+        with _leaving_nothing(share), agreed(team, job.path):
+            _fill_all(share, scale, processes, lambda: progress(_done(job), job.header.n_images))
+        power = _joint_power(share, scale)
+        told = ""
+        with agreed(team, job.path):
+            if team.rank == 0:
+                told = _settle(job, power, scale)
+        told = share.told_by_main(told)
+        if told:
+            _publish(share, float.fromhex(told), power)
+            break
+    else:
         discard(job.path)
-        raise
-    _clear(job)
+        raise scales_do_not_suit(job)
     progress(job.header.n_images, job.header.n_images)
 
 
-def _clear(job: BuildJob) -> None:
-    """Remove what is left of builders that died, or began on a part when all was done."""
-    for part in part_paths(job.path, job.path):
-        with claimed_if_free(part) as claim:
-            if claim is not None:
-                partial_of(part).unlink(missing_ok=True)
-                record_of(part).unlink(missing_ok=True)
-
-
-def fill_part(part: BuildJob, index: str, scale: float, *, waits: bool, show: Show) -> None:
-    """Fill one file, unless another process does and this one does not wait for it.
+def fill_part(part: BuildJob, index: str, scale: float, permit: Permit, show: Show) -> None:
+    """Fill one file.
 
     Args:
         part: the file.
         index: name of the file that names it.
         scale: what all parts are divided by.
-        waits: wait for another process, to take over if it dies.
+        permit: by which this process writes.
         show: called after every block.
+
+    Raises:
+        OutputError: another job builds the cache now.
     """
-    with (claimed if waits else claimed_if_free)(part.path) as claim:
-        whole = replace(part, path=part.path.with_name(index))
-        if claim is None or not _is_current(whole, scale):
-            return
-        digest = part.digest()
-        record = resume(part, digest, scale) or start(part, digest, scale)
-        if not _is_filled(part, record):
-            try:
-                fill(part, record, claim, lambda _done, _total: show())
-            except ClaimLostError:
-                logger.warning("%s: another process has taken this part over", part.path)
+    whole = replace(part, path=part.path.with_name(index))
+
+    def go_on() -> None:
+        permit.require()
+        if not whole.partial.exists():
+            raise _AbandonedError
+
+    permit.require()
+    if not _is_current(whole, scale):
+        return
+    digest = part.digest()
+    record = resume(part, digest, scale) or start(part, digest, scale)
+    if not _is_filled(part, record):
+        try:
+            fill(part, record, go_on, lambda _done, _total: show())
+        except _AbandonedError:
+            logger.info("%s: given up", part.path)
 
 
 def _agree_on_scale(job: BuildJob) -> float:
-    """The scale of the attempt that is under way, or of a new one; the claim is held."""
+    """The scale of the attempt that is under way, or of a new one."""
     check_space(job)
     try:
         header = layout.read_header(job.partial)
@@ -115,21 +156,10 @@ def _agree_on_scale(job: BuildJob) -> float:
         header = None
     if header is not None and header.build == job.header.build:
         return header.scale
-    _refuse_to_replace_others(job)
     discard(job.path)
     scale = estimate_scale(job)
     _begin(job, scale)
     return scale
-
-
-def _refuse_to_replace_others(job: BuildJob) -> None:
-    """Leave files alone that bear the name of a part and are none."""
-    for file in job.parts:
-        path = job.path.with_name(file.name)
-        if path.exists() and not layout.is_cache(path):
-            raise CacheError(
-                f"{path}: this file is not a tomodrgn cache and is left alone; give another --cache"
-            )
 
 
 def _begin(job: BuildJob, scale: float) -> None:
@@ -141,6 +171,7 @@ def _begin(job: BuildJob, scale: float) -> None:
 
 def _is_current(job: BuildJob, scale: float) -> bool:
     """Whether the parts are still to be filled at this scale."""
+    look_again(job.path.parent)
     try:
         header = layout.read_header(job.partial)
     except CacheError:
@@ -148,20 +179,32 @@ def _is_current(job: BuildJob, scale: float) -> bool:
     return header.build == job.header.build and header.scale == scale
 
 
-def _fill_all(job: BuildJob, scale: float, processes: int, show: Show) -> None:
-    """Fill the parts that nobody fills, then those whose builders died."""
-    count = min(processes, len(job.parts))
+def _fill_all(share: _Share, scale: float, processes: int, show: Show) -> None:
+    """Fill the parts of this process that are not filled yet."""
+    job = share.job
+    left = [number for number in share.numbers() if _record(job, number, scale) is None]
+    if not left:
+        return
+    count = min(processes, len(left))
     work = in_turn if count == 1 else in_processes(count)
-    waits = False
-    while _is_current(job, scale):
-        left = [number for number in range(len(job.parts)) if _record(job, number, scale) is None]
-        if not left:
-            return
-        tasks: Iterator[tuple[BuildJob, str, float, bool]] = (
-            (job.part(number), job.path.name, scale, waits) for number in left
-        )
-        work(fill_part, tasks, show)
-        waits = True
+    tasks: Iterator[Task] = ((job.part(number), job.path.name, scale) for number in left)
+    try:
+        work(fill_part, tasks, share.permit, show)
+    except DataError:
+        job.partial.unlink(missing_ok=True)  # by which all others see it
+        raise
+
+
+@contextmanager
+def _leaving_nothing(share: _Share) -> Iterator[None]:
+    """Remove the parts of this process when it turns out that the cache cannot be built."""
+    try:
+        yield
+    except BaseException:
+        if not share.job.partial.exists():
+            for part in share.paths():
+                discard(part)
+        raise
 
 
 def _record(job: BuildJob, number: int, scale: float) -> BuildRecord | None:
@@ -180,28 +223,52 @@ def _is_filled(part: BuildJob, record: BuildRecord) -> bool:
     return len(record.power) == -(-part.header.n_images // part.images_per_block)
 
 
-def _finish(job: BuildJob, scale: float) -> bool:
-    """Give the cache its name if all is there at a scale that suits; the claim is held."""
-    numbers = range(len(job.parts))
-    records = [_record(job, number, scale) for number in numbers]
-    filled = [record for record in records if record is not None]
-    if not _is_current(job, scale) or len(filled) < len(records):
-        return False
-    firsts = [part.first for part in job.parts]
-    power = joint_power(
-        replace(power, damaged={first + row: code for row, code in power.damaged.items()})
-        for first, record in zip(firsts, filled, strict=True)
-        for power in record.power.values()
-    )
+def _joint_power(share: _Share, scale: float) -> BlockPower:
+    """The power of the blocks of all parts, whoever filled them."""
+    job, own = share.job, []
+    for number in share.numbers():
+        record = _record(job, number, scale)
+        if record is not None:
+            first = job.parts[number].first
+            own += [
+                replace(power, damaged={first + row: code for row, code in power.damaged.items()})
+                for power in record.power.values()
+            ]
+    texts = share.team.gather(powers_to_text(dict(enumerate(own))))
+    return joint_power(power for text in texts for power in powers_from_text(text).values())
+
+
+def _settle(job: BuildJob, power: BlockPower, scale: float) -> str:
+    """The normalisation as text; none where the parts have to be filled again at another scale."""
     try:
-        rms = settle(job, power, scale)
+        return settle(job, power, scale).hex()
     except RescaleError as error:
         logger.info("%s: beginning again at scale %g", job.path, error.scale)
         _begin(job, error.scale)
-        return False
-    parts = [job.path.with_name(part.name) for part in job.parts]
-    publish(job.path, rms, parts, describe_gray_levels(job, power))
-    return True
+        return ""
+    except DataError:
+        discard(job.path)
+        raise
+
+
+def _publish(share: _Share, rms: float, power: BlockPower) -> None:
+    """Give the cache and its parts their names."""
+    job, team = share.job, share.team
+    with agreed(team, job.path):
+        share.permit.require()
+        for part in share.paths():
+            mark_finished(part, rms)
+    with agreed(team, job.path):
+        if team.rank == 0:
+            mark_finished(job.path, rms, describe_gray_levels(job, power))
+    with agreed(team, job.path):
+        share.permit.require()
+        move_parts(share.paths())
+    with agreed(team, job.path):
+        if team.rank == 0:
+            share.permit.require()
+            put_in_place(job.path)
+    look_again(job.path.parent)
 
 
 def _done(job: BuildJob) -> int:

@@ -2,7 +2,7 @@
 
 Images are read in blocks of bounded size, windowed, transformed, centred by their known shift and
 written at their places. A build that was killed goes on after the last finished block; the file
-appears under its name only when it is whole.
+appears under its name only when it is whole. One job builds a cache at a time.
 """
 
 from __future__ import annotations
@@ -10,39 +10,36 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import (
     MOST_ATTEMPTS,
     check_space,
-    discard,
     file_identity,
     is_built,
-    publish,
     resume,
     scales_do_not_suit,
     start,
 )
-from tomodrgn.core.cache.claim import claimed
-from tomodrgn.core.cache.fill import (
-    ClaimLostError,
-    RescaleError,
-    estimate_scale,
-    fill,
-    settle,
-)
+from tomodrgn.core.cache.belongings import discard, refuse_foreign
+from tomodrgn.core.cache.fill import RescaleError, estimate_scale, fill, settle
 from tomodrgn.core.cache.job import BLOCK_BYTES, plan_build
 from tomodrgn.core.cache.levels import describe_gray_levels
 from tomodrgn.core.cache.parts import build_parts
 from tomodrgn.core.cache.power import joint_power
+from tomodrgn.core.cache.progress import read_record
+from tomodrgn.core.cache.publish import mark_finished, put_in_place
+from tomodrgn.core.cache.team import ALONE, agreed, build_where_missing
 from tomodrgn.core.errors import CacheError, DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tomodrgn.core.cache.claim import Claim
     from tomodrgn.core.cache.fill import Progress
     from tomodrgn.core.cache.job import BuildJob
     from tomodrgn.core.cache.power import BlockPower
+    from tomodrgn.core.cache.team import Team
     from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.ownership.lease import Permit
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
 
@@ -58,83 +55,91 @@ def build_cache(
     *,
     progress: Progress | None = None,
     block_bytes: int = BLOCK_BYTES,
+    team: Team = ALONE,
+    is_missing: bool = True,
 ) -> None:
     """Read, transform and store all images of a particle set.
 
-    A build that was interrupted goes on where it stopped. While another process builds the same
-    cache, this one waits, and then leaves the result in place.
+    A build that was interrupted goes on where it stopped.
 
     Args:
-        path: the cache; a file of that name is replaced when the new one is whole.
+        path: the cache; a cache of that name is replaced when the new one is whole.
         particles: the images, and their order in the cache.
         reader: loads their pixels.
         preparation: window and extent.
         spec: number type, and disk space to leave free.
         progress: called with images done and images in all.
         block_bytes: pixels read at once.
+        team: processes that all call this, and share the work.
+        is_missing: whether this process wants the cache built; another of the team may.
 
     Raises:
         DataError: pixels are not finite or do not fit the number type; nothing is left behind.
-        CacheError: the disk has no room.
+        CacheError: the disk has no room, or a file is in the way that is no cache.
+        OutputError: another job builds the cache.
     """
-    job = plan_build(path, particles, reader, preparation, spec, block_bytes=block_bytes)
-    seen = file_identity(job.path)
-    build_unless_built(job, seen, progress, processes=spec.processes)
+    job = plan_build(
+        path, particles, reader, preparation, spec, block_bytes=block_bytes, n_ranks=team.n_ranks
+    )
+    seen = file_identity(path)
 
+    def build(team: Team, permit: Permit) -> None:
+        told = ""
+        with agreed(team, job.path):
+            if team.rank == 0 and not is_built(job, seen):
+                told = str(_begin(job, may_divide=spec.files is None))
+        n_files = int(team.gather(told)[0] or 0)
+        if n_files > 1:
+            build_parts(job.in_files(n_files), spec.processes, show, team, permit)
+        elif n_files:
+            with agreed(team, job.path):
+                if team.rank == 0:
+                    _build_one(job.in_files(1), permit, show)
 
-def build_unless_built(
-    job: BuildJob,
-    seen: tuple[int, int] | None,
-    progress: Progress | None,
-    *,
-    processes: int = 1,
-) -> None:
-    """Build, unless another process has replaced the file ``seen`` by what this job would build.
-
-    Several processes build the files of a cache of several; one process builds one file.
-    """
     show = progress or _ignore_progress
-    build = build_parts if job.parts else _build_one
-    try:
+    with agreed(team, job.path):
         job.path.parent.mkdir(parents=True, exist_ok=True)
-        build(job, seen, processes, show)
-    except OSError as error:
-        raise CacheError(
-            f"{job.path}: the cache could not be built ({error}); make room or give another "
-            "--cache, then run the same command again: finished parts are kept"
-        ) from error
+    build_where_missing(job.path, team, build, is_missing=is_missing)
 
 
-def _build_one(
-    job: BuildJob, seen: tuple[int, int] | None, _processes: int, progress: Progress
-) -> None:
-    """Build a cache of one file, or wait for another process that does."""
-    while not _build_in_turn(job, seen, progress):
-        logger.warning("%s: another process has taken the build over", job.path)
+def _begin(job: BuildJob, *, may_divide: bool) -> int:
+    """How many files the cache is to have: as many as an attempt that was interrupted, if it may.
+
+    Raises:
+        CacheError: files are in the way.
+    """
+    job = _as_begun(job) if may_divide else job
+    refuse_foreign(job)
+    return max(1, len(job.parts))
 
 
-def _build_in_turn(job: BuildJob, seen: tuple[int, int] | None, progress: Progress) -> bool:
-    """Build when no other process does; False when the claim was lost before the end."""
-    with claimed(job.path) as claim:
-        if is_built(job, seen):
-            logger.info("%s: built by another process", job.path)
-            return True
-        try:
-            check_space(job)
-            rms, power = _fill_at_some_scale(job, claim, progress)
-            if not claim.is_held():
-                return False
-            publish(job.path, rms, [], describe_gray_levels(job, power))
-        except ClaimLostError:
-            return False
-        except DataError:
-            discard(job.path)
-            raise
-        return True
+def _as_begun(job: BuildJob) -> BuildJob:
+    """The job divided as an earlier attempt at it, where there is one."""
+    try:
+        header, n_files = layout.read_header(job.partial), len(layout.part_files(job.partial))
+    except CacheError:
+        return job
+    begun = job.in_files(max(1, n_files))
+    if n_files:
+        return begun if begun.header.build == header.build else job
+    return begun if read_record(job.record, begun.digest()) else job
+
+
+def _build_one(job: BuildJob, permit: Permit, progress: Progress) -> None:
+    """Build a cache of one file."""
+    check_space(job)
+    try:
+        rms, power = _fill_at_some_scale(job, permit, progress)
+    except DataError:
+        discard(job.path)
+        raise
+    permit.require()
+    mark_finished(job.path, rms, describe_gray_levels(job, power))
+    put_in_place(job.path)
 
 
 def _fill_at_some_scale(
-    job: BuildJob, claim: Claim, progress: Progress
+    job: BuildJob, permit: Permit, progress: Progress
 ) -> tuple[float, BlockPower]:
     """Fill the partial file, beginning again where its number type asks for another scale."""
     digest = job.digest()
@@ -143,7 +148,7 @@ def _fill_at_some_scale(
         discard(job.path)  # of another job, maybe of several files
         record = start(job, digest, estimate_scale(job))
     for _ in range(MOST_ATTEMPTS):
-        fill(job, record, claim, progress)
+        fill(job, record, permit.require, progress)
         power = joint_power(record.power.values())
         try:
             return settle(job, power, record.scale), power

@@ -16,8 +16,10 @@ from tomodrgn.core.cache.power import BlockPower
 from tomodrgn.core.files.atomic import write_text_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+_LONGEST_FIRST_LINE = 1024
 
 
 @dataclass
@@ -46,7 +48,7 @@ class BuildRecord:
     def appending(self) -> Iterator[Callable[[int, BlockPower], None]]:
         """A function that notes a block which has reached the disk.
 
-        It keeps to the file that is there now, so that a builder that lost its claim cannot write
+        It keeps to the file that is there now, so that a builder that lost its lease cannot write
         into the record of its successor.
         """
         with self.path.open("a", encoding="utf-8") as file:
@@ -77,12 +79,33 @@ def read_record(path: Path, job: str) -> BuildRecord | None:
         return None
 
 
+def is_record(path: Path) -> bool:
+    """Whether a file is the record of some build."""
+    try:
+        with path.open("rb") as file:
+            first = json.loads(file.readline(_LONGEST_FIRST_LINE))
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and set(first) == {"job", "scale"}
+
+
 def count_blocks(path: Path) -> int:
     """Finished blocks in a record, of whatever job; 0 where there is none."""
     try:
         return max(0, path.read_bytes().count(b"\n") - 1)
     except OSError:
         return 0
+
+
+def powers_to_text(power: Mapping[int, BlockPower]) -> str:
+    """The power of blocks as one text."""
+    return "".join(_block_line(block, found) for block, found in power.items())
+
+
+def powers_from_text(text: str) -> dict[int, BlockPower]:
+    """The power of blocks from such a text."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    return {line["block"]: _power(line) for line in lines}
 
 
 def _first_line(job: str, scale: float) -> str:

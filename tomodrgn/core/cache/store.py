@@ -17,9 +17,12 @@ import pandas as pd
 
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import file_identity
-from tomodrgn.core.cache.job import describe_preparation, describe_source, plan_build
-from tomodrgn.core.cache.prepare import build_unless_built
+from tomodrgn.core.cache.job import describe_preparation, describe_source
+from tomodrgn.core.cache.prepare import build_cache
+from tomodrgn.core.cache.publish import complete, is_half_published
+from tomodrgn.core.cache.team import ALONE, agreed
 from tomodrgn.core.errors import CacheError
+from tomodrgn.core.ownership.lease import lock_of_file, one_writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.cache.fill import Progress
+    from tomodrgn.core.cache.team import Team
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
@@ -148,7 +152,7 @@ def open_cache(
     Raises:
         CacheError: the file is missing, foreign, unfinished or stale; the message says why.
     """
-    path = Path(path)
+    path = _behind_link(Path(path))
     if file_identity(path) is None:
         raise CacheError(
             f"{path}: there is no cache; build it with tomodrgn prepare --cache {path}"
@@ -217,34 +221,58 @@ def ensure_cache(
     spec: CacheSpec,
     *,
     progress: Progress | None = None,
+    team: Team = ALONE,
 ) -> CoefficientCache:
     """The cache at ``path``, built first where there is none or where the spec asks for it.
+
+    Args:
+        path: the cache; a link leads to the file that is meant.
+        particles: the images that must be in it.
+        reader: loads their pixels.
+        preparation: window and extent that they must have.
+        spec: how it is built.
+        progress: called with images done and images in all.
+        team: processes that all call this, and share the work.
 
     Raises:
         CacheError: a cache is there and does not hold what the run needs.
         DataError: the images cannot be prepared.
     """
-    path = Path(path)
-    seen = file_identity(path)
-    if seen is None or spec.rebuild:
-        if seen is not None:
-            _require_cache(path)
-        job = plan_build(path, particles, reader, preparation, spec)
-        build_unless_built(job, seen, progress, processes=spec.processes)
-    cache = open_cache(path, particles, reader, preparation)
-    if np.dtype(cache.header.dtype).itemsize < np.dtype(spec.dtype).itemsize:
-        raise CacheError(
-            f"{path}: the cache is {cache.header.dtype}, the run needs {spec.dtype}; {REBUILD}"
+    path = _behind_link(Path(path))
+    _complete(path, team)
+    is_missing = spec.rebuild or file_identity(path) is None
+    if any(team.gather("missing" if is_missing else "")):
+        build_cache(
+            path,
+            particles,
+            reader,
+            preparation,
+            spec,
+            progress=progress,
+            team=team,
+            is_missing=is_missing,
         )
+    with team.agreement():
+        cache = open_cache(path, particles, reader, preparation)
+        if np.dtype(cache.header.dtype).itemsize < np.dtype(spec.dtype).itemsize:
+            raise CacheError(
+                f"{path}: the cache is {cache.header.dtype}, the run needs {spec.dtype}; {REBUILD}"
+            )
     return cache
 
 
-def _require_cache(path: Path) -> None:
-    """Refuse to replace a file that is something else; a cache of another version may go."""
-    if not layout.is_cache(path):
-        raise CacheError(
-            f"{path}: this file is not a tomodrgn cache and is left alone; give another --cache"
-        )
+def _behind_link(path: Path) -> Path:
+    """The file that a path leads to; parts lie beside it, and it is what is built anew."""
+    return path.resolve() if path.is_symlink() else path
+
+
+def _complete(path: Path, team: Team) -> None:
+    """Complete a cache that was being put in its place when the process that did so was killed."""
+    for is_ours in (team.rank == 0, team.rank > 0 and team.is_first_on_node):
+        with agreed(team, path):
+            if is_ours and is_half_published(path):
+                with one_writer(lock_of_file(path), place=path):
+                    complete(path)
 
 
 def _require_equal(

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
 
     from tomodrgn.core.cache.job import BuildJob
+    from tomodrgn.core.ownership.lease import Permit
 
     Show = Callable[[], None]
-    Task = tuple[BuildJob, str, float, bool]
+    Task = tuple[BuildJob, str, float]
 
 _SHOW_EVERY_S = 1.0
 
@@ -34,25 +35,25 @@ class FillPart(Protocol):
     """Fills one file of a cache; importable, so that another process finds it."""
 
     def __call__(
-        self, part: BuildJob, index: str, scale: float, *, waits: bool, show: Show
+        self, part: BuildJob, index: str, scale: float, permit: Permit, show: Show
     ) -> None:
         """See :func:`tomodrgn.core.cache.parts.fill_part`."""
 
 
-def in_turn(fill_part: FillPart, tasks: Iterable[Task], show: Show) -> None:
+def in_turn(fill_part: FillPart, tasks: Iterable[Task], permit: Permit, show: Show) -> None:
     """Fill one file after another in this process."""
-    for part, index, scale, waits in tasks:
-        fill_part(part, index, scale, waits=waits, show=show)
+    for part, index, scale in tasks:
+        fill_part(part, index, scale, permit, show)
         show()
 
 
-def in_processes(count: int) -> Callable[[FillPart, Iterable[Task], Show], None]:
+def in_processes(count: int) -> Callable[[FillPart, Iterable[Task], Permit, Show], None]:
     """A way to fill ``count`` files at a time, in processes that share the cores."""
 
-    def fill_all(fill_part: FillPart, tasks: Iterable[Task], show: Show) -> None:
+    def fill_all(fill_part: FillPart, tasks: Iterable[Task], permit: Permit, show: Show) -> None:
         context = multiprocessing.get_context("spawn")
         stop = context.Event()
-        arguments = (stop, max(1, len(os.sched_getaffinity(0)) // count))
+        arguments = (stop, permit, max(1, len(os.sched_getaffinity(0)) // count))
         with ProcessPoolExecutor(count, context, _begin_worker, arguments) as pool:
             try:
                 _hand_out(pool, count, fill_part, tasks, show)
@@ -94,13 +95,13 @@ class _StoppedError(Exception):
     """Another process has failed."""
 
 
-_stop: Event | None = None
+_by: tuple[Event, Permit] | None = None
 
 
-def _begin_worker(stop: Event, threads: int) -> None:
+def _begin_worker(stop: Event, permit: Permit, threads: int) -> None:
     """Prepare a process: it uses its share of the cores, and ends with the one that started it."""
-    global _stop  # noqa: PLW0603  # the only way from the start of a process to its tasks
-    _stop = stop
+    global _by  # noqa: PLW0603  # the only way from the start of a process to its tasks
+    _by = stop, permit
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -115,11 +116,14 @@ def _end_with_parent() -> None:
 
 def _work(fill_part: FillPart, task: Task) -> None:
     """One task in another process, ended early when a task elsewhere has failed."""
+    if _by is None:
+        raise RuntimeError("this process has not begun")
+    stop, permit = _by
 
     def go_on() -> None:
-        if _stop is not None and _stop.is_set():
+        if stop.is_set():
             raise _StoppedError
 
-    part, index, scale, waits = task
+    part, index, scale = task
     go_on()
-    fill_part(part, index, scale, waits=waits, show=go_on)
+    fill_part(part, index, scale, permit, go_on)

@@ -67,7 +67,7 @@ def open_run_images(
     *,
     work: Footprint = NOTHING,
 ) -> RunImages:
-    """The images of a run; the main process builds the cache where there is none.
+    """The images of a run; its processes build the cache where there is none.
 
     Args:
         run: resolved run spec.
@@ -80,10 +80,8 @@ def open_run_images(
     Raises:
         RunError: memory does not suffice.
     """
-    devices.on_main(lambda: open_or_build(run, reader, particles, outdir))
-    again = run.cache.model_copy(update={"rebuild": False})
-    with devices.agreement():  # where every node has a cache of its own, it is built now
-        cache = open_or_build(run.model_copy(update={"cache": again}), reader, particles, outdir)
+    cache = open_or_build(run, reader, particles, outdir, devices)
+    with devices.agreement():
         rows = cache.rows(particles)
         damage = tell_gray_levels(cache, particles, reader)
         residency = _plan(run, cache, devices, work)

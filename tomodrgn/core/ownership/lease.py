@@ -55,10 +55,48 @@ class Lease:
             OutputError: it was lost.
         """
         if not self.is_held():
-            raise OutputError(
-                f"{self.lock.lock_file}: another process writes here now, as this one gave no sign "
-                f"of life for {LEASE_S:g} s; run the same command again when that one has ended"
-            )
+            raise _lost(self.lock.lock_file)
+
+    def permit(self) -> Permit:
+        """What the other processes of this job write by, while this one holds the lease."""
+        return Permit(Path(self.lock.lock_file), self.lock.token or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to write beside the process of the same job that holds the lease.
+
+    It can be sent to other processes, which see by it whether they reach the same place.
+    """
+
+    lock: Path
+    token: str
+
+    def is_valid(self) -> bool:
+        """Whether the lease is held, and its lock seen from here."""
+        for pause in (0.0, _POLL_S, 2 * _POLL_S):  # a lock that others look at may be away
+            if pause:
+                time.sleep(pause)
+                look_again(self.lock.parent)
+            owner = _lock_at(self.lock, LEASE_S).owner
+            if owner is not None and owner.token == self.token:
+                return True
+        return False
+
+    def require(self) -> None:
+        """Go on only while the lease is held.
+
+        Raises:
+            OutputError: it was lost, or its holder has ended.
+        """
+        if not self.is_valid():
+            raise _lost(str(self.lock))
+
+
+def look_again(folder: Path) -> None:
+    """Have a network file system forget which files it did not find in a folder."""
+    with suppress(OSError):
+        list(folder.iterdir())
 
 
 def lock_of_folder(folder: Path) -> Path:
@@ -83,14 +121,7 @@ def one_writer(lock: Path, *, place: Path, lease_s: float = LEASE_S) -> Iterator
     Raises:
         OutputError: another process writes there, or the lock cannot be written.
     """
-    lease = SoftFileLease(
-        lock,
-        lease_duration=lease_s,
-        heartbeat_interval=min(_HEARTBEAT_S, lease_s / 4),
-        poll_interval=_POLL_S,
-        thread_local=False,
-        is_singleton=False,
-    )
+    lease = _lock_at(lock, lease_s)
     try:
         _acquire(lease, place, lease_s)
     except OSError as error:
@@ -104,6 +135,24 @@ def one_writer(lock: Path, *, place: Path, lease_s: float = LEASE_S) -> Iterator
     finally:
         with suppress(OSError):
             lease.release()
+
+
+def _lock_at(lock: Path, lease_s: float) -> SoftFileLease:
+    return SoftFileLease(
+        lock,
+        lease_duration=lease_s,
+        heartbeat_interval=min(_HEARTBEAT_S, lease_s / 4),
+        poll_interval=_POLL_S,
+        thread_local=False,
+        is_singleton=False,
+    )
+
+
+def _lost(lock: str) -> OutputError:
+    return OutputError(
+        f"{lock}: another process writes here now, as this one gave no sign of life for "
+        f"{LEASE_S:g} s; run the same command again when that one has ended"
+    )
 
 
 def _acquire(lease: SoftFileLease, place: Path, lease_s: float) -> None:

@@ -50,6 +50,7 @@ class Devices:
         self.n_ranks: int = launch.n_processes
         self.n_on_node: int = launch.per_node
         self.is_main = self.rank == 0
+        self.is_first_on_node: bool = self.fabric.local_rank == 0
         self.is_stopping = False
         self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.dtype = torch.float64 if spec.precision == "float64" else torch.float32

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tomodrgn.core.data.caching import open_or_build
 from tomodrgn.core.data.damaged import tell_gray_levels
+from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 def prepare(dataset: Dataset, spec: PreparedSpec) -> Path:
     """Build the cache of a data set, or find that it is there already; its path.
 
+    Several processes share the work, whoever started them.
+
     Args:
         dataset: what to prepare, and how.
         spec: run directory, where the cache lies unless the run spec names another place.
     """
     reader, particles = dataset.selected
-    cache = open_or_build(dataset.spec, reader, particles, spec.outdir)
+    on_cpu = dataset.spec.devices.model_copy(update={"accelerator": "cpu"})
+    devices = Devices(on_cpu)
+    cache = open_or_build(dataset.spec, reader, particles, spec.outdir, devices)
     tell_gray_levels(cache, particles, reader)
     return cache.path
