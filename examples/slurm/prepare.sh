@@ -13,6 +13,6 @@ set -euo pipefail
 PARTICLES=particles.star # STAR file of the tilt images
 CACHE=/fast/cache.h5     # on a disk that all nodes see
 
-# Of a set of many millions of images, let several nodes build a file each at a time:
-#   srun --nodes=4 --ntasks=4 tomodrgn prepare "$PARTICLES" --cache "$CACHE" --cache-files 32 --processes 8
+# Of a set of many millions of images, let several nodes share the files of the cache:
+#   srun --nodes=4 --ntasks-per-node=1 tomodrgn prepare "$PARTICLES" --cache "$CACHE" --processes 16
 srun --ntasks=1 tomodrgn prepare "$PARTICLES" --cache "$CACHE"
