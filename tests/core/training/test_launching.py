@@ -18,7 +18,7 @@ SCRIPTS = Path(__file__).parents[3] / "examples" / "slurm"
 
 @pytest.fixture(autouse=True)
 def outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*TORCHRUN, *SRUN):
+    for name in (*TORCHRUN, *SRUN, "NODE_RANK"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -27,11 +27,22 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) 
         monkeypatch.setenv(name, value)
 
 
-def test_the_program_starts_what_the_user_asks_for() -> None:
+def test_the_program_starts_what_the_user_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan_launch(DevicesSpec(), 0) == ("cpu", Launch(1, 1))
     assert plan_launch(DevicesSpec(), 2) == ("gpu", Launch(1, 1))
+    monkeypatch.setenv("NODE_RANK", "0")  # started by hand
     assert plan_launch(DevicesSpec(multigpu=True, nodes=3), 2) == ("gpu", Launch(2, 3))
     assert plan_launch(DevicesSpec(devices=3, accelerator="cpu"), 2) == ("cpu", Launch(3, 1))
+
+
+def test_other_nodes_are_not_waited_for_where_nobody_starts_them() -> None:
+    with pytest.raises(RunError, match="neither torchrun nor srun has started this process"):
+        plan_launch(DevicesSpec(nodes=5), 0)
+
+
+def test_no_more_processes_are_started_than_a_node_can_run() -> None:
+    with pytest.raises(RunError, match="1000000 processes on CPUs are asked for, this node has"):
+        plan_launch(DevicesSpec(devices=1_000_000, accelerator="cpu"), 0)
 
 
 @pytest.mark.parametrize(("variables", "name"), [(TORCHRUN, "torchrun"), (SRUN, "srun")])

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.files.yaml_text import read_yaml
 from tomodrgn.core.simulation.motions import coordinate_names
 from tomodrgn.core.simulation.spread import variance_outside
 from tomodrgn.core.simulation.treatment import reading_options
@@ -96,15 +97,15 @@ def read_truth(folder: Path) -> Truth:
         DataError: the folder was not written by ``simulate``, or is damaged.
     """
     path = folder / TRUTH_NAME
+    if not path.is_file():
+        raise DataError(f"{path} is missing; give a folder that simulate wrote")
     try:
-        facts: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        facts: dict[str, Any] = read_yaml(path)
         spec = SimulationSpec(**facts["simulation"], outdir=folder)
         files = TruthFiles(**facts["files"])
         if spec.maps is not None:
             spec = spec.model_copy(update={"maps": tuple(folder / name for name in files.maps)})
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError(f"{path} is missing; give a folder that simulate wrote") from error
-    except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
+    except (KeyError, TypeError, ValidationError) as error:
         raise DataError(f"{path} describes no simulation ({error}); simulate again") from error
     return Truth(
         spec=spec,

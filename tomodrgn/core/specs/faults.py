@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from reprlib import Repr
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from tomodrgn.core.errors import SpecError
+from tomodrgn.core.quoting import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +26,9 @@ _NAMED_FAULTS = {
     "missing",
     "value_error",
 }
+
+_MAX_FAULTS = 20
+_LONGEST_SHOWN = 200
 
 _IN_PLAIN_WORDS = {
     "model_type": "input should be a mapping of fields",
@@ -48,7 +53,8 @@ def validate(model: type[ModelT], data: object) -> ModelT:
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
     """One line per fault; the branches of a union that all failed share a line."""
     lines: dict[object, str] = {}
-    for fault in error.errors():
+    faults = error.errors(include_url=False)
+    for fault in faults[:_MAX_FAULTS]:
         line = _explain_one(model, fault)
         place, _ = _resolve(model, fault["loc"])
         is_branch = fault["type"] not in _NAMED_FAULTS and place in lines
@@ -58,12 +64,13 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
             lines[place] = f"{wanted}, or {also}, got {found}"
         else:
             lines[line if fault["type"] in _NAMED_FAULTS else place] = line
-    return list(lines.values())
+    more = [f"and {len(faults) - _MAX_FAULTS} faults more"] * (len(faults) > _MAX_FAULTS)
+    return [*lines.values(), *more]
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'known'?`` for the closest known name, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name[:_LONGEST_SHOWN], list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
@@ -73,7 +80,7 @@ def _explain_one(model: type[BaseModel], fault: ErrorDetails) -> str:
     where = f"{place}: " if place else ""
     match fault["type"]:
         case "union_tag_invalid":
-            found = str(fault["ctx"]["tag"])
+            found = shown(str(fault["ctx"]["tag"]))[:_LONGEST_SHOWN]
             kinds = sorted(_kinds(annotation))
             return (
                 f"{where}no installed plugin offers {found!r}.{suggest(found, kinds)} "
@@ -89,11 +96,11 @@ def _explain_one(model: type[BaseModel], fault: ErrorDetails) -> str:
             return f"{where}{fault['ctx']['error']}"
         case _:
             message = _IN_PLAIN_WORDS.get(fault["type"], fault["msg"])
-            return f"{where}{message[0].lower()}{message[1:]}, got {fault['input']!r}"
+            return f"{where}{message[0].lower()}{message[1:]}, got {_found(fault['input'])}"
 
 
 def _explain_extra(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    name = str(loc[-1])
+    name = shown(str(loc[-1]))[:_LONGEST_SHOWN]
     place, annotation = _resolve(model, loc[:-1])
     members = [*_models(annotation)]
     kind = next((str(part) for part in reversed(loc[:-1]) if part in _kinds(annotation)), None)
@@ -122,6 +129,13 @@ def _resolve(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, A
         elif not _is_tag(part, annotation):
             place.append(part)
     return ".".join(place), annotation
+
+
+def _found(value: object) -> str:
+    """A value for an error, shortened where it is long."""
+    shorten = Repr()
+    shorten.maxstring = shorten.maxother = _LONGEST_SHOWN
+    return shorten.repr(value)
 
 
 def _is_tag(part: str, annotation: Any) -> bool:

@@ -12,6 +12,7 @@ import yaml
 
 from tomodrgn.core.errors import SpecError
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.yaml_text import load_yaml, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,31 +30,13 @@ class Added(list[Any]):
     """Items of a layer that join those of the layer below instead of replacing them."""
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML in which a mapping names a key once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} is given twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
 def read_spec(path: Path) -> Layer:
     """Mapping of a YAML (or JSON) file.
 
     Raises:
-        SpecError: the file is missing, empty, no YAML, or no mapping.
+        SpecError: the file is missing, empty, too long, no YAML, or no mapping.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise SpecError(f"{path}: cannot be read: {reason}") from error
-    content = _load_yaml(text, str(path))
+    content = read_yaml(path)
     if content is None:
         raise SpecError(f"{path}: the file is empty; a spec file is a mapping of sections")
     if not isinstance(content, dict):
@@ -73,7 +56,7 @@ def read_assignments(assignments: Iterable[str]) -> Layer:
         place, equals, value = text.partition("=")
         if not equals or not all(place.split(".")):
             raise SpecError(f"--set {text}: write it as section.field=value")
-        put(layer, place.strip(), _load_yaml(value, f"--set {place}"))
+        put(layer, place.strip(), load_yaml(value, f"--set {place}"))
     return layer
 
 
@@ -121,16 +104,6 @@ def dump_spec(spec: BaseModel) -> str:
     return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _load_yaml(text: str, place: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506  it is a safe loader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise SpecError(f"{place}{line}: {problem}; write it as YAML") from error
-
-
 def _merge_two(lower: Mapping[str, Any], upper: Mapping[str, Any], *, keep: bool = False) -> Layer:
     if not keep and _changes_kind(lower, upper):
         return dict(upper)
@@ -150,5 +123,6 @@ def _merge_two(lower: Mapping[str, Any], upper: Mapping[str, Any], *, keep: bool
 
 
 def _changes_kind(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> bool:
-    kinds = {layer["kind"] for layer in (lower, upper) if "kind" in layer} - {AUTO}
-    return len(kinds) > 1
+    kinds = [layer["kind"] for layer in (lower, upper) if "kind" in layer]
+    named = [kind for kind in kinds if kind != AUTO]
+    return any(kind != named[0] for kind in named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tomodrgn.core.specs.base import Spec
 
@@ -77,5 +77,5 @@ class DevicesSpec(Spec):
     precision: Literal["mixed", "float32", "float64"] = "mixed"
     """Number type of the networks; mixed is bfloat16 on a GPU that has it and on a CPU with matrix
     units (AMX), float16 on another GPU, and float32 on another CPU."""
-    threads: NonNegativeInt = 0
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
     """CPU threads per process; 0 leaves the choice to torch."""

@@ -23,6 +23,11 @@ _PATIENCE: Final = timedelta(days=14)
 """How long processes wait for each other: the cache of a large set takes days to prepare."""
 
 
+_NODE_BY_HAND: Final = "NODE_RANK"
+"""The variable by which a user who starts the nodes by hand tells each its number."""
+_MOST_ON_FEW_CORES: Final = 8
+
+
 class Launch(NamedTuple):
     """The processes of a run, and what starts them.
 
@@ -73,6 +78,18 @@ def plan_launch(spec: DevicesSpec, n_gpus: int) -> tuple[str, Launch]:
                 "for others; start one process per device, or leave these options out"
             )
         launch = started
+    elif launch.nodes > 1 and _NODE_BY_HAND not in os.environ:
+        raise RunError(
+            f"devices.nodes: {launch.nodes} nodes are asked for, and neither torchrun nor srun has "
+            "started this process; start the command on each node by one of them, or leave --nodes "
+            "out"
+        )
+    most = max(os.cpu_count() or 1, _MOST_ON_FEW_CORES)
+    if accelerator == "cpu" and launch.per_node > most:
+        raise RunError(
+            f"devices.devices: {launch.per_node} processes on CPUs are asked for, this node has "
+            f"{os.cpu_count()} cores; ask for at most {most}"
+        )
     if accelerator == "gpu" and launch.per_node > n_gpus:
         raise RunError(
             f"devices.devices: {launch.per_node} GPUs are asked for, torch sees {n_gpus}; ask for "
