@@ -11,11 +11,21 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import shortcuts
 from tests.docs import warm_python
 
 pytest_plugins = ["tomodrgn.core.testing.pytest_plugin"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+shortcuts.take()
+
+
+@pytest.fixture
+def rendered() -> Iterator[None]:
+    """Pictures are rendered, as they are looked at; see :mod:`tests.shortcuts`."""
+    with shortcuts.rendering():
+        yield
+
 
 # The same examples in every run, so that nobody is stopped by the draw of another.
 settings.register_profile("few", max_examples=25, derandomize=True, deadline=None, database=None)

@@ -23,7 +23,9 @@ def serve(path: str) -> None:
 
     import tomodrgn.plugins.commands.analyze.command
     import tomodrgn.plugins.commands.train.command  # noqa: F401
+    from tests import shortcuts
 
+    shortcuts.take()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)

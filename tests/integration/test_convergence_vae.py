@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.integration.conftest import SMALL_NETWORK, Command
+from tests.shortcuts import rendering
 from tomodrgn.core.files.mrc import read_volume, write_volume
 from tomodrgn.core.files.pickles import load_pickles
 
@@ -34,7 +35,8 @@ def run(star: Path, tomodrgn: Command, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def folder(run: Path, star: Path, tomodrgn: Command) -> Path:
     call = ["convergence_vae", run, "--epoch-interval", 4, "--skip-umap", "--final-maxima", 3]
-    done = tomodrgn(*call, "--ground-truth", star.parent / "maps" / "class_*.mrc")
+    with rendering():
+        done = tomodrgn(*call, "--ground-truth", star.parent / "maps" / "class_*.mrc")
     assert done.stdout.strip() == str(run / "convergence.5")
     assert "recommended: epoch" in done.stderr
     return run / "convergence.5"

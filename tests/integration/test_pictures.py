@@ -9,6 +9,8 @@ import pytest
 
 from tests.integration.conftest import SMALL_NETWORK, Command
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 def test_a_run_leaves_a_picture_per_weighting_scheme_and_of_its_losses(
     star: Path, tomodrgn: Command, tmp_path: Path

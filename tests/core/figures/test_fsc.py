@@ -8,6 +8,8 @@ from matplotlib.image import imread
 
 from tomodrgn.core.figures.fsc import half_map_fsc
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 @pytest.mark.parametrize("n_curves", [1, 3, 10])
 def test_any_number_of_curves_can_be_drawn(n_curves: int, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from tomodrgn.core.figures import points as point_figures
 from tomodrgn.core.figures.gallery import central_slices
 from tomodrgn.core.figures.points import Points, draw_hexbin, draw_scatter, label_colour
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 @pytest.mark.parametrize("n_labels", [2, 8, 9, 20, 40])
 def test_clusters_of_a_picture_have_different_colours(n_labels: int) -> None:

@@ -16,6 +16,8 @@ from tomodrgn.core.figures.training import (
     weighting_scheme,
 )
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

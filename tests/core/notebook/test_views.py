@@ -14,6 +14,8 @@ from tomodrgn.core.notebook.saving import save_selection
 from tomodrgn.core.notebook.selections import select_rows
 from tomodrgn.core.notebook.views import lasso, show_latents, show_tomogram
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 @pytest.mark.parametrize("color_by", [None, "z0", "tomogram", "index"])
 def test_latents_are_drawn_in_colours_of_any_column(color_by: str | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.shortcuts import rendering
 from tomodrgn.core.analysis import latent_map
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.dataset import Dataset
@@ -73,7 +74,7 @@ def run(star: Path, tmp_path_factory: pytest.TempPathFactory, registry: Registry
 def analysis(run: Path, tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Path:
     """Everything, with two dimensions of the latents in place of UMAP, which compiles for long."""
     outdir = tmp_path_factory.mktemp("analysis")
-    with pytest.MonkeyPatch.context() as patch:
+    with rendering(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(latent_map, "umap_map", lambda latents, random_state: latents[:, :2])
         spec = AnalysisSpec(run=run, outdir=outdir, ksample=4, gmm_k=2, pc_ondata=True)
         return analyze(Run(spec.run, registry), spec)
@@ -200,6 +201,7 @@ def test_an_epoch_that_is_not_there_is_refused(run: Path, registry: Registry) ->
         analyze(Run(run, registry), AnalysisSpec(run=run, epoch="recommended"))
 
 
+@pytest.mark.usefixtures("rendered")
 def test_one_dimension_has_its_own_pictures(
     star: Path, tmp_path: Path, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:

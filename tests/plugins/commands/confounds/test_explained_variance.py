@@ -106,6 +106,7 @@ def test_many_particles_are_sampled() -> None:
     assert report.influences[0].explained.max() > 0.95
 
 
+@pytest.mark.usefixtures("rendered")
 def test_picture_and_page_show_every_covariate(tmp_path: Path) -> None:
     generator = np.random.default_rng(6)
     covariates = _covariates(generator)

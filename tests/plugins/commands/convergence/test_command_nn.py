@@ -52,6 +52,7 @@ def independent_fsc(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.array(curve)
 
 
+@pytest.mark.usefixtures("rendered")
 def test_curves_of_epochs_are_independent_fscs_in_ascending_order(
     run: Path, reference: Path
 ) -> None:

@@ -9,6 +9,8 @@ from matplotlib.image import imread
 from tests.core.figures.test_training import is_drawn
 from tomodrgn.plugins.commands.score.figures import RecoveredMap, recovery
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

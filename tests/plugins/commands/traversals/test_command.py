@@ -47,6 +47,7 @@ def test_a_component_beyond_the_latents_is_refused(latents: Path, tmp_path: Path
     assert not (tmp_path / "pc").exists()
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_way_from_particle_to_particle_is_written(latents: Path, tmp_path: Path) -> None:
     places = np.random.default_rng(1).normal(size=(200, 2)).astype(np.float32)
     write_pickle(latents.parent / "analyze.4" / "umap.pkl", places)

@@ -68,6 +68,7 @@ def _save(path: Path, labels: object) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("rendered")
 def test_true_states_pass_with_maps_that_can_be_deposited(
     run: Path, simulated: Path, registry: Registry, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_two_kinds_of_volumes_are_two_clusters(registry: Registry, voldir: Path)
     assert scores[:, 0].var() > 10 * scores[:, 1].var()
 
 
+@pytest.mark.usefixtures("rendered")
 def test_volumes_along_a_component_are_written_with_their_pixel_size(
     registry: Registry, voldir: Path
 ) -> None:
