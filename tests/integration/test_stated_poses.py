@@ -10,10 +10,10 @@ import pytest
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.core.simulation.coordinates import stated_positions_a
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.simulation.tomograms import stated_positions_a
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 if TYPE_CHECKING:

@@ -10,12 +10,8 @@ import torch
 from tomodrgn.core.files.mrc import write_stack
 from tomodrgn.core.files.star import numeric_column, read_star
 from tomodrgn.core.fourier.disc import disc_to_images, shift_phases
-from tomodrgn.core.simulation.tomograms import (
-    BINNING,
-    series_pixel_size_a,
-    tomogram_name,
-    tomogram_size_px,
-)
+from tomodrgn.core.simulation.coordinates import BINNING, series_pixel_size_a, tomogram_size_px
+from tomodrgn.core.simulation.tomograms import tomogram_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

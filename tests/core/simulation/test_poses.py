@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tomodrgn.core.simulation.coordinates import positions_a, stated_positions_a
 from tomodrgn.core.simulation.experiment import JUNK, draw_experiment
 from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
-from tomodrgn.core.simulation.tomograms import positions_a, stated_positions_a
 
 if TYPE_CHECKING:
     from collections.abc import Callable

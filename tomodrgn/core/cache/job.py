@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import tomodrgn
 from tomodrgn.core.cache.layout import CacheHeader, PartFile
 from tomodrgn.core.fourier.disc import half_plane_disc
 from tomodrgn.core.particles.selection import take_particles
+from tomodrgn.core.version import __version__
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +145,7 @@ def plan_build(
         rms=math.nan,
         preparation=describe_preparation(preparation),
         fingerprint=describe_source(reader),
-        program_version=tomodrgn.__version__,
+        program_version=__version__,
     )
     job = BuildJob(
         path=Path(path),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tomodrgn import __version__
 from tomodrgn.core.command_table import collect_commands
 from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.manager import COMMAND_PLUGINS, load_plugins
+from tomodrgn.core.version import __version__
 
 if TYPE_CHECKING:
     from tomodrgn.core.command import Command

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.cache.levels import has_surveyed
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.pickles import read_index_file
-from tomodrgn.core.gray_levels.damage import REASONS, SOUND, damage_lines
+from tomodrgn.core.gray_levels.damage import REASONS, SOUND
 from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.products import DAMAGED_IMAGES
 
@@ -21,34 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.cache.layout import GrayLevelsFound
-    from tomodrgn.core.cache.store import CoefficientCache
     from tomodrgn.core.data.run_images import RunImages
-    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.core.training.devices import Devices
 
 logger = logging.getLogger(__name__)
-
-
-def tell_gray_levels(
-    cache: CoefficientCache, particles: ParticleSet, reader: Reader
-) -> NDArray[np.uint8]:
-    """(M,) damage of the images of a set, as the cache has it; what it found goes to the log."""
-    found = cache.gray_levels()
-    if found is None:
-        return np.zeros(particles.n_images, dtype=np.uint8)
-    if not has_surveyed(reader):  # and said so
-        what = "were normalized" if found.normalizes else "were left as they are"
-        logger.info("gray levels: images %s: %s", what, "; ".join(found.reasons))
-    damage = found.damage[cache.rows(particles)]
-    if found.n_healed:
-        logger.warning(
-            "%d images had a few extreme pixels, which were replaced by background", found.n_healed
-        )
-    for line in damage_lines(damage, np.arange(particles.n_images), particles):
-        logger.warning("left out %s", line)
-    return damage
 
 
 def with_resolved(run: RunSpecBase, found: GrayLevelsFound | None) -> RunSpecBase:

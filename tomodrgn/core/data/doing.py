@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import pkgutil
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tomodrgn.core.commands import Request
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run import Run
     from tomodrgn.core.registry import Registry
+
+_NOUNS: Final = {
+    "dataset": "tomodrgn.core.data.dataset:Dataset",  # which brings torch
+    "run": "tomodrgn.core.data.run:Run",
+}
 
 
 def do(request: Request, registry: Registry, subject: Run | Dataset | None = None) -> Any:
@@ -27,15 +33,16 @@ def do(request: Request, registry: Registry, subject: Run | Dataset | None = Non
         case "registry":
             return function(*own, registry)
         case "dataset":
-            from tomodrgn.core.data.dataset import Dataset  # which brings torch
-
             data: Any = request.run_spec
             known: Any = subject
-            dataset = Dataset(data, registry) if known is None else known.with_spec(data)
+            dataset = _noun("dataset")(data, registry) if known is None else known.with_spec(data)
             return function(dataset, *own)
         case "run":
-            from tomodrgn.core.data.run import Run
-
             spec: Any = request.spec
             more = () if request.data is None else (request.data,)
-            return function(subject or Run(spec.run, registry), *own, *more)
+            return function(subject or _noun("run")(spec.run, registry), *own, *more)
+
+
+def _noun(name: str) -> Any:
+    """The class of what a command takes, by name: a run has commands as its methods."""
+    return pkgutil.resolve_name(_NOUNS[name])

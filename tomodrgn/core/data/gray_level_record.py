@@ -11,7 +11,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from tomodrgn.core.cache.levels import has_surveyed
 from tomodrgn.core.files.pickles import read_index_file
+from tomodrgn.core.gray_levels.damage import damage_lines
 from tomodrgn.core.gray_levels.standard import OFFSET_LIMIT
 from tomodrgn.core.products import MANIFEST
 
@@ -19,7 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from tomodrgn.core.cache.layout import GrayLevelsFound
+    from tomodrgn.core.cache.store import CoefficientCache
+    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
@@ -107,3 +116,23 @@ def _are_alike(one: _Used, other: _Used) -> bool:
 
 def _level_and_deviation(used: _Used) -> tuple[float | None, float | None]:
     return (0.0, 1.0) if used.normalizes else (used.background, used.deviation)
+
+
+def tell_gray_levels(
+    cache: CoefficientCache, particles: ParticleSet, reader: Reader
+) -> NDArray[np.uint8]:
+    """(M,) damage of the images of a set, as the cache has it; what it found goes to the log."""
+    found = cache.gray_levels()
+    if found is None:
+        return np.zeros(particles.n_images, dtype=np.uint8)
+    if not has_surveyed(reader):  # and said so
+        what = "were normalized" if found.normalizes else "were left as they are"
+        logger.info("gray levels: images %s: %s", what, "; ".join(found.reasons))
+    damage = found.damage[cache.rows(particles)]
+    if found.n_healed:
+        logger.warning(
+            "%d images had a few extreme pixels, which were replaced by background", found.n_healed
+        )
+    for line in damage_lines(damage, np.arange(particles.n_images), particles):
+        logger.warning("left out %s", line)
+    return damage

@@ -9,10 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tomodrgn import __version__
 from tomodrgn.core.data.run_directory import FORMAT
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.invocation import words_of_call
+from tomodrgn.core.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

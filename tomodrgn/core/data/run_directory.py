@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tomodrgn import __version__
 from tomodrgn.core.data.paths import RunOrigin
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.invocation import words_of_call
 from tomodrgn.core.products import MANIFEST, RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
+from tomodrgn.core.version import __version__
 
 if TYPE_CHECKING:
     from tomodrgn.core.specs.run import RunSpecBase

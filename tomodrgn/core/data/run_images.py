@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.cache.residency import plan
 from tomodrgn.core.cache.stream import open_images
 from tomodrgn.core.data.caching import open_or_build
-from tomodrgn.core.data.damaged import tell_gray_levels
+from tomodrgn.core.data.gray_level_record import tell_gray_levels
 from tomodrgn.core.memory.footprint import NOTHING
 from tomodrgn.core.memory.terms import cache_terms
 from tomodrgn.core.memory.work import announce

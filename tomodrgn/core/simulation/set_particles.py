@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tomodrgn.core.geometry.rotations import euler_from_matrices, random_rotations
+from tomodrgn.core.simulation.coordinates import (
+    coordinates_a,
+    series_pixel_size_a,
+    tomogram_size_px,
+)
 from tomodrgn.core.simulation.stacks import visible_frames
 from tomodrgn.core.simulation.star_text import (
     angle_columns,
@@ -16,13 +21,7 @@ from tomodrgn.core.simulation.star_text import (
     value_block,
 )
 from tomodrgn.core.simulation.streams import random_stream
-from tomodrgn.core.simulation.tomograms import (
-    coordinates_a,
-    particle_names,
-    series_pixel_size_a,
-    stated_tomogram_name,
-    tomogram_size_px,
-)
+from tomodrgn.core.simulation.tomograms import particle_names, stated_tomogram_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tomodrgn.core.geometry.projections import stage_angles_from_rotations
+from tomodrgn.core.simulation.coordinates import BINNING, series_pixel_size_a, tomogram_size_px
 from tomodrgn.core.simulation.star_text import numbers, table_block
 from tomodrgn.core.simulation.streams import random_stream
-from tomodrgn.core.simulation.tomograms import (
-    BINNING,
-    series_pixel_size_a,
-    stated_tomogram_name,
-    tomogram_name,
-    tomogram_size_px,
-)
+from tomodrgn.core.simulation.tomograms import stated_tomogram_name, tomogram_name
 from tomodrgn.core.simulation.treatment import stated_dose_e_per_a2
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import numpy as np
 from tomodrgn.core.errors import OutputError
 from tomodrgn.core.files.atomic import atomic_path, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.simulation.coordinates import positions_a
 from tomodrgn.core.simulation.formats import entry_name, write_stacks
 from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
-from tomodrgn.core.simulation.tomograms import positions_a
 from tomodrgn.core.simulation.treatment import reading_options
 from tomodrgn.core.simulation.truth import TRUTH_NAME, TruthFiles, write_truth
 from tomodrgn.core.simulation.volume_series import volume_series_star

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.geometry.rotations import euler_from_matrices
+from tomodrgn.core.simulation.coordinates import stated_positions_a
 from tomodrgn.core.simulation.image_series import NOMINAL_MAGNIFICATION
 from tomodrgn.core.simulation.star_text import angle_columns, axis_columns, table_block
-from tomodrgn.core.simulation.tomograms import (
-    particle_names,
-    stated_positions_a,
-    stated_tomogram_name,
-)
+from tomodrgn.core.simulation.tomograms import particle_names, stated_tomogram_name
 
 if TYPE_CHECKING:
     from tomodrgn.core.simulation.forward import Simulation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.data.caching import open_or_build
-from tomodrgn.core.data.damaged import tell_gray_levels
+from tomodrgn.core.data.gray_level_record import tell_gray_levels
 from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
