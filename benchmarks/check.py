@@ -2,7 +2,8 @@
 
 A row is right where the fault is named, and nothing else. To name nothing is right only where the
 best test there is cannot decide either: that of the likelihood of the images under the true maps
-and classes, for the metadata as they are against every remedy of the fault.
+and classes, for the metadata as they are against every remedy of the fault. Of images in a wrong
+order it knows the right one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -87,30 +89,38 @@ def confusion(name: str, seed: int, faults: Sequence[str] | None) -> list[Row]:
         options = {**_BASE, **SETS[name]}
         spec = SimulationSpec(outdir=pristine, **{**options, "seed": options["seed"] + seed})
         star = simulate(spec)
-        rows = [_row(name, SimulatedSet(star), None, spec)]
+        sound: list[Sample] = []
+        rows = [_row(name, SimulatedSet(star), None, spec, sound)]
         state = "premultiplied" if _is_premultiplied(spec) else "raw"
         for fault in FAULTS:
             if state not in fault.states or (faults and fault.name not in faults):
                 continue
             faulty = SimulatedSet(star).copy_to(Path(folder) / "faulty")
-            rows.append(_row(name, faulty, fault, spec))
+            rows.append(_row(name, faulty, fault, spec, sound))
             shutil.rmtree(faulty.folder)
     return rows
 
 
-def best_test_z(sample: Sample, truth: Path, fault: FaultId) -> float:
+def best_test_z(sample: Sample, truth: Path, fault: FaultId, sound: Sequence[Sample] = ()) -> float:
     """The z of the likelihood under true maps: the best remedy of a fault against the metadata.
 
     Args:
         sample: images and metadata with the fault, of a box that was not cropped.
         truth: folder of the set, with its maps and the class of each particle.
         fault: what ails the metadata; infinite for one that tables or pixels alone tell.
+        sound: the sample without the fault; images in a wrong order are in the right one there.
     """
     maps = np.stack([read_volume(path)[0] for path in sorted((truth / "maps").glob("*.mrc"))])
     labels = np.loadtxt(truth / "labels.txt", dtype=np.int64)
     which = torch.from_numpy(labels)[sample.particle]
     remedies = [a.change(sample) for a in alternatives() if a.fault == fault]
     readings = [remedy for remedy in remedies if remedy is not None]
+    if fault == "stack_row_mismatch":
+        readings += [
+            replace(sample, coefficients=each.coefficients)
+            for each in sound
+            if np.array_equal(each.source_row, sample.source_row)
+        ]
     given = _of_true_maps(sample, maps, which)
     z = (paired_z(_of_true_maps(each, maps, which) - given) for each in readings)
     return max(z, default=math.inf)
@@ -144,7 +154,10 @@ def _is_untold(spec: SimulationSpec) -> bool:
     return spec.format in {"warp", "nextpyp"} and _is_premultiplied(spec)
 
 
-def _row(name: str, data: SimulatedSet, fault: Fault | None, spec: SimulationSpec) -> Row:
+def _row(
+    name: str, data: SimulatedSet, fault: Fault | None, spec: SimulationSpec, sound: list[Sample]
+) -> Row:
+    """A row of the table; the sample of the set without a fault is added to ``sound``."""
     words = ["--ctf-premultiplied"] if _is_untold(spec) else []
     if fault is not None:
         words += fault.apply(data, spec.pixel_size_a or 8.0)
@@ -161,11 +174,13 @@ def _row(name: str, data: SimulatedSet, fault: Fault | None, spec: SimulationSpe
         undecided = sum(v["decision"] == "undecided" for v in found["verdicts"])
     except json.JSONDecodeError:
         called, signal, undecided = (result.stderr or repr(result.exception)).strip()[-200:], 0.0, 0
+    if fault is None:
+        sound += seen[-1:]
     named = "-" if fault is None else fault.called
     best_z = "-"
     verdict = "right" if named == called else "wrong"
     if fault is not None and called == "-" and seen:
-        z = best_test_z(seen[-1], spec.outdir, fault.called)
+        z = best_test_z(seen[-1], spec.outdir, fault.called, sound)
         limit = student_limit(CLEARLY_BETTER_Z, seen[-1].n_particles)
         verdict, best_z = ("cannot be decided" if z < limit else "wrong"), f"{z:.1f}"
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.comparison import Ground
+from tomodrgn.core.inspection.comparison import Ground, decide
 from tomodrgn.core.inspection.pose_changes import scaled_shifts
 from tomodrgn.core.inspection.transfer_changes import reversed_doses, scaled_pixels
 
@@ -59,6 +59,14 @@ def test_an_alternative_is_not_believed_where_a_control_explains_more(
         controls=(control,),
     )
     assert decided(faulty, halfway) == decision
+
+
+def test_a_peak_between_controls_needs_less_evidence() -> None:
+    opposite = named("particle height adds to defocus with the opposite sign")
+    for alternative, decision in ((opposite, "contradicted"), (replace(opposite, controls=()),
+                                  "doubtful")):  # fmt: skip
+        assert decide(alternative, 4.0, (2.5, 3.0), gain=0.01, n=200) == decision
+        assert decide(alternative, 4.0, (0.5, 5.0), gain=0.01, n=200) == "doubtful"
 
 
 def test_opposite_heights_have_controls_on_either_side() -> None:

@@ -26,7 +26,10 @@ Decision = Literal["supported", "contradicted", "doubtful", "undecided"]
 CLEARLY_BETTER_Z: Final = 4.5
 """About one false alarm in three hundred thousand comparisons, of which a check makes some 50."""
 DOUBTFUL_Z: Final = 3.5
-"""A warning: about one in a hundred clean sets would carry one."""
+"""A warning: about one in a hundred clean sets would carry one. Where an alternative has controls,
+it is better than these, too: readings between it and the metadata, which explain more than it does
+where the metadata are right. Then chance would have to make good for what the metadata explain
+beside this z, so that it is enough."""
 CLEARLY_WORSE_Z: Final = 3.0
 _BETTER_IN_HALF_Z: Final = 1.6
 """Least z in either half of the particles: what one map gained by chance, the other does not."""
@@ -129,7 +132,7 @@ class Ground:
                 return "undecided"
             if any(self._gain_by(change) > gain for change in alternative.controls):
                 return "undecided"
-        return _decide(alternative, z, halves, gain, n)
+        return decide(alternative, z, halves, gain=gain, n=n)
 
     def _gain_by(self, change: Change) -> float:
         """What another reading adds, in units of what the better of both explains."""
@@ -149,11 +152,21 @@ class Ground:
         return paired_z(differences[half == 0]), paired_z(differences[half == 1])
 
 
-def _decide(
-    alternative: Alternative, z: float, halves: tuple[float, float], gain: float, n: int
+def decide(
+    alternative: Alternative, z: float, halves: tuple[float, float], *, gain: float, n: int
 ) -> Decision:
+    """What a comparison says of the metadata, where its controls explain less.
+
+    Args:
+        alternative: what was tried.
+        z: as in :class:`Comparison`.
+        halves: the same.
+        gain: the same.
+        n: particles.
+    """
     notable = gain > _NOTABLE_OF.get(alternative.assumption, _NOTABLE)
-    is_better = z > student_limit(CLEARLY_BETTER_Z, n) and min(halves) > _BETTER_IN_HALF_Z
+    needed = DOUBTFUL_Z if alternative.controls else CLEARLY_BETTER_Z
+    is_better = z > student_limit(needed, n) and min(halves) > _BETTER_IN_HALF_Z
     if is_better and notable:
         return "contradicted"
     if z > student_limit(DOUBTFUL_Z, n):

@@ -18,7 +18,7 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
@@ -106,6 +106,17 @@ def blind_likelihood(sample: Sample, noise: NoiseModel | None = None) -> Tensor:
     return _per_particle(model.likelihood(sample.coefficients, None), sample)
 
 
+class _Parts(NamedTuple):
+    """What is fitted to images."""
+
+    variance: Tensor
+    """(M, P) of what the prediction leaves, but for the scale."""
+    scale: Tensor
+    """(M, 1) of each image."""
+    left: Tensor
+    """(M, P) power that it leaves."""
+
+
 class NoiseModel:
     """Variance of each coefficient, fitted to what a prediction leaves."""
 
@@ -128,6 +139,27 @@ class NoiseModel:
 
     def likelihood(self, observed: Tensor, predicted: Tensor | None) -> Tensor:
         """(M,) log likelihood of images, given a prediction or none."""
+        parts = self._fit(observed, predicted)
+        variance = parts.scale * parts.variance
+        return -(parts.left / variance + variance.log()).sum(1)
+
+    def variance(self, observed: Tensor, predicted: Tensor, particle: Tensor) -> Tensor:
+        """(M, P) variance around a prediction, with the scale of particles instead of images.
+
+        So it hardly changes where images of a particle change places.
+
+        Args:
+            observed: (M, P) coefficients of images.
+            predicted: (M, P) what is predicted of them.
+            particle: (M,) the particle of each image.
+        """
+        parts = self._fit(observed, predicted)
+        counts = torch.bincount(particle).clamp_min(1)
+        scale = torch.zeros(len(counts)).index_add_(0, particle, parts.scale[:, 0]) / counts
+        return scale[particle][:, None] * parts.variance
+
+    def _fit(self, observed: Tensor, predicted: Tensor | None) -> _Parts:
+        """Amplitudes of the prediction, variances and scales, by turns."""
         left = _squared(observed)
         floor = _SMALLEST_VARIANCE * self._means(left)[:, self._shell]
         variance = self._means(left).mean(0)[self._shell] * self._noise_power + floor
@@ -140,8 +172,7 @@ class NoiseModel:
             variance = misfit[self._shell] * self._signal_power
             variance += noise[self._shell] * self._noise_power + floor
             scale = (left / variance).mean(1, keepdim=True).clamp_min(_TINY)
-        variance = scale * variance
-        return -(left / variance + variance.log()).sum(1)
+        return _Parts(variance, scale, left)
 
     def _amplitude(self, observed: Tensor, predicted: Tensor, variance: Tensor) -> Tensor:
         """(shells,) factor between 0 and 2 that fits a prediction best."""

@@ -8,6 +8,7 @@ import torch
 from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Ground, paired_z, student_limit
+from tomodrgn.core.inspection.image_changes import scrambled_tilts
 from tomodrgn.core.inspection.sample import Sample
 from tomodrgn.core.inspection.transfer_changes import declared_state
 from tomodrgn.plugins.commands.check.search import Search
@@ -41,6 +42,12 @@ def test_one_fault_is_named_once(name: str, called: str, sample: Sample) -> None
     wrong = [v.assumption for v in judgement.verdicts if v.decision == "contradicted"]
     assert wrong == [called]
     assert judgement.corrected is not judgement.given
+
+
+def test_images_of_particles_in_any_order_are_named_and_nothing_else(sample: Sample) -> None:
+    judgement = judge(scrambled_tilts(sample), no_progress)
+    wrong = [v.assumption for v in judgement.verdicts if v.decision == "contradicted"]
+    assert wrong == [tried.MATCH]
 
 
 def test_where_tilts_in_any_order_are_as_good_they_may_be_what_is_wrong() -> None:

@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.inspection import alternatives as tried
-from tomodrgn.core.inspection.comparison import CLEARLY_BETTER_Z, FEWEST_PARTICLES, paired_z
+from tomodrgn.core.inspection.comparison import (
+    CLEARLY_BETTER_Z,
+    CLEARLY_WORSE_Z,
+    FEWEST_PARTICLES,
+    paired_z,
+    student_limit,
+)
 from tomodrgn.core.inspection.likelihood import fit
+from tomodrgn.core.inspection.tilt_order import share_in_order
 from tomodrgn.plugins.commands.check.search import Search
 from tomodrgn.plugins.commands.check.signal_power import central_excess
 
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tomodrgn.core.inspection.comparison import Comparison, Decision
+    from tomodrgn.core.inspection.comparison import Comparison, Decision, Ground
     from tomodrgn.core.inspection.fault_names import FaultId
     from tomodrgn.core.inspection.likelihood import Fit
     from tomodrgn.core.inspection.sample import Sample
@@ -35,6 +42,8 @@ a third of it."""
 _BETWEEN_TILTS: Final = frozenset({tried.DOSE_STATE, tried.DOSE_ORDER, tried.TILT})
 _FEWEST_TO_MATCH: Final = 2 * FEWEST_PARTICLES
 """Particles of which half may be expected to predict the other half."""
+_HALF_IN_ORDER: Final = 0.5
+"""Share of the differences between tilts below which more images than not lie in another order."""
 _SMALL_LOSS: Final = 0.3
 """Part of what is explained that images in no order may lose, and still be as good."""
 
@@ -115,7 +124,7 @@ def judge(
     signal_z = paired_z(search.best.gain)
     is_present = excess_z > _PRESENT_Z and not is_seen and sample.n_particles >= _FEWEST_TO_MATCH
     scrambled = search.against_chance()
-    match = _match(scrambled, signal_z, is_present=is_present)
+    match = _match(scrambled, signal_z, is_present=is_present, order=_order_of_tilts(search.best))
     verdicts = [beside_order_of_tilts(verdict, scrambled) for verdict in verdicts]
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
@@ -154,20 +163,37 @@ def _verdict(
     return Verdict(assumption=assumption, decision="undecided", comparisons=())
 
 
-def _match(scrambled: Sequence[Comparison], signal_z: float, *, is_present: bool) -> Verdict:
+def _order_of_tilts(ground: Ground) -> Decision:
+    """Whether images of particles lie in the order of their rows, or in any order.
+
+    Clearly less than half of what is predicted of the differences between tilts is seen then.
+    """
+    n = ground.sample.n_particles
+    share, error = share_in_order(ground.sample, ground.base)
+    if share + student_limit(CLEARLY_BETTER_Z, n) * error < _HALF_IN_ORDER:
+        return "contradicted"
+    if share - student_limit(CLEARLY_WORSE_Z, n) * error > _HALF_IN_ORDER:
+        return "supported"
+    return "undecided"
+
+
+def _match(
+    scrambled: Sequence[Comparison], signal_z: float, *, is_present: bool, order: Decision
+) -> Verdict:
     """Whether images belong to their rows: in no order they must be explained clearly worse.
 
-    Where they are not, it is a fault only if they hold something that could have been explained,
-    no change of the poses is clearly worse (poses that say something of images are theirs), and
-    nothing is predicted, or hardly less in no order. Few particles, or junk among them, may leave
-    it open.
+    Or the differences between tilts are seen where rows say. Where neither is so, it is a fault
+    only if the images of particles are seen to lie in any order, or if they hold something that
+    could have been explained, no change of the poses is clearly worse (poses that say something of
+    images are theirs), and nothing is predicted, or hardly less in no order. Few particles, or junk
+    among them, may leave it open.
     """
     loss = -max((c.gain for c in scrambled), default=0.0)
     is_alike = signal_z < CLEARLY_BETTER_Z or loss < _SMALL_LOSS
     decision: Decision = "undecided"
-    if all(c.decision == "supported" for c in scrambled):
+    if order == "supported" or all(c.decision == "supported" for c in scrambled):
         decision = "supported"
-    elif is_present and is_alike:
+    elif order == "contradicted" or (is_present and is_alike):
         decision = "contradicted"
     by_z = sorted(scrambled, key=lambda c: c.z, reverse=True)
     return Verdict(assumption=tried.MATCH, decision=decision, comparisons=tuple(by_z))
