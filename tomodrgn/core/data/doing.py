@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NOUNS: Final = {
     "dataset": "tomodrgn.core.data.dataset:Dataset",  # which brings torch
+    "inputs": "tomodrgn.core.data.inputs:Inputs",
     "run": "tomodrgn.core.data.run:Run",
 }
 
@@ -30,8 +31,8 @@ def do(request: Request, registry: Registry, subject: Run | Dataset | None = Non
     match request.command.takes:
         case "nothing":
             return function(*own)
-        case "registry":
-            return function(*own, registry)
+        case "inputs":
+            return function(_noun("inputs")(registry), *own)
         case "dataset":
             data: Any = request.run_spec
             known: Any = subject

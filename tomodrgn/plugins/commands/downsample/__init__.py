@@ -13,7 +13,7 @@ COMMANDS: Final = (
         details="PARTICLES is a STAR file of particles, a .mrcs stack, a .txt list of stacks or a "
         ".mrc volume. To train on smaller images no new files are needed: give --downsample to "
         "the training.",
-        takes="registry",
+        takes="inputs",
         function="tomodrgn.plugins.commands.downsample.command:downsample",
         spec="tomodrgn.plugins.commands.downsample.spec:DownsampleSpec",
         options="tomodrgn.plugins.commands.downsample.spec:DOWNSAMPLE_OPTIONS",

@@ -13,7 +13,7 @@ COMMANDS: Final = (
         details="Give --ind, --labels with --labels-sel, --min-tilts, or --tomogram. Rows that "
         "stay are not changed in any byte; of an optimisation set, all its files are written "
         "together.",
-        takes="registry",
+        takes="inputs",
         function="tomodrgn.plugins.commands.filter_star.command:filter_star",
         spec="tomodrgn.plugins.commands.filter_star.spec:FilterSpec",
         options="tomodrgn.plugins.commands.filter_star.spec:FILTER_OPTIONS",

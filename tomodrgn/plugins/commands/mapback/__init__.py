@@ -13,7 +13,7 @@ COMMANDS: Final = (
         details="Takes a STAR file with coordinates and angles of particles (volume series or "
         "optimisation set), or the directory of a run trained on such. Open the scripts it writes "
         "in ChimeraX.",
-        takes="registry",
+        takes="inputs",
         function="tomodrgn.plugins.commands.mapback.command:map_back",
         spec="tomodrgn.plugins.commands.mapback.spec:MapbackSpec",
         options="tomodrgn.plugins.commands.mapback.spec:MAPBACK_OPTIONS",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.inputs import Inputs
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.simulation.truth import Truth
     from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
@@ -53,7 +53,7 @@ class Scores(dict[str, float]):
         return f"{self.path}\n"
 
 
-def score(spec: ScoreSpec, registry: Registry) -> Scores:
+def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
     """How well a run recovered what was simulated, by name.
 
     Writes ``scores.json``, ``class_latents.txt`` (mean latent of the cluster of each true class,
@@ -65,7 +65,7 @@ def score(spec: ScoreSpec, registry: Registry) -> Scores:
     """
     truth = read_truth(spec.truth)
     is_run = (spec.run / RUN_SPEC).exists()
-    findings = _gather(spec, truth, Run(spec.run, registry) if is_run else None)
+    findings = _gather(spec, truth, inputs.run(spec.run) if is_run else None)
     simulation = design(truth.spec, build_structure(truth.spec))
     found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
     out = spec.out or spec.run

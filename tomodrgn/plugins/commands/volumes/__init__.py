@@ -12,7 +12,7 @@ COMMANDS: Final = (
         summary="Compare decoded volumes voxel by voxel.",
         details="VOLDIR is a folder of volumes, such as one per particle. Writes principal "
         "components, volumes along them, clusters, and pictures.",
-        takes="registry",
+        takes="inputs",
         function="tomodrgn.plugins.commands.volumes.command:analyze_volumes",
         spec="tomodrgn.plugins.commands.volumes.spec:VolumeSpaceSpec",
         options="tomodrgn.plugins.commands.volumes.spec:VOLUME_SPACE_OPTIONS",
