@@ -30,6 +30,8 @@ class Command:
     Attributes:
         name: of the command, the step and the method.
         summary: one line.
+        help_order: where help lists it; built-in commands have 10, 20 and so on, in the order in
+            which a user meets them.
         details: what help says below the summary.
         takes: what the function works on. It is called as ``function(spec)`` for nothing,
             ``function(inputs, spec)`` with what opens runs and
@@ -55,6 +57,7 @@ class Command:
 
     name: str
     summary: str
+    help_order: int = 1000
     details: str = ""
     takes: Takes = "nothing"
     function: str = ""

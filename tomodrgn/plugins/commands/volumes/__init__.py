@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="analyze_volumes",
+        help_order=180,
         summary="Compare decoded volumes voxel by voxel.",
         details="VOLDIR is a folder of volumes, such as one per particle. Writes principal "
         "components, volumes along them, clusters, and pictures.",
