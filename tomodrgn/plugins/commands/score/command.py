@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
@@ -131,11 +132,7 @@ def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float3
 
 def _read_covariance(path: Path, n_particles: int, latent_dim: int) -> NDArray[np.float32]:
     """(B, Z, Z) covariances of posteriors."""
-    try:
-        with path.open("rb") as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as an array: {error}; train again") from error
+    found = read_npy(path)
     expected = (n_particles, latent_dim, latent_dim)
     is_right = found.shape == expected and np.isfinite(found).all()
     if not is_right or not np.linalg.eigvalsh(found).min() > 0:
