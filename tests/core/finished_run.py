@@ -36,7 +36,8 @@ def finish_run(
     write_spec(directory / RUN_SPEC, run)
     write_manifest(
         directory / MANIFEST,
-        parts={},
+        registry=registry,
+        parts=[],
         seed=0,
         inputs=reader.fingerprint(),
         dataset={

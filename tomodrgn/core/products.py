@@ -6,6 +6,7 @@ the work of others.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Final
 
@@ -57,13 +58,21 @@ FIGURES: Final = (LINEAR, CLASSES, f"{LINEAR_START}/{LINEAR}")
 CLUSTERINGS: Final = ("analyze*/kmeans*", "analyze*/gmm*")
 """Folders of clusterings, each with ``labels.pkl``."""
 
-RESULTS: Final = (
-    *("weights*.pkl", "z*.pkl", "reconstruct*.mrc", INTERRUPTED, METRICS),
-    *(COVARIANCE, LINEAR, "basis_*.mrc"),
-    *(HELD_OUT, ACTIVITY),
+RESULTS: Final = re.compile(
+    r"(weights(\.\d+)?|z(\.\d+)?(\.train|\.test)?|interrupted)\.pkl"
+    r"|(reconstruct(\.\d+)?(_half[12])?|basis_\d{3,})\.mrc"
+    r"|z_covariance\.npy|(metrics|held_out|activity)\.jsonl|linear\.json"
+    r"|labels\.pkl|posterior\.npy|classify\.json|class_\d+(_half[12])?\.mrc"
+    r"|class_(\d+_)?FSC\.\w+|class_\d+\.\w*fsc\w*"
 )
-"""What makes a folder one that holds a run."""
-PICTURES: Final = ("weighting_scheme_*.png", TRAINING_CURVES, REPORT)
+"""Whole names of the results of a run: where one of them lies, there is a run. Names that only look
+alike, such as ``z.mine.pkl``, are those of users."""
+
+DESCRIPTIONS: Final = re.compile(
+    r"run\.yaml|manifest\.json|config\.pkl|damaged_images\.txt|report\.html"
+    r"|(weighting_scheme_\w+|training_curves)\.png"
+)
+"""Whole names of what else a run writes."""
 
 
 def weights_of(epoch: int) -> str:

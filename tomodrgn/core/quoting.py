@@ -14,6 +14,7 @@ import re
 import shlex
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import quoteattr
 
 from tomodrgn.core.errors import DataError
 
@@ -67,7 +68,7 @@ def html_text(text: str) -> str:
 
 def xml_attribute(text: str) -> str:
     """A string as the value of an attribute in XML, with its quotes."""
-    return f'"{escape(shown(text))}"'
+    return quoteattr(shown(text))
 
 
 def html_json(value: Any) -> str:

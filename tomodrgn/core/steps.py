@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel
-
 from tomodrgn.core.commands import Request, resolve
 from tomodrgn.core.data.doing import do
 from tomodrgn.core.errors import RunError, SpecError, TomodrgnError
 from tomodrgn.core.specs.files import Layer, merge
 from tomodrgn.core.specs.output import RunDirectorySpec
+from tomodrgn.core.specs.paths import OUTPUTS, input_paths
 from tomodrgn.core.specs.steps import Step, read_steps
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
 
-_OUTPUTS: Final = frozenset({"out", "out_z", "outdir", "cache.path"})
 _MOST_LINES: Final = 8
 """Files that are told one by one."""
 
@@ -109,7 +107,7 @@ def _faults(request: Request, made: _Made) -> Iterator[str]:
     if request.command.takes == "run":
         yield from _rule_faults(request, made)
     specs = [each for each in (request.spec, request.run_spec) if each is not None]
-    for place, path in (found for each in specs for found in _paths(each)):
+    for place, path in (found for each in specs for found in input_paths(each)):
         absolute = path.resolve()
         if not path.exists() and not any(absolute.is_relative_to(folder) for folder in made.paths):
             yield f"{place}: {path} does not exist, and no earlier step makes it"
@@ -154,19 +152,7 @@ def _outputs(body: Layer) -> list[Path]:
     """Files and folders that a step makes, as absolute paths."""
     cache = body.get("cache")
     places = [
-        *(body.get(name) for name in sorted(_OUTPUTS)),
+        *(body.get(name) for name in sorted(OUTPUTS)),
         cache.get("path") if isinstance(cache, dict) else None,
     ]
     return [Path(place).resolve() for place in places if isinstance(place, str)]
-
-
-def _paths(spec: BaseModel, section: str = "") -> Iterator[tuple[str, Path]]:
-    """Every input path in a spec, with its place."""
-    for name in type(spec).model_fields:
-        place = f"{section}{name}"
-        value = getattr(spec, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Path) and place not in _OUTPUTS:
-                yield place, item
-            elif isinstance(item, BaseModel):
-                yield from _paths(item, f"{place}.")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tomodrgn.core.files.atomic import (
-    PARTIAL_SUFFIX,
     atomic_path,
     write_bytes_atomic,
     write_text_atomic,
 )
+from tomodrgn.core.ownership.leftovers import PARTIAL_SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ import pytest
 
 from tomodrgn.core.errors import OutputError
 from tomodrgn.core.files.staging import staged
+from tomodrgn.core.ownership.call import calling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,10 @@ def _fail_halfway(folder: Path) -> None:
 
 def test_files_that_exist_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("precious")
-    with pytest.raises(OutputError, match="b: exists; name another"), staged(tmp_path, ["a", "b"]):
+    with (
+        calling("downsample"),
+        pytest.raises(OutputError, match="b: exists; name another"),
+        staged(tmp_path, ["a", "b"]),
+    ):
         pass
     assert (tmp_path / "b").read_text() == "precious"

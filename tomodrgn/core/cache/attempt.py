@@ -83,7 +83,7 @@ def resume(job: BuildJob, digest: str, scale: float | None = None) -> BuildRecor
 def start(job: BuildJob, digest: str, scale: float) -> BuildRecord:
     """Begin a file: a partial one without coefficients and an empty record."""
     job.record.unlink(missing_ok=True)
-    with atomic_path(job.partial) as beside:
+    with atomic_path(job.partial, is_own=True) as beside:
         layout.write_skeleton(beside, replace(job.header, scale=scale), job.particles)
     record = BuildRecord(job.record, digest, scale)
     record.write()

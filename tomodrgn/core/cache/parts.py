@@ -165,7 +165,7 @@ def _agree_on_scale(job: BuildJob) -> float:
 def _begin(job: BuildJob, scale: float) -> None:
     """Write the file that names the parts; those of another scale lose their worth by it."""
     header = replace(job.header, scale=scale)
-    with atomic_path(job.partial) as beside:
+    with atomic_path(job.partial, is_own=True) as beside:
         layout.write_skeleton(beside, header, job.particles, job.parts)
 
 

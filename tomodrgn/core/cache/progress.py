@@ -42,7 +42,7 @@ class BuildRecord:
         """Write the record anew; other jobs' records and torn lines vanish."""
         lines = [_first_line(self.job, self.scale)]
         lines += [_block_line(block, power) for block, power in self.power.items()]
-        write_text_atomic(self.path, "".join(lines))
+        write_text_atomic(self.path, "".join(lines), is_own=True)
 
     @contextmanager
     def appending(self) -> Iterator[Callable[[int, BlockPower], None]]:

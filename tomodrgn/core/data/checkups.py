@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.analysis.latent_activity import LatentActivity, latent_activity
 from tomodrgn.core.errors import RunError
-from tomodrgn.core.files.atomic import writing
-from tomodrgn.core.files.json_text import parse_json
+from tomodrgn.core.files.atomic import append_line
 from tomodrgn.core.products import ACTIVITY, HELD_OUT
 from tomodrgn.core.training.held_out import HeldOutReport, HeldOutTilts
 
@@ -116,15 +115,14 @@ def read_activity(directory: Path) -> list[LatentActivity]:
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
-    with writing(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    append_line(path, json.dumps(line))
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        lines = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         by_epoch = {int(line["epoch"]): line for line in lines}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

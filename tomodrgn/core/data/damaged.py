@@ -11,9 +11,9 @@ import numpy as np
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.gray_levels.damage import REASONS, SOUND
+from tomodrgn.core.ownership.call import remove
 from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.products import DAMAGED_IMAGES
-from tomodrgn.core.quoting import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def leave_out_damaged(
     earlier = run.dataset.leave_out_imgs
     if is_sound.all():
         if earlier is None:
-            devices.on_main(lambda: path.unlink(missing_ok=True))  # of another run
+            devices.on_main(lambda: remove(path))  # of another run
         return run, particles, images
     sound, images_left = sound_images(particles, images)
     before = "" if earlier is None else _rows_of(earlier)
@@ -94,8 +94,7 @@ def _listed(damage: NDArray[np.uint8], particles: ParticleSet) -> str:
     rows = np.flatnonzero(damage != SOUND)
     rows = rows[np.argsort(particles.source_image[rows])]
     lines = [
-        f"{particles.source_image[row]}  # {REASONS[int(damage[row])]}: "
-        f"{shown(str(particles.image_name[row]))}"
+        f"{particles.source_image[row]}  # {REASONS[int(damage[row])]}: {particles.image_name[row]}"
         for row in rows.tolist()
     ]
     return "\n".join(["# row of the input, counted from 0", *lines]) + "\n"

@@ -42,7 +42,8 @@ def describe_run(outdir: Path, dataset: Dataset, *, facts: DatasetFacts, images:
     write_spec(outdir / RUN_SPEC, _without_circumstances(run))
     write_manifest(
         outdir / MANIFEST,
-        parts=dataset.registry.origins(part for part in used if part is not None),
+        registry=dataset.registry,
+        parts=[part for part in used if part is not None],
         seed=run.seed or 0,
         inputs=dataset.reader.fingerprint(),
         dataset=asdict(facts),

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pkgutil
 from typing import TYPE_CHECKING, Any, Final
 
+from tomodrgn.core.ownership.call import calling
+from tomodrgn.core.specs.paths import input_paths
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tomodrgn.core.commands import Request
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.data.run import Run
@@ -13,7 +18,6 @@ if TYPE_CHECKING:
 
 _NOUNS: Final = {
     "dataset": "tomodrgn.core.data.dataset:Dataset",  # which brings torch
-    "inputs": "tomodrgn.core.data.inputs:Inputs",
     "run": "tomodrgn.core.data.run:Run",
 }
 
@@ -27,12 +31,31 @@ def do(request: Request, registry: Registry, subject: Run | Dataset | None = Non
         subject: the run, or the data set, where it is open already.
     """
     function = request.command.load_function()
+    specs = [each for each in (request.spec, request.run_spec) if each is not None]
+    inputs = [path for each in specs for _, path in input_paths(each)]
+    with calling(request.command.name, overwrite=_overwrites(request), inputs=inputs):
+        return _do(request, registry, subject, function)
+
+
+def _overwrites(request: Request) -> bool:
+    """Whether files that are not the command's own may be replaced."""
+    training = getattr(request.run_spec, "training", None)
+    return any(getattr(each, "overwrite", False) for each in (request.spec, training))
+
+
+def _do(
+    request: Request,
+    registry: Registry,
+    subject: Run | Dataset | None,
+    function: Callable[..., Any],
+) -> Any:
+    """Open the subject, and call the function."""
     own = () if request.spec is None else (request.spec,)
     match request.command.takes:
         case "nothing":
             return function(*own)
-        case "inputs":
-            return function(_noun("inputs")(registry), *own)
+        case "registry":
+            return function(*own, registry)
         case "dataset":
             data: Any = request.run_spec
             known: Any = subject

@@ -17,7 +17,7 @@ import numpy as np
 
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.json_text import parse_json
+from tomodrgn.core.files.atomic import append_line
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.products import CLUSTERINGS, LABEL_RECORDS, LABELS, RUN_SPEC
@@ -100,8 +100,7 @@ def record_labels(directory: Path, path: Path, labels: NDArray[Any]) -> None:
         return
     line = {"sha256": digest, "n_particles": len(labels), "file": str(path.absolute())}
     try:
-        with records.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(records, json.dumps(line))
     except OSError as error:  # a run of somebody else may be looked at, too
         logger.warning(
             "%s: cannot be written (%s), so a copy of %s elsewhere will not be known as labels of "
@@ -140,7 +139,7 @@ def _recorded_digests(directory: Path) -> set[str]:
     found: set[str] = set()
     for number, line in enumerate(lines, 1):
         try:
-            found.add(str(parse_json(line)["sha256"]))
+            found.add(str(json.loads(line)["sha256"]))
         except (ValueError, KeyError, TypeError):
             logger.warning("%s: line %d is damaged and passed over", records, number)
     return found

@@ -10,9 +10,15 @@ import numpy as np
 
 from tomodrgn.core.data.run_directory import read_run
 from tomodrgn.core.errors import RunError
-from tomodrgn.core.products import MANIFEST, METRICS, PICTURES, RESULTS, RUN_SPEC
+from tomodrgn.core.ownership.results import REPLACED, ResultsFolder, begin_results
+from tomodrgn.core.products import DESCRIPTIONS, INTERRUPTED, MANIFEST, METRICS, RESULTS, RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
-from tomodrgn.core.training.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from tomodrgn.core.training.checkpoint import (
+    Checkpoint,
+    find_checkpoint,
+    load_checkpoint,
+    saved_epochs,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,10 +55,10 @@ def find_start(run: RunSpecBase, outdir: Path, *, can_go_on: bool = True) -> Sav
     if load is not None:
         path = find_checkpoint(outdir, load)
         return SavedState(path, load_checkpoint(path))
-    results = _files(outdir, RESULTS)
+    results = _results_in(outdir) or _results_in(outdir / REPLACED)
     if results and not run.training.overwrite:
-        found = outdir / METRICS
-        name = (found if found in results else results[0]).name
+        names = [path.relative_to(outdir).as_posix() for path in results]
+        name = METRICS if METRICS in names else names[0]
         go_on = "go on with --load latest, " if can_go_on else ""
         raise RunError(
             f"{outdir}: already holds a run ({name}); {go_on}choose another --outdir, or replace "
@@ -114,10 +120,29 @@ def _difference(trained: DatasetFacts, facts: DatasetFacts) -> str | None:
     )
 
 
-def remove_results(outdir: Path) -> None:
-    """Remove what an earlier run left and a new one would not replace."""
-    for path in _files(outdir, (*RESULTS, *PICTURES)):
-        path.unlink()
+def begin_run(outdir: Path, *, rank: int = 0) -> ResultsFolder:
+    """Be the one writer of a run directory until the command ends.
+
+    Raises:
+        OutputError: another process writes there, or the directory cannot be made.
+    """
+    return begin_results(outdir, rank=rank, can_go_on=_can_go_on)
+
+
+def set_results_aside(results: ResultsFolder) -> None:
+    """Make room for a new run; the one of before goes when the new one is complete.
+
+    Raises:
+        OutputError: a file is in the way, or somebody works on these results.
+    """
+    if (results.folder / MANIFEST).exists():  # a run, maybe of a version that kept no record
+        results.adopt(lambda name: bool(RESULTS.fullmatch(name) or DESCRIPTIONS.fullmatch(name)))
+    results.set_aside()
+
+
+def _can_go_on(outdir: Path) -> bool:
+    """Whether a run that has begun in a folder can be gone on with."""
+    return (outdir / INTERRUPTED).exists() or bool(saved_epochs(outdir))
 
 
 def choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
@@ -129,5 +154,8 @@ def choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
     return int(devices.fabric.broadcast(seed))
 
 
-def _files(outdir: Path, patterns: tuple[str, ...]) -> list[Path]:
-    return sorted(path for pattern in patterns for path in outdir.glob(pattern))
+def _results_in(outdir: Path) -> list[Path]:
+    """Results of a run in a folder, if there is one."""
+    if not outdir.is_dir():
+        return []
+    return sorted(path for path in outdir.iterdir() if RESULTS.fullmatch(path.name))

@@ -17,6 +17,7 @@ from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.memory.work import announce, volumes_work
 from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.training.sharing import neighbours
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _write_share(
     model = model.to(devices.device, devices.dtype)
     n_volumes = 1 if latents is None else len(latents)
     box = _output_box_px(how, facts.box_size_px)
-    paths = _volume_paths(out, how.prefix, n_volumes, has_latents=latents is not None)
+    paths = _volume_paths(out, how.prefix, n_volumes, devices.rank, has_latents=latents is not None)
     pixel_size_a = (how.pixel_size_a or facts.pixel_size_a) * facts.box_size_px / box
     announce(
         volumes_work(model, devices, min(n_volumes, how.batch_size), box),
@@ -155,14 +156,16 @@ def _output_box_px(how: Decoding, box_size_px: int) -> int:
     return how.downsample or box_size_px
 
 
-def _volume_paths(out: Path, prefix: str, n_volumes: int, *, has_latents: bool) -> list[Path]:
+def _volume_paths(
+    out: Path, prefix: str, n_volumes: int, rank: int, *, has_latents: bool
+) -> list[Path]:
     """Where each volume goes: one named file, or numbered files in a directory."""
     if out.suffix == ".mrc" and not out.is_dir():
         if n_volumes > 1:
             raise RunError(f"{out}: {n_volumes} volumes do not fit one file; give a directory")
         make_folder(out.parent)
         return [out]
-    make_folder(out)
+    begin_results(out, rank=rank, shares=True)
     if not has_latents:
         return [out / f"{prefix.rstrip('_') or 'vol'}.mrc"]
     return [out / f"{prefix}{index:03d}.mrc" for index in range(n_volumes)]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.ownership.call import note_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,8 @@ def open_to_read(path: Path) -> Iterator[BinaryIO]:
             raise DataError(f"{path}: is a folder; give a file")
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: is a pipe or a device; give a file")
+        note_inputs([path])
         with path.open("rb") as file:
             yield file
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def lines_of(text: str) -> list[str]:
-    r"""Lines between ``\n``, ``\r\n`` or ``\r``; no other character ends one."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -6,14 +6,14 @@ one after the other when all of them are whole.
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import OutputError
-from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, flush_to_disk, make_folder, writing
+from tomodrgn.core.files.atomic import flush_to_disk, make_folder, move_into_place, writing
+from tomodrgn.core.ownership.call import permit
+from tomodrgn.core.ownership.leftovers import partial_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,13 +30,15 @@ def staged(folder: Path, names: Sequence[str]) -> Iterator[Path]:
             refers to.
 
     Raises:
-        OutputError: a name is taken, or the system refuses to write.
+        OutputError: a name is that of an input or of somebody else's file, or the system refuses
+            to write.
     """
-    taken = next((folder / name for name in names if (folder / name).exists()), None)
-    if taken is not None:
-        raise OutputError(f"{taken}: exists; name another output, or remove it")
+    for path in (folder / name for name in names):
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name another output")
+        permit(path)
     make_folder(folder)
-    stage = folder / f".{names[-1]}.{os.getpid()}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+    stage = partial_beside(folder / names[-1])
     try:
         with writing(folder / names[-1]):
             stage.mkdir()
@@ -44,6 +46,6 @@ def staged(folder: Path, names: Sequence[str]) -> Iterator[Path]:
             for path in stage.rglob("*"):
                 flush_to_disk(path)
             for name in names:
-                (stage / name).replace(folder / name)
+                move_into_place(stage / name, folder / name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)

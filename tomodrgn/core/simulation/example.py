@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.simulation.formats import STAR_NAME
 from tomodrgn.core.specs.simulation import SimulationSpec
 
@@ -46,6 +47,7 @@ def copy_example(outdir: Path) -> Path:
         for name in names:
             if (outdir / name).exists():
                 raise DataError(f"{outdir / name} exists; name another folder for the sample")
+        begin_results(outdir)
         for name, source in zip(names, sources, strict=True):
             write_bytes_atomic(outdir / name, source.read_bytes())
     return outdir / STAR_NAME

@@ -20,6 +20,7 @@ import numpy as np
 from tomodrgn.core.errors import OutputError
 from tomodrgn.core.files.atomic import atomic_path, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.simulation.coordinates import positions_a
 from tomodrgn.core.simulation.formats import entry_name, write_stacks
 from tomodrgn.core.simulation.forward import Simulation, design
@@ -54,6 +55,7 @@ def simulate(spec: SimulationSpec) -> Path:
     star = spec.outdir / entry_name(spec)
     if star.exists() and not (spec.outdir / TRUTH_NAME).exists():
         raise OutputError(f"{star}: exists and is no simulated set; name another --outdir")
+    begin_results(spec.outdir)
     simulation = design(spec, build_structure(spec))
     images = simulation.experiment.images
     logger.info(

@@ -235,6 +235,8 @@ class SimulationSpec(WritingSpec):
 
     outdir: Path
     """Folder for the STAR file, stacks, true maps and labels."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     snr: Annotated[float, Field(gt=0, allow_inf_nan=True)] | None = 0.1
     """Variance of the signal, with CTF and dose damage, over that of the noise, both over the
     whole box; null or inf for images without noise."""

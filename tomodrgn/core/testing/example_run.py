@@ -41,7 +41,8 @@ def example_run(folder: Path, registry: Registry) -> RunResults:
     write_spec(directory / RUN_SPEC, run)
     write_manifest(
         directory / MANIFEST,
-        parts={},
+        registry=registry,
+        parts=[],
         seed=0,
         inputs=reader.fingerprint(),
         dataset={

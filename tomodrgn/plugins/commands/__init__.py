@@ -1,15 +1,39 @@
-"""Commands that are built in, offered like those of anybody else: one folder each, found here.
+"""Commands that are built in, offered like those of anybody else.
 
-A folder says in its ``COMMANDS`` what it offers, and the record of a command where help lists it.
+Help shows them in this order, in which a user meets them.
 """
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.hookspecs import hookimpl
+from tomodrgn.plugins.commands import (
+    analyze,
+    backproject,
+    check,
+    classify,
+    cleanup,
+    confounds,
+    convergence,
+    downsample,
+    eval_images,
+    eval_vol,
+    export,
+    filter_star,
+    mapback,
+    plan,
+    plugins,
+    prepare,
+    run,
+    score,
+    simulate,
+    train,
+    traversals,
+    validate,
+    view_config,
+    volumes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,5 +44,42 @@ if TYPE_CHECKING:
 @hookimpl
 def tomodrgn_commands() -> Iterable[Command]:
     """All built-in commands."""
-    folders = (found.name for found in pkgutil.iter_modules(__path__) if found.ispkg)
-    return [each for name in folders for each in import_module(f"{__name__}.{name}").COMMANDS]
+    return (*_OF_INPUT, *_OF_MODELS, *_OF_RUNS, *_OF_THE_PROGRAM)
+
+
+_OF_INPUT: Final = (
+    *simulate.COMMANDS,
+    *check.COMMANDS,
+    *downsample.COMMANDS,
+    *prepare.COMMANDS,
+    *plan.COMMANDS,
+    *backproject.COMMANDS,
+)
+
+_OF_MODELS: Final = (
+    *train.HETEROGENEOUS,
+    *classify.COMMANDS,
+    *train.HOMOGENEOUS,
+)
+
+_OF_RUNS: Final = (
+    *convergence.COMMANDS,
+    *eval_vol.COMMANDS,
+    *eval_images.COMMANDS,
+    *analyze.COMMANDS,
+    *traversals.COMMANDS,
+    *volumes.COMMANDS,
+    *validate.COMMANDS,
+    *confounds.COMMANDS,
+    *filter_star.COMMANDS,
+    *mapback.COMMANDS,
+    *export.COMMANDS,
+    *score.COMMANDS,
+    *view_config.COMMANDS,
+    *cleanup.COMMANDS,
+)
+
+_OF_THE_PROGRAM: Final = (
+    *run.COMMANDS,
+    *plugins.COMMANDS,
+)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.analysis.latent_traversals import PERCENTILES
 from tomodrgn.core.data.chosen_epoch import choose_epoch, open_latents
 from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.display import logging_to
-from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.pickles import write_pickle
 from tomodrgn.core.memory.work import announce, report_work
 from tomodrgn.core.notebook.files import place_notebooks
+from tomodrgn.core.ownership.call import note_growing, remove
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.products import ANALYSIS, LABELS, REPORT, UMAP
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.analyze.findings import describe_analysis
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.run import Run
     from tomodrgn.plugins.commands.analyze.spec import AnalysisSpec
 
+LOG: Final = "analyze.log"
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,8 +46,9 @@ def analyze(run: Run, spec: AnalysisSpec) -> Path:
     chosen = choose_epoch(run, spec.epoch)
     results, latents = open_latents(run, chosen)
     outdir = spec.outdir or chosen.run / chosen.folder_name
-    make_folder(outdir)
-    with logging_to(outdir / "analyze.log") as begin_log:
+    begin_results(outdir)
+    with logging_to(outdir / LOG) as begin_log:
+        note_growing(outdir / LOG)
         begin_log()
         logger.info("%d latents of %d dimensions: %s", *latents.shape, chosen.files.latents)
         if spec.report:
@@ -63,7 +68,7 @@ def analyze(run: Run, spec: AnalysisSpec) -> Path:
             logger.warning("%s: %s", name, words)
         write_text_atomic(outdir / ANALYSIS, json.dumps(findings, indent=1) + "\n")
         place_notebooks(outdir, chosen.run)
-        (outdir / REPORT).unlink(missing_ok=True)  # of an earlier call
+        remove(outdir / REPORT)  # of an earlier call
         if spec.report:
             with drawing(REPORT):
                 write_analysis_report(
@@ -89,7 +94,7 @@ def write_tables(outdir: Path, found: LatentAnalysis) -> None:
         if each.are_particles:
             write_text_atomic(indices, _column(each.particles.tolist()))
         else:
-            indices.unlink(missing_ok=True)
+            remove(indices)
     for named in found.clusters:
         folder, rows = outdir / named.folder, named.found.centre_particles
         write_pickle(folder / LABELS, named.found.labels)
@@ -99,7 +104,7 @@ def write_tables(outdir: Path, found: LatentAnalysis) -> None:
     if found.umap is not None:
         write_pickle(outdir / UMAP, found.umap.places)
     else:
-        (outdir / UMAP).unlink(missing_ok=True)
+        remove(outdir / UMAP)
 
 
 def _column(values: list[float] | list[int]) -> str:

@@ -27,6 +27,8 @@ class AnalysisSpec(Spec):
     the one that held-out tilts favour, -1 the end of the run."""
     outdir: Path | None = None
     """Folder for results; RUN/analyze.<epoch> by default, RUN/analyze for epoch -1."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     pc: NonNegativeInt = 2
     """Principal components along which volumes are decoded."""
     pc_ondata: bool = False

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tomodrgn.core.decoding.volumes import Decoding, write_decoded
 from tomodrgn.core.figures.gallery import central_slices
-from tomodrgn.core.files.atomic import PARTIAL_SUFFIX, make_folder, writing
+from tomodrgn.core.files.atomic import make_folder, move_into_place, writing
 from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.ownership.call import remove
+from tomodrgn.core.ownership.leftovers import partial_beside
 from tomodrgn.core.placement.contour import automatic_level
 from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -76,7 +77,7 @@ def write_set(outdir: Path, each: VolumeSet) -> None:
 def remove_volumes(folder: Path) -> None:
     """Remove ``vol_000.mrc`` and so on."""
     for path in folder.glob("vol_*.mrc"):
-        path.unlink()
+        remove(path)
 
 
 def decode_sets(
@@ -84,7 +85,8 @@ def decode_sets(
 ) -> DecodedSets:
     """Decode all volumes in one go and move each to its folder."""
     make_folder(outdir)
-    stage = Path(tempfile.mkdtemp(prefix=".volumes.", suffix=PARTIAL_SUFFIX, dir=outdir))
+    stage = partial_beside(outdir / "volumes")
+    stage.mkdir()
     try:
         latents = np.concatenate([each.latents for each in sets]).astype(np.float32)
         how = _decoding(spec, weights)
@@ -128,4 +130,4 @@ def _move(paths: Sequence[Path], folder: Path) -> None:
     remove_volumes(folder)
     with writing(folder):
         for number, path in enumerate(paths):
-            path.replace(folder / f"vol_{number:03d}.mrc")
+            move_into_place(path, folder / f"vol_{number:03d}.mrc")

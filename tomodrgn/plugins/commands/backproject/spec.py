@@ -17,6 +17,8 @@ class ReconstructionSpec(Spec):
 
     out: Path
     """The map to write, ending in .mrc; the other files are named after it."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     recon_dose_weight: bool = False
     """Allow for the signal that radiation destroyed; done in any case where images are
     dose-weighted."""
@@ -61,6 +63,7 @@ BACKPROJECT_DATA_OPTIONS: Final = (
 
 BACKPROJECT_OPTIONS: Final = (
     Classic("-o --out --output", "out", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("--recon-dose-weight", "recon_dose_weight"),
     Classic("--recon-tilt-weight", "recon_tilt_weight"),
     Classic("--lowpass", "lowpass_a"),

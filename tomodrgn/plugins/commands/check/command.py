@@ -12,7 +12,7 @@ import numpy as np
 from tomodrgn.core.data.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
 from tomodrgn.core.data.dataset import looking
 from tomodrgn.core.display import show_progress
-from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.gray_levels.reader import NormalizingReader
 from tomodrgn.core.inspection.contract import describe_set
@@ -26,6 +26,7 @@ from tomodrgn.core.inspection.sample import (
 from tomodrgn.core.inspection.state import NoiseEvidence, load_noise_sample
 from tomodrgn.core.inspection.upstream_mask import with_upstream_mask
 from tomodrgn.core.interfaces import DoubtingReader, Reader, ReaderContext
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open, settled
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
@@ -197,7 +198,7 @@ def _try(
 
 def _write(outcome: Outcome, particles: ParticleSet, trial: _Trial | None, outdir: Path) -> None:
     """Report, result, pictures and map."""
-    make_folder(outdir)
+    begin_results(outdir)
     pictures = []
     if particles.n_images:
         images = particles.images

@@ -17,6 +17,8 @@ class CheckSpec(Spec):
 
     outdir: Path = Path("check_report")
     """Folder for the report (report.md, check.json, pictures and a map)."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     most_images: Annotated[int, Field(ge=64)] = 3000
     """About how many images the assumptions are tried on; more decide finer questions, in time
     that grows with them."""
@@ -36,6 +38,7 @@ CHECK_DATA_OPTIONS: Final = tuple(
 
 CHECK_OPTIONS: Final = (
     Classic("-o --outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--most-images", "most_images"),
     Classic("--no-tests", "tests", constant=False),
     Classic("--json", "json_output"),

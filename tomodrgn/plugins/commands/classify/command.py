@@ -19,10 +19,10 @@ from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
-from tomodrgn.core.data.start import choose_seed, find_start, remove_results
+from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.fsc_curves import write_fsc
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.invocation import text_of_call
@@ -36,6 +36,7 @@ from tomodrgn.core.linear.classes_starts import (
 from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, fit_half_models
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.memory.work import linear_work
+from tomodrgn.core.ownership.call import note_growing
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RESULTS: Final = (LABELS, POSTERIOR, CLASSES, "class_*.mrc", "class_*_FSC.*", "class_FSC.png")
 _FEWEST_CLASSES: Final = 2
 _FEWEST_PER_CLASS: Final = 4
 _MASK_RADIUS: Final = 0.8
@@ -109,19 +109,18 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
     devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
-    _refuse_results(run, outdir)
+    find_start(run, outdir, can_go_on=False)
     with logging_to(outdir / LOG, verbose=run.training.verbose) as begin_log:
         logger.info("%s", text_of_call())
         reader, particles = dataset.with_spec(run).selected
         run = with_ctf_state(run, particles)
         _begin(spec, dataset.replaced(run, reader, particles))
-        make_folder(outdir)
+        results = begin_run(outdir)
+        note_growing(outdir / LOG)
         begin_log()
-        remove_results(outdir)
-        for path in _old_results(outdir):
-            path.unlink()
         work = _work(spec, run, particles, devices)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
+        set_results_aside(results)
         run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
         dataset = dataset.replaced(run, reader, particles)
         task = _begin(spec, dataset)
@@ -134,6 +133,7 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         finished = Run(outdir, dataset.registry, dataset=dataset)
         if run.training.report:
             draw_class_report(finished)
+        results.complete()
     return finished
 
 
@@ -167,20 +167,6 @@ def _begin(spec: ClassifySpec, dataset: Dataset) -> _Task:
         is_trained=is_trained,
         facts=dataset_facts(particles, is_trained),
     )
-
-
-def _refuse_results(run: RunSpecBase, outdir: Path) -> None:
-    find_start(run, outdir, can_go_on=False)
-    found = _old_results(outdir)
-    if found and not run.training.overwrite:
-        raise RunError(
-            f"{outdir}: already holds classes ({found[0].name}); choose another --outdir, or "
-            "replace them with --overwrite"
-        )
-
-
-def _old_results(outdir: Path) -> list[Path]:
-    return sorted(path for pattern in _RESULTS for path in outdir.glob(pattern))
 
 
 def _halves(

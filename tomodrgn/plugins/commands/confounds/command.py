@@ -10,7 +10,8 @@ import numpy as np
 
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.confounds.explained_variance import MOST_PARTICLES, nuisance_report
@@ -77,7 +78,7 @@ def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
 
 def write_nuisance(outdir: Path, report: NuisanceReport) -> None:
     """Write the report as JSON, as a page and as a picture."""
-    make_folder(outdir)
+    begin_results(outdir)
     write_text_atomic(outdir / CONFOUNDS.name, json.dumps(report.as_json(), indent=1) + "\n")
     write_text_atomic(outdir / PAGE, nuisance_page(report))
     if report.influences:

@@ -18,6 +18,8 @@ class NuisanceSpec(Spec):
     """Run directory."""
     outdir: Path | None = None
     """Folder for the table and the picture; by default RUN/nuisance."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     images: bool = True
     """Read an image of each particle looked at, for its contrast."""
     seed: NonNegativeInt = 0
@@ -29,6 +31,7 @@ class NuisanceSpec(Spec):
 NUISANCE_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("-o --outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--no-images", "images", constant=False),
     Classic("--seed", "seed"),
     Classic("--json", "json_output"),

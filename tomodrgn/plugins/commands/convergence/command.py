@@ -15,6 +15,7 @@ from tomodrgn.core.data.checkups import read_activity, read_held_out
 from tomodrgn.core.data.epochs import Epochs, find_epochs, read_metrics
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.plugins.commands.convergence.latent_shifts import latent_shifts
 from tomodrgn.plugins.commands.convergence.maps import map_latents
 from tomodrgn.plugins.commands.convergence.masking import mask_rule
@@ -68,6 +69,7 @@ def convergence_vae(run: Run, spec: ConvergenceVaeSpec) -> Path:
     mask_rule(spec)
     tables = _read_tables(run.directory, epochs.last)
     outdir = spec.outdir or run.directory / f"convergence.{epochs.last}"
+    begin_results(outdir)
     make_folder(outdir / "plots")
     with logging_to(outdir / "convergence.log") as begin_log:
         begin_log()

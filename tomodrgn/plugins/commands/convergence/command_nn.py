@@ -11,8 +11,9 @@ import numpy as np
 
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic
+from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.convergence.agreement import curve_numbers, masked_fsc, shell_freqs
 from tomodrgn.plugins.commands.convergence.masking import mask_rule
@@ -53,7 +54,7 @@ def convergence_nn(spec: ConvergenceNnSpec) -> Path:
     freqs, fscs = shell_freqs(len(reference))[first:], fscs[:, first:]
     numbers = [curve_numbers(freqs, curve) for curve in fscs]
     outdir = spec.outdir or spec.run / f"convergence.{len(volumes)}"
-    make_folder(outdir)
+    begin_results(outdir)
     with logging_to(outdir / "convergence_nn.log", verbose=False) as begin_log:
         begin_log()
         write_bytes_atomic(outdir / CURVES, pickle.dumps((freqs, fscs), protocol=4))

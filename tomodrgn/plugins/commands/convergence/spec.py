@@ -52,6 +52,8 @@ class ConvergenceNnSpec(MaskSpec):
     """Keep the shell of frequency 0."""
     outdir: Path | None = None
     """Folder for results; RUN/convergence.<number of epochs> by default."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     plot_format: PictureFormat = "png"
     """Format of pictures."""
 
@@ -82,6 +84,8 @@ class ConvergenceVaeSpec(SketchSpec, MaskSpec):
     """Last epoch to look at, counted from 0; latest is the last with weights and latents."""
     outdir: Path | None = None
     """Folder for results; RUN/convergence.<epoch> by default."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     epoch_interval: PositiveInt = 5
     """Epochs between those that are decoded and drawn."""
     subset: PositiveInt | Literal["None"] = 50000
@@ -129,6 +133,7 @@ CONVERGENCE_NN_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("reference", "reference", needed=True),
     Classic("-o --outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--max-epoch", "max_epoch"),
     Classic("--include-dc", "include_dc"),
     Classic("--fsc-mask --mask", "mask"),
@@ -140,6 +145,7 @@ CONVERGENCE_VAE_OPTIONS: Final = (
     Classic("epoch_file", "epoch"),
     Classic("--epoch", "epoch"),
     Classic("-o --outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--epoch-interval", "epoch_interval"),
     Classic("--subset", "subset"),
     Classic("--random-seed", "random_seed"),

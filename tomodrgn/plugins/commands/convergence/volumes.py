@@ -19,6 +19,7 @@ from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.ownership.call import remove
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.plugins.commands.convergence.agreement import (
     correlation_matrix,
@@ -108,7 +109,7 @@ def decode_epoch(
         return
     folder = volume_folder(outdir, epoch)
     for path in folder.glob("vol_*.mrc"):
-        path.unlink()  # of an earlier call with more groups
+        remove(path)  # of an earlier call with more groups
     # as the table gives them, so that it gives these volumes again
     read = np.atleast_2d(read_latents(table)[0]).astype(np.float32)
     how = Decoding(

@@ -21,6 +21,8 @@ class DownsampleSpec(Spec):
     out: Path
     """File to write: .star with a stack of the same name beside it, .mrcs for a stack, .mrc for a
     volume."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     downsample: EvenBox
     """Box edge of the result in px, even."""
     batch_size: PositiveInt = 5000
@@ -41,6 +43,7 @@ DOWNSAMPLE_OPTIONS: Final = (
     Classic("particles", "particles", needed=True),
     Classic("-d -D --downsample", "downsample", needed=True),
     Classic("-o --out --output", "out", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("-b --batch-size", "batch_size"),
     Classic("--is-vol", "is_vol"),
     Classic("--chunk", "chunk"),

@@ -21,6 +21,8 @@ class EmbeddingSpec(Spec):
     """Run directory, or its run.yaml or config.pkl; by default beside the weights."""
     out_z: Path
     """File of the latents, ending in .pkl: mean, then log variance."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     batch_size: PositiveInt = 64
     """Particles encoded at once."""
 
@@ -53,5 +55,6 @@ EMBEDDING_OPTIONS: Final = (
     Classic("-w --weights", "weights", needed=True),
     Classic("-c --config", "config"),
     Classic("-o --out-z", "out_z", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("-b --batch-size", "batch_size"),
 )

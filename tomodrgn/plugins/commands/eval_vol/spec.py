@@ -27,6 +27,8 @@ class VolumesSpec(Spec):
     """Run directory, or its run.yaml or config.pkl; by default beside the weights."""
     out: Path
     """Directory of the volumes, or with -z the name of the one volume when it ends in .mrc."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     z: tuple[float, ...] | None = None
     """The latent of one volume, one number per latent dimension."""
     z_start: tuple[float, ...] | None = None

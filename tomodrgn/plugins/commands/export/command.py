@@ -8,6 +8,7 @@ import numpy as np
 
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.interfaces import Exporter, ExporterContext
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.selection import read_indices
 from tomodrgn.core.specs.faults import validate
 
@@ -35,6 +36,7 @@ def export(run: Run, spec: ExportSpec) -> list[Path]:
         raise OutputError(f"{spec.outdir}: is a file; name a folder to export to")
     results = run.results()
     selection = None if spec.ind is None else _chosen_rows(spec.ind, results.particles)
+    begin_results(spec.outdir)
     exporter: Exporter = run.registry.build(options, ExporterContext(outdir=spec.outdir))
     return exporter.export(results, selection)
 

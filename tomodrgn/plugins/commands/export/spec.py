@@ -20,6 +20,8 @@ class ExportSpec(Spec):
     """Exporter; tomodrgn plugins list shows which are installed."""
     outdir: Path
     """Folder for the files that are written."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     ind: Path | None = None
     """File of particle indices to export, of those that the run was trained on (order of first
     appearance in its input, 0-based; .pkl, .npy or .txt)."""
@@ -31,5 +33,6 @@ EXPORT_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("kind", "kind", needed=True),
     Classic("-o --outdir", "outdir", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("--ind", "ind"),
 )

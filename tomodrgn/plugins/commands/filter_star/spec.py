@@ -18,6 +18,8 @@ class FilterSpec(Spec):
     """STAR file of particles: image series, volume series or optimisation set."""
     out: Path
     """STAR file to write; for an optimisation set, its other files are named after it."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     input_type: str | None = None
     """What the STAR file holds, where that should be checked: imageseries, volumeseries,
     optimisation_set, or the name of a reader; it is recognised anyway."""
@@ -70,6 +72,7 @@ class FilterSpec(Spec):
 FILTER_OPTIONS: Final = (
     Classic("particles", "particles", needed=True),
     Classic("-o --out --outstar", "out", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("--input-type --starfile-type", "input_type"),
     Classic("--ind", "ind"),
     Classic("--ind-type", "ind_type"),

@@ -12,6 +12,7 @@ import numpy as np
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.file_names import file_stems
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.placement.chimerax import (
     instance_commands,
     instance_script,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.placement.colors import Colours
+    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 logger = logging.getLogger(__name__)
@@ -93,19 +94,21 @@ class Tomogram:
         return placements(orientation, self.particles.position_a, centre_a)
 
 
-def map_back(inputs: Inputs, spec: MapbackSpec) -> list[Path]:
+def map_back(spec: MapbackSpec, registry: Registry) -> list[Path]:
     """Write a ChimeraX script for each tomogram; their paths.
 
     Raises:
         DataError: the particles have no places, or a file does not fit them.
         RunError: maps are to be made by what is no run.
     """
-    subject = read_subject(inputs, spec)
+    subject = read_subject(spec, registry)
     if spec.shown_as != "markers" and subject.particles.orientation is None:
         raise DataError(
             f"{subject.particles.source}: has no angles of particles in their tomograms, only of "
             "their images; draw them with --mode markers"
         )
+    if spec.outdir is not None:
+        begin_results(spec.outdir)
     tomograms = _tomograms(subject)
     if spec.shown_as == "markers":
         for tomogram in tomograms:

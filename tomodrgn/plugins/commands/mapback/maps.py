@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.decoding.volumes import Decoding, write_decoded
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic
@@ -129,7 +130,7 @@ def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> l
         lowpass_a=spec.lowpass_a,
         batch_size=spec.batch_size,
     )
-    run = subject.inputs.run(subject.run_directory())
+    run = Run(subject.run_directory(), subject.registry)
     rows = np.ascontiguousarray(np.atleast_2d(latents), dtype=np.float32)
     paths = write_decoded(run, rows, folder, how, Devices(spec.devices))
     if paths:

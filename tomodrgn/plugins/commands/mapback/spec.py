@@ -22,6 +22,8 @@ class MapbackSpec(Spec):
     trained on such."""
     out: Path | None = None
     """Script to write for one tomogram, ending in .cxc."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     outdir: Path | None = None
     """Directory of a folder for each tomogram."""
     mode: Literal["volumes", "volume", "markers"] | None = None
@@ -126,6 +128,7 @@ MAPBACK_OPTIONS: Final = (
     Classic("particles", "particles", needed=True),
     Classic("-o --out", "out"),
     Classic("--outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--mode", "mode"),
     Classic("--ind", "ind"),
     Classic("--tomoname", "tomogram"),

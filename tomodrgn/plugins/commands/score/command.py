@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC
 from tomodrgn.core.report.drawing import drawing
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.data.inputs import Inputs
-    from tomodrgn.core.data.run import Run
+    from tomodrgn.core.registry import Registry
     from tomodrgn.core.simulation.truth import Truth
     from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
@@ -54,7 +54,7 @@ class Scores(dict[str, float]):
         return f"{self.path}\n"
 
 
-def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
+def score(spec: ScoreSpec, registry: Registry) -> Scores:
     """How well a run recovered what was simulated, by name.
 
     Writes ``scores.json``, ``class_latents.txt`` (mean latent of the cluster of each true class,
@@ -66,10 +66,11 @@ def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
     """
     truth = read_truth(spec.truth)
     is_run = (spec.run / RUN_SPEC).exists()
-    findings = _gather(spec, truth, inputs.run(spec.run) if is_run else None)
+    findings = _gather(spec, truth, Run(spec.run, registry) if is_run else None)
     simulation = design(truth.spec, build_structure(truth.spec))
     found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
     out = spec.out or spec.run
+    begin_results(out)
     _write(out, found)
     _draw(out / RECOVERY, found)
     width = max(map(len, found.scores))
@@ -132,7 +133,11 @@ def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float3
 
 def _read_covariance(path: Path, n_particles: int, latent_dim: int) -> NDArray[np.float32]:
     """(B, Z, Z) covariances of posteriors."""
-    found = read_npy(path)
+    try:
+        with path.open("rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as an array: {error}; train again") from error
     expected = (n_particles, latent_dim, latent_dim)
     is_right = found.shape == expected and np.isfinite(found).all()
     if not is_right or not np.linalg.eigvalsh(found).min() > 0:

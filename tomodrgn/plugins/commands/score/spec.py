@@ -24,6 +24,8 @@ class ScoreSpec(Spec):
     out: Path | None = None
     """Folder for scores.json, the picture and the latent centre of each class; the run directory
     by default."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     n_decoded: NonNegativeInt = 100
     """Particles, drawn at random, whose volumes are decoded and compared with their own true ones;
     0 for none, and no look at posteriors either."""
@@ -33,6 +35,7 @@ SCORE_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("truth", "truth", needed=True),
     Classic("-o --out", "out"),
+    Classic("--overwrite", "overwrite"),
     Classic("--volumes", "volumes"),
     Classic("--n-decoded", "n_decoded"),
 )

@@ -28,20 +28,22 @@ from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import RunImages, open_run_images
 from tomodrgn.core.data.start import (
     SavedState,
+    begin_run,
     choose_seed,
     find_start,
-    remove_results,
     require_same_particles,
+    set_results_aside,
 )
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import RunError
-from tomodrgn.core.files.atomic import make_folder, writing
+from tomodrgn.core.files.atomic import append_line
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.memory.work import training_work
 from tomodrgn.core.model.evaluation import decode_volumes
+from tomodrgn.core.ownership.call import note_growing, remove
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import DAMAGED_IMAGES, EXPORTS, INTERRUPTED, LOG, METRICS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
@@ -63,12 +65,14 @@ from tomodrgn.plugins.commands.train.training_log import TrainingLog
 from tomodrgn.plugins.commands.train.warm import WarmStart, is_warm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from tomodrgn.core.interfaces import Exporter
+    from tomodrgn.core.ownership.results import ResultsFolder
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.output import RunDirectorySpec
     from tomodrgn.core.specs.run import RunSpecBase
@@ -102,8 +106,7 @@ def train(dataset: Dataset, spec: RunDirectorySpec) -> Run:
             training = _Training(dataset.with_spec(run), outdir, devices, is_new=start is None)
             if start is not None and not (start.path.parent / DAMAGED_IMAGES).exists():
                 require_same_particles(start, training.facts, training.particles.source)
-        devices.on_main(lambda: make_folder(outdir))
-        devices.on_main(begin_log)
+        devices.on_main(lambda: training.begin(begin_log))
         stopped_by = training.run(start)
     if stopped_by is not None:
         raise SystemExit(128 + stopped_by if devices.is_main else 0)
@@ -115,6 +118,7 @@ class _Training:
 
     images: RunImages
     checkups: Checkups
+    results: ResultsFolder
 
     def __init__(self, dataset: Dataset, outdir: Path, devices: Devices, *, is_new: bool) -> None:
         self.outdir = outdir
@@ -166,9 +170,17 @@ class _Training:
         self.held_out = None if train_images.all() else sampler(~train_images)
         self.log = TrainingLog(run.training, has_latents=run.latent.dim is not None)
 
+    def begin(self, begin_log: Callable[[], None]) -> None:
+        """Make the run directory, whose one writer is the main process from now on."""
+        self.results = begin_run(self.outdir)
+        note_growing(self.outdir / LOG)
+        begin_log()
+
     def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
         self.images = self._open_images()
+        if saved is None:
+            self.devices.on_main(lambda: set_results_aside(self.results))
         self._leave_out_damaged(saved)
         training = self.run_spec.training
         self.checkups = self._prepare_checkups()
@@ -180,7 +192,7 @@ class _Training:
         )
         stepper = Stepper(self.model, optimizer, self.devices)
         start = None if saved is None else self._restore(stepper, *saved)
-        self.devices.on_main(lambda: self._begin_directory(is_new=start is None))
+        self.devices.on_main(self._begin_directory)
         if self.warm_start is not None:
             self.warm_start.teach(
                 self.outdir, self.images, self.sampler, self.builder, self.devices
@@ -253,10 +265,8 @@ class _Training:
             )
         return Checkups(self.outdir, self.run_spec, self.facts, self.model, self.devices, held_out)
 
-    def _begin_directory(self, *, is_new: bool) -> None:
-        """Remove what an earlier run left, if this one is new, and describe the run."""
-        if is_new:
-            remove_results(self.outdir)
+    def _begin_directory(self) -> None:
+        """Describe the run."""
         self._describe_run()
         draw_weighting_schemes(
             self.outdir,
@@ -297,9 +307,7 @@ class _Training:
             self._write_results(checkpoint, f".{report.epoch}")
 
     def _write_metrics(self, report: EpochReport) -> None:
-        path = self.outdir / METRICS
-        with writing(path), path.open("a", encoding="utf-8") as metrics:
-            metrics.write(json.dumps(asdict(report)) + "\n")
+        append_line(self.outdir / METRICS, json.dumps(asdict(report)))
 
     def _save_interrupted(self, checkpoint: Checkpoint) -> None:
         path = self.outdir / INTERRUPTED
@@ -326,10 +334,11 @@ class _Training:
     def _conclude(self) -> None:
         """Draw, export and report what the finished run leaves."""
         draw_training_curves(self.outdir, self.outdir / METRICS)
-        (self.outdir / INTERRUPTED).unlink(missing_ok=True)
+        remove(self.outdir / INTERRUPTED)
         finished = Run(self.outdir, self.registry, dataset=self.dataset)
         self._export(finished)
         draw_run_report(finished, self.devices.device, wanted=self.run_spec.training.report)
+        self.results.complete()
 
     def _export(self, finished: Run) -> None:
         """Hand the finished run to the exporters of its spec."""

@@ -18,9 +18,9 @@ from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.parts import build_model
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
-from tomodrgn.core.data.start import choose_seed, find_start, remove_results
+from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
 from tomodrgn.core.display import logging_to
-from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
 from tomodrgn.core.invocation import text_of_call
@@ -32,6 +32,7 @@ from tomodrgn.core.linear.fit import (
     fit_linear,
 )
 from tomodrgn.core.memory.work import linear_work
+from tomodrgn.core.ownership.call import note_growing
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import COVARIANCE, LATENTS, LINEAR, LOG, WEIGHTS
@@ -81,12 +82,13 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         rows = _halves(particles, run)
         is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         facts = dataset_facts(particles, is_trained)
-        make_folder(outdir)
+        results = begin_run(outdir)
+        note_growing(outdir / LOG)
         begin_log()
-        remove_results(outdir)
         n_maps = None if run.latent.dim is None else 1 + run.latent.dim
         work = linear_work(run, particles, devices.device, n_maps=n_maps)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
+        set_results_aside(results)
         run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
         if particles.n_images < facts.n_images:
             rows = _halves(particles, run)
@@ -106,6 +108,7 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         _tell(outdir, found, facts, time.perf_counter() - began)
         finished = Run(outdir, registry, dataset=dataset)
         draw_run_report(finished, devices.device, wanted=run.training.report)
+        results.complete()
     return finished
 
 

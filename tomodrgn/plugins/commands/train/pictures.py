@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tomodrgn.core.ownership.call import remove
 from tomodrgn.core.products import REPORT, TRAINING_CURVES
 from tomodrgn.core.report.drawing import drawing
 
@@ -63,7 +64,7 @@ def draw_run_report(run: Run, device: torch.device, *, wanted: bool) -> None:
         device: where volumes are decoded.
         wanted: whether there is to be one.
     """
-    (run.directory / REPORT).unlink(missing_ok=True)
+    remove(run.directory / REPORT)
     if wanted:
         with drawing(REPORT):
             from tomodrgn.plugins.commands.train.report import write_run_report

@@ -11,9 +11,10 @@ import numpy as np
 from tomodrgn.core.analysis.latent_axes import principal_axes
 from tomodrgn.core.analysis.latent_traversals import count_within, values_at, values_between
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import make_folder, write_text_atomic
+from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_pickle
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.traversals.graph import neighbour_graph, path_between
 
@@ -47,6 +48,7 @@ def pc_traversal(spec: PcTraversalSpec) -> list[Path]:
         )
     axes = principal_axes(latents)
     scores = axes.scores(latents)
+    begin_results(spec.outdir)
     written = []
     for axis in range(n_dims) if spec.dim is None else [spec.dim - 1]:
         own = scores[:, axis]
@@ -86,7 +88,7 @@ def graph_traversal(spec: GraphTraversalSpec) -> list[Path]:
     logger.info("%d particles with %.1f neighbours on average", *_size(graph))
     path = path_between(graph, spec.anchors)
     logger.info("the way visits %d particles: %s", len(path), " ".join(map(str, path.tolist())))
-    make_folder(spec.outdir)
+    begin_results(spec.outdir)
     names = (
         "path_particle_indices.txt",
         "path_particle_indices.pkl",

@@ -20,6 +20,8 @@ class PcTraversalSpec(Spec):
     """Latents, z.pkl or z.N.pkl; .npy and .txt are read too."""
     outdir: Path
     """Folder for pc1.txt and so on."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     dim: PositiveInt | None = None
     """Component to follow, counted from 1; all by default."""
     n: Annotated[int, Field(ge=2)] = 10
@@ -45,6 +47,8 @@ class GraphTraversalSpec(Spec):
     """Particles to visit in this order, counted from 0 in the order of the latents."""
     outdir: Path
     """Folder for the way."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     max_neighbors: PositiveInt = 10
     """Neighbours to which a way may go on from each particle."""
     avg_neighbors: PositiveFloat | None = None
@@ -67,6 +71,7 @@ class GraphTraversalSpec(Spec):
 PC_TRAVERSAL_OPTIONS: Final = (
     Classic("latents", "latents", needed=True),
     Classic("-o --outdir", "outdir", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("--dim", "dim"),
     Classic("-n", "n"),
     Classic("--lim", "lim"),
@@ -77,6 +82,7 @@ GRAPH_TRAVERSAL_OPTIONS: Final = (
     Classic("latents", "latents", needed=True),
     Classic("--anchors", "anchors", needed=True),
     Classic("-o --outdir", "outdir", needed=True),
+    Classic("--overwrite", "overwrite"),
     Classic("--max-neighbors", "max_neighbors"),
     Classic("--avg-neighbors", "avg_neighbors"),
     Classic("--plot-format", "plot_format"),

@@ -12,10 +12,10 @@ import torch
 
 from tomodrgn.core.data.labels import labels_of_run
 from tomodrgn.core.display import show_progress
-from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import make_folder, write_text_atomic
-from tomodrgn.core.files.json_text import read_json
+from tomodrgn.core.errors import RunError
+from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.memory.work import announce, maps_work
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.products import FIGURES
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import masked_fsc
@@ -65,7 +65,7 @@ def validate(run: Run, spec: ValidateSpec) -> Validation:
     announce(maps_work(raw.particles, n_volumes, device), device, way_out=WAY_OUT)
     sums = _sum(raw, device)
     outdir = spec.outdir or run.directory / "validate"
-    make_folder(outdir)
+    begin_results(outdir)
     separation, n_compared, is_held_out = separate_classes(raw, sums, most_images=spec.most_images)
     maps: dict[int, HalvedMap] = {}
     for row in raw.usable:
@@ -97,10 +97,10 @@ def _run_found(directory: Path) -> bool | None:
     """What a run, or the linear model that it began with, found on held-out tilts, if it asked."""
     for path in (directory / name for name in FIGURES):
         try:
-            figures = read_json(path)
-        except DataError:
+            figures = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             continue
-        found = figures.get("is_heterogeneous")
+        found = figures.get("is_heterogeneous") if isinstance(figures, dict) else None
         if isinstance(found, bool):
             return found
     return None

@@ -22,6 +22,8 @@ class ValidateSpec(Spec):
     z.pkl, or of the whole input. Labels in the directory of another run are joined by names."""
     outdir: Path | None = None
     """Folder for maps, tables and pictures; by default RUN/validate."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     recon_dose_weight: bool | None = None
     """Allow for the signal that radiation destroyed; by default as the run weighted its loss."""
     recon_tilt_weight: bool | None = None
@@ -42,6 +44,7 @@ VALIDATE_OPTIONS: Final = (
     Classic("run", "run", needed=True),
     Classic("--labels", "labels", needed=True),
     Classic("-o --outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--recon-dose-weight", "recon_dose_weight", constant=True),
     Classic("--recon-tilt-weight", "recon_tilt_weight", constant=True),
     Classic("--mask-r", "mask_r"),

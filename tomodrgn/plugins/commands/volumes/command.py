@@ -12,10 +12,13 @@ import numpy as np
 
 from tomodrgn.core.analysis import masks
 from tomodrgn.core.analysis.umap_map import umap_map
+from tomodrgn.core.data.run import Run
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
 from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
+from tomodrgn.core.ownership.leftovers import partial_beside
+from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.plugins.commands.volumes.components import (
     Clusters,
     VolumeSpace,
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.interfaces import RunResults
+    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
 
 logger = logging.getLogger(__name__)
@@ -42,7 +45,7 @@ PERCENTILES: Final = np.arange(5, 100, 10)
 _NUMBERED: Final = re.compile(r"vol_(\d+)\.mrc")
 
 
-def analyze_volumes(inputs: Inputs, spec: VolumeSpaceSpec) -> Path:
+def analyze_volumes(spec: VolumeSpaceSpec, registry: Registry) -> Path:
     """Compare the volumes of a folder; the folder of what was found.
 
     Raises:
@@ -53,14 +56,14 @@ def analyze_volumes(inputs: Inputs, spec: VolumeSpaceSpec) -> Path:
     shape, pixel_size_a = _common_shape(paths)
     results = None
     if spec.config is not None:
-        results = inputs.run(spec.config).results()
+        results = Run(spec.config, registry).results()
     given = None if spec.mask_path is None else _read_mask(spec.mask_path, shape)
     outdir = spec.outdir or spec.voldir.with_name(f"{spec.voldir.name}_analyze_volumes")
-    make_folder(outdir)
+    begin_results(outdir)
     common = _common_voxels(spec, given, shape)
     with show_progress("reading volumes") as progress:
         rows = _masked_rows(spec, paths, given, common, progress)
-        with voxel_table(outdir / f".voxels.{len(paths)}.partial", rows) as table:
+        with voxel_table(partial_beside(outdir / "voxels"), rows) as table:
             space = volume_space(table, n_components=spec.num_pcs, n_axes=N_AXES)
     _write_pickle(outdir / "voxel_pc.pkl", space.scores)
     _log_shares(space)

@@ -21,6 +21,8 @@ class VolumeSpaceSpec(Spec):
     classes are also shown by tomogram, images and metadata."""
     outdir: Path | None = None
     """Folder for what is found; by default VOLDIR_analyze_volumes."""
+    overwrite: bool = False
+    """Replace files of the same names that exist; the inputs of the call are never replaced."""
     num_pcs: PositiveInt = 128
     """Most principal components."""
     ksample: Annotated[int, Field(ge=2)] | None = None
@@ -54,6 +56,7 @@ VOLUME_SPACE_OPTIONS: Final = (
     Classic("--voldir", "voldir", needed=True),
     Classic("-c --config", "config"),
     Classic("-o --outdir", "outdir"),
+    Classic("--overwrite", "overwrite"),
     Classic("--num-pcs", "num_pcs"),
     Classic("--ksample", "ksample"),
     Classic("--mask-path", "mask_path"),
