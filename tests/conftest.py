@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -18,6 +19,11 @@ pytest_plugins = ["tomodrgn.core.testing.pytest_plugin"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 shortcuts.take()
+
+
+def pytest_collection_finish() -> None:
+    """Look for cycles only among what tests make, not among modules and tests, which stay."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 _PYTHON = """#!/bin/sh
-if [ "$1" = -m ]; then exec "{python}" -S -E "{program}" call "{socket}" "$@"; fi
+case "$1" in -m|-) exec "{python}" -S -E "{program}" call "{socket}" "$@"; esac
 exec "{python}" "$@"
 """
 _TOMODRGN = """#!/bin/sh

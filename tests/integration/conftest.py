@@ -8,8 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 
 import numpy as np
 import pytest
@@ -51,23 +49,12 @@ def tomodrgn(warm_socket: Path) -> Command:
     """Runs ``tomodrgn`` in a process of its own, which has torch at hand."""
 
     def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        call = ["-m", "tomodrgn", *map(str, arguments)]
-        with TemporaryFile() as nothing, TemporaryFile() as out, TemporaryFile() as messages:
-            streams = nothing.fileno(), out.fileno(), messages.fileno()
-            code = warm_python.call(str(warm_socket), call, streams)
-            said = [_text(out), _text(messages)]
-        done = subprocess.CompletedProcess(call, code, *said)
+        done = warm_python.run(warm_socket, ["-m", "tomodrgn", *arguments])
         if check:
             assert done.returncode == 0, done.stderr
         return done
 
     return run
-
-
-def _text(file: IO[bytes]) -> str:
-    """All that was written."""
-    file.seek(0)
-    return file.read().decode()
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.docs import warm_python
+
+Python = Callable[..., subprocess.CompletedProcess[str]]
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "plugins" / "gaussian_mixture"
 
@@ -43,68 +48,63 @@ def _broken_package(folder: Path) -> Path:
     return folder
 
 
-def _tomodrgn(environment: dict[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tomodrgn", *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def python(environment: dict[str, str], warm_socket: Path) -> Python:
+    """Runs ``python`` in this environment."""
+    return lambda *words: warm_python.run(warm_socket, words, environment)
 
 
-def _listed(environment: dict[str, str], *words: str) -> dict[str, Any]:
-    finished = _tomodrgn(environment, *words, "plugins", "list", "--json")
+def _listed(python: Python, *words: str) -> dict[str, Any]:
+    finished = python("-m", "tomodrgn", *words, "plugins", "list", "--json")
     assert finished.returncode == 0, finished.stderr
     listed: dict[str, Any] = json.loads(finished.stdout)
     return listed
 
 
-def test_installed_decoder_is_listed_with_its_package(environment: dict[str, str]) -> None:
-    rows = {row["kind"]: row for row in _listed(environment)["components"]}
+def test_installed_decoder_is_listed_with_its_package(python: Python) -> None:
+    rows = {row["kind"]: row for row in _listed(python)["components"]}
     assert rows["gaussian_mixture"]["family"] == "decoder"
     assert rows["gaussian_mixture"]["provided_by"] == "tomodrgn-gaussian-mixture 0.1.0"
 
 
-def test_plugin_that_raises_is_named_with_its_reason(environment: dict[str, str]) -> None:
-    (problem,) = _listed(environment)["problems"]
+def test_plugin_that_raises_is_named_with_its_reason(python: Python) -> None:
+    (problem,) = _listed(python)["problems"]
     assert problem["package"] == "broken-plugin 2.0"
     assert problem["reason"] == "RuntimeError: half written"
 
 
-def test_help_works_beside_a_plugin_that_raises(environment: dict[str, str]) -> None:
-    finished = _tomodrgn(environment, "--help")
+def test_help_works_beside_a_plugin_that_raises(python: Python) -> None:
+    finished = python("-m", "tomodrgn", "--help")
     assert finished.returncode == 0
     assert "train_vae" in finished.stdout
 
 
-def test_plugin_left_out_is_not_listed(environment: dict[str, str]) -> None:
-    listed = _listed(environment, "--without", "broken", "--without", "gaussian_mixture")
+def test_plugin_left_out_is_not_listed(python: dict[str, str]) -> None:
+    listed = _listed(python, "--without", "broken", "--without", "gaussian_mixture")
     assert listed["problems"] == []
     assert "gaussian_mixture" not in {row["kind"] for row in listed["components"]}
 
 
-def test_check_imports_the_decoder(environment: dict[str, str]) -> None:
-    finished = _tomodrgn(environment, "--without", "broken", "plugins", "check")
+def test_check_imports_the_decoder(python: Python) -> None:
+    finished = python("-m", "tomodrgn", "--without", "broken", "plugins", "check")
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
-def test_decoder_passes_the_contract_from_outside(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    plugin = ["-p", "tomodrgn.core.testing.pytest_plugin", "--rootdir", PACKAGE / "tests"]
-    finished = subprocess.run(
-        [*command, *plugin, PACKAGE / "tests"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_decoder_passes_the_contract_from_outside(python: Python) -> None:
+    quiet = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", PACKAGE / "tests"]
+    plugin = ["-p", "tomodrgn.core.testing.pytest_plugin", "-W", "ignore:Module already imported"]
+    finished = python(*quiet, *plugin, PACKAGE / "tests")
     assert finished.returncode == 0, finished.stdout
 
 
-def test_decoder_is_trained(environment: dict[str, str], tmp_path: Path) -> None:
+def test_decoder_is_trained(python: Python, tmp_path: Path) -> None:
     example, run = tmp_path / "example", tmp_path / "run"
-    copied = _tomodrgn(environment, "simulate", "--example", example)
+    copied = python("-m", "tomodrgn", "simulate", "--example", example)
     assert copied.returncode == 0, copied.stderr
     particles = copied.stdout.strip().splitlines()[-1]
     small = ["-n", "1", "--zdim", "2", "--set", "decoder.n_blobs=8", "--enc-dim-A", "8"]
     decoder = ["--set", "decoder.kind=gaussian_mixture", "--accelerator", "cpu", "--no-report"]
-    trained = _tomodrgn(environment, "train_vae", particles, "-o", run, *decoder, *small)
+    trained = python("-m", "tomodrgn", "train_vae", particles, "-o", run, *decoder, *small)
     assert trained.returncode == 0, trained.stderr
     assert (run / "weights.pkl").is_file()
     assert "kind: gaussian_mixture" in (run / "run.yaml").read_text()

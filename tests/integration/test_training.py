@@ -7,15 +7,18 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pytest
 import torch
 
+from tests.docs import warm_python
 from tests.integration.conftest import SMALL_NETWORK, Command, shuffle_rows
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
@@ -108,12 +111,12 @@ def test_a_directory_with_results_is_not_overwritten(
 
 
 def test_two_processes_train_the_same_model_as_one(
-    star: Path, cold_tomodrgn: Command, tmp_path: Path
+    star: Path, tomodrgn: Command, cold_tomodrgn: Command, tmp_path: Path
 ) -> None:
     # 6 steps in float32, where the order of sums alone soon moves the weights
     call = ["train_vae", star, *SMALL_NETWORK, "-b", 5, "-n", 2, "--precision", "float32"]
     call += ["--pooling-function", "mean", "--beta-control", 0.01, "--beta", 3]
-    cold_tomodrgn(*call, "-o", tmp_path / "one")
+    tomodrgn(*call, "-o", tmp_path / "one")
     cold_tomodrgn(*call, "-o", tmp_path / "two", "--devices", 2)
     assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
     curves = [[row["total"] for row in metrics(tmp_path / name)] for name in ("one", "two")]
@@ -198,38 +201,62 @@ def test_no_positional_encoding_trains_too(star: Path, tomodrgn: Command, tmp_pa
     assert (tmp_path / "z.pkl").exists()
 
 
-def start_training(star: Path, outdir: Path, *options: object) -> subprocess.Popen[str]:
-    call = [sys.executable, "-m", "tomodrgn", "train_vae", star, "-o", outdir, *SMALL_NETWORK]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [str(part) for part in (*call, *options)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
+class Training:
+    """A training in a process of its own, to be ended from outside."""
+
+    def __init__(self, socket: Path, messages: IO[bytes], words: list[object]) -> None:
+        self._messages = messages
+        call = list(map(str, ["-m", "tomodrgn", "train_vae", *words]))
+        self._process = warm_python.Process(str(socket), call, (messages.fileno(),) * 3)
+
+    def send(self, number: signal.Signals, after: Path) -> None:
+        """Wait for a file, and send a signal."""
+        limit = time.monotonic() + 60
+        while not after.exists():
+            assert self._process.is_running, warm_python.text_of(self._messages)
+            assert time.monotonic() < limit
+            time.sleep(0.005)
+        os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        """End it, unless it has ended."""
+        if self._process.is_running:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code and what it said."""
+        return self._process.wait(), warm_python.text_of(self._messages)
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    limit = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+Begin = Callable[..., Training]
+
+
+@pytest.fixture
+def begin(warm_socket: Path) -> Iterator[Callable[..., Training]]:
+    """Begins a training; none outlives the test."""
+    with ExitStack() as stack:
+
+        def call(star: Path, outdir: Path, *options: object) -> Training:
+            messages = stack.enter_context(TemporaryFile())
+            words = [star, "-o", outdir, *SMALL_NETWORK, *options]
+            training = Training(warm_socket, messages, words)
+            stack.callback(training.kill)
+            return training
+
+        yield call
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_the_state_and_the_run_goes_on_exactly(
-    number: signal.Signals, code: int, star: Path, tomodrgn: Command, tmp_path: Path
+    number: signal.Signals, code: int, begin: Begin, star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    options = ("-n", 60, "--checkpoint", 1000)
-    process = start_training(star, stopped, *options)
-    wait_for(stopped / "weights.0.pkl", process)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "go on with --load latest" in stderr
+    options = ("-n", 40, "--checkpoint", 1000)
+    training = begin(star, stopped, *options)
+    training.send(number, after=stopped / "weights.0.pkl")
+    returned, messages = training.end()
+    assert returned == code
+    assert "go on with --load latest" in messages
     assert (stopped / "interrupted.pkl").exists()
     resumed = ["train_vae", star, *SMALL_NETWORK, *options]
     tomodrgn(*resumed, "-o", stopped, "--load", "latest")
@@ -238,28 +265,25 @@ def test_a_signal_saves_the_state_and_the_run_goes_on_exactly(
     assert not (stopped / "interrupted.pkl").exists()
 
 
-def test_sigusr1_saves_the_state_and_goes_on(star: Path, tmp_path: Path) -> None:
-    process = start_training(star, tmp_path, "-n", 100, "--checkpoint", 1000)
-    wait_for(tmp_path / "weights.0.pkl", process)
-    process.send_signal(signal.SIGUSR1)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert "state saved" in stderr
+def test_sigusr1_saves_the_state_and_goes_on(begin: Begin, star: Path, tmp_path: Path) -> None:
+    training = begin(star, tmp_path, "-n", 40, "--checkpoint", 1000)
+    training.send(signal.SIGUSR1, after=tmp_path / "weights.0.pkl")
+    returned, messages = training.end()
+    assert returned == 0
+    assert "state saved" in messages
 
 
 def test_killing_a_run_leaves_only_readable_files(
-    star: Path, tomodrgn: Command, tmp_path: Path
+    begin: Begin, star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:
     outdir = tmp_path / "run"
     luck = random.Random(1)  # noqa: S311
     start = ("-n", 10_000)
     for _ in range(5):
-        process = start_training(star, outdir, *start)
-        marker = outdir / f"weights.{len(list(outdir.glob('weights.*.pkl')))}.pkl"
-        wait_for(marker, process)
-        time.sleep(luck.uniform(0, 0.2))
-        process.kill()
-        process.communicate()
+        training = begin(star, outdir, *start)
+        epochs = len(list(outdir.glob("weights.*.pkl"))) + luck.randrange(3)
+        training.send(signal.SIGKILL, after=outdir / f"weights.{epochs}.pkl")
+        training.end()
         for path in outdir.glob("weights*.pkl"):
             load_checkpoint(path)
         for path in outdir.glob("z*.pkl"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import SerializeAsAny, create_model
 
 from tomodrgn.core.families import FAMILIES
+from tomodrgn.core.specs.base import WITHOUT_SOURCE
 from tomodrgn.core.specs.faults import validate
 from tomodrgn.core.specs.run import AbsentPart, PartSpec
 
@@ -55,7 +56,7 @@ def _lenient(
     fields: dict[str, Any] = {
         name: (PartSpec | None, None) for name in absent if installed[name] is None
     }
-    return create_model("RunSpec", __base__=model, **fields)
+    return create_model("RunSpec", __base__=model, __cls_kwargs__=WITHOUT_SOURCE, **fields)
 
 
 def _with_absent(
@@ -74,5 +75,7 @@ def _with_absent(
         else:
             values[name] = parts[0]
             fields[name] = (SerializeAsAny[PartSpec], ...)
-    opened: Any = create_model("RunSpec", __base__=model, **fields).model_construct(**values)
+    opened: Any = create_model(
+        "RunSpec", __base__=model, __cls_kwargs__=WITHOUT_SOURCE, **fields
+    ).model_construct(**values)
     return cast("RunSpecBase", opened)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -16,3 +18,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+WITHOUT_SOURCE: Final[dict[str, Any]] = {"use_attribute_docstrings": False}
+"""Settings of a spec that is made and not written: no source is searched for what documents it."""
