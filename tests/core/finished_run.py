@@ -36,8 +36,7 @@ def finish_run(
     write_spec(directory / RUN_SPEC, run)
     write_manifest(
         directory / MANIFEST,
-        registry=registry,
-        parts=[],
+        parts={},
         seed=0,
         inputs=reader.fingerprint(),
         dataset={

@@ -160,3 +160,11 @@ def test_faults_of_both_specs_are_told_together(registry: Registry, tmp_path: Pa
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
         "outdir", "n_classes", "seed",
     ]  # fmt: skip
+
+
+def test_help_lists_commands_in_the_order_of_their_records(plugged: Registry) -> None:
+    orders = [command.help_order for command in plugged.commands.values()]
+    assert orders == sorted(orders)
+    built_in = [order for order in orders if order < 1000]
+    assert len(set(built_in)) == len(built_in) > 20
+    assert list(plugged.commands)[-1] == "count"

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import click
+
 from tests.docs.pages import pages
-from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.cli.fields import builtin_registry, field_of, option_help, run_field
+from tomodrgn.core.cli.record_command import click_command
+from tomodrgn.core.cli.spec_command import SpecArgument
+from tomodrgn.core.command import Command
 from tomodrgn.core.families import FAMILIES
 
-_TABLE = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (\w+(?: \w+)?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _PAGES = {"loss_weightings": "loss_weighting", "exporters": "exporter"}
 _ARITY = {"one": "one", "optional": "one or none", "many": "any number"}
 
@@ -47,7 +53,43 @@ def steps() -> str:
     return "\n".join(rows) + "\n"
 
 
-TABLES: dict[str, Callable[[], str]] = {"parts": parts, "commands": commands, "steps": steps}
+def options(name: str) -> str:
+    """Arguments and options of a command, as its help says them."""
+    record = builtin_registry().commands[name]
+    command = click_command(record)
+    context = click.Context(command, info_name=name)
+    rows = ["| option | what it does |", "| --- | --- |"]
+    for parameter in command.get_params(context):
+        names, help_text = parameter.get_help_record(context) or ("", "")
+        if isinstance(parameter, SpecArgument):
+            names = parameter.make_metavar(context).strip("[]")
+            help_text = _meaning(record, parameter)
+        if names not in {"", "--help"}:
+            rows.append(f"| `{_cell(names)}` | {_cell(help_text)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _meaning(record: Command, argument: SpecArgument) -> str:
+    """What an argument fills, which help says in its first lines."""
+    place, model = argument.places[0], record.load("spec")
+    is_own = model is not None and place in model.model_fields
+    return option_help(place, field_of(model, place) if is_own else run_field(place))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "parts": parts,
+    "commands": commands,
+    "steps": steps,
+    **{
+        f"options {name}": partial(options, name)
+        for name, command in builtin_registry().commands.items()
+        if command.is_step
+    },
+}
 
 
 def rendered(text: str) -> str:

@@ -55,7 +55,7 @@ def test_every_page_can_be_reached() -> None:
 def test_tables_are_those_of_what_is_built_in(page: Path) -> None:
     """``python -m tests.docs.tables`` writes them anew."""
     text = page.read_text()
-    assert rendered(text) == text
+    assert rendered(text) == text, "run python -m tests.docs.tables and look at what it changes"
 
 
 def test_every_table_stands_somewhere() -> None:
@@ -64,7 +64,10 @@ def test_every_table_stands_somewhere() -> None:
 
 @pytest.mark.parametrize("command", offered_commands())
 def test_every_command_has_a_page(command: str) -> None:
-    assert (DOCS / "commands" / f"{command}.md").is_file()
+    page = DOCS / "commands" / f"{command}.md"
+    assert page.is_file()
+    is_step = builtin_registry().commands[command].is_step
+    assert (f"options {command}" in tables_of(page)) == is_step
 
 
 @pytest.mark.parametrize("family", [family.name for family in FAMILIES])

@@ -17,7 +17,7 @@ from tomodrgn.core.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Takes = Literal["nothing", "registry", "run", "dataset"]
+Takes = Literal["nothing", "inputs", "run", "dataset"]
 """What a command works on."""
 
 
@@ -30,9 +30,12 @@ class Command:
     Attributes:
         name: of the command, the step and the method.
         summary: one line.
+        help_order: where help lists it; built-in commands have 10, 20 and so on, in the order in
+            which a user meets them.
         details: what help says below the summary.
         takes: what the function works on. It is called as ``function(spec)`` for nothing,
-            ``function(spec, registry)``, ``function(run, spec)`` with the run that ``spec.run``
+            ``function(inputs, spec)`` with what opens runs and
+            particles files by their paths, ``function(run, spec)`` with the run that ``spec.run``
             names, or ``function(dataset, spec)`` with the input of a run spec. What it returns is
             shown: a path, paths, or an object with ``page()`` and ``as_json()``.
         function: its place.
@@ -54,6 +57,7 @@ class Command:
 
     name: str
     summary: str
+    help_order: int = 1000
     details: str = ""
     takes: Takes = "nothing"
     function: str = ""

@@ -36,7 +36,7 @@ def collect_extensions(
 def collect_commands(
     plugins: Plugins, refuse: Callable[[PluginInfo, str], None]
 ) -> dict[str, Command]:
-    """The commands of all plugins by name, built-in ones first, in the order they are yielded.
+    """The commands of all plugins by name, in the order of their places in help.
 
     Args:
         plugins: the loaded plugins.
@@ -48,7 +48,7 @@ def collect_commands(
             refuse(plugin, f"the command {command.name!r} is there already")
         else:
             found[command.name] = command
-    return found
+    return dict(sorted(found.items(), key=lambda each: each[1].help_order))
 
 
 def _offered(

@@ -14,7 +14,6 @@ import re
 import shlex
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import quoteattr
 
 from tomodrgn.core.errors import DataError
 
@@ -68,7 +67,7 @@ def html_text(text: str) -> str:
 
 def xml_attribute(text: str) -> str:
     """A string as the value of an attribute in XML, with its quotes."""
-    return quoteattr(shown(text))
+    return f'"{escape(shown(text))}"'
 
 
 def html_json(value: Any) -> str:

@@ -22,7 +22,7 @@ def test_classic_names(
 ) -> None:
     result = invoke("downsample", "in.star", name, 64, out, "small.star", "--chunk", 10)
     assert result.output == "small.mrcs\nsmall.star\n"
-    ((_, (spec, _)),) = pipeline.calls
+    ((_, (_, spec)),) = pipeline.calls
     assert (spec.particles, spec.out) == (Path("in.star"), Path("small.star"))
     assert (spec.downsample, spec.chunk, spec.batch_size, spec.dtype) == (64, 10, 5000, None)
 

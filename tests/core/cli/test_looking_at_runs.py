@@ -55,7 +55,7 @@ def test_analyze_volumes_takes_classic_options(
     words = ("--config", "config.pkl", "--ksample", 20, "--mask", "soft", "--thresh", 98)
     result = invoke("analyze_volumes", *folder, *words, "--num-pcs", 64, "--outdir", "o")
     assert result.output == "vols_analyze_volumes\n"
-    ((_, (spec, _)),) = pipeline.calls
+    ((_, (_, spec)),) = pipeline.calls
     assert (spec.voldir, spec.config, spec.outdir) == (Path("vols"), Path("config.pkl"), Path("o"))
     assert (spec.ksample, spec.mask, spec.thresh, spec.num_pcs) == (20, "soft", 98, 64)
 

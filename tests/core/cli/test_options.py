@@ -52,3 +52,12 @@ def test_a_field_that_is_open_by_default_has_an_option_for_yes_and_one_for_no() 
     }
     assert names["--inverted"] is True
     assert names["--no-inverted"] is False
+
+
+def test_help_names_the_words_that_an_option_takes() -> None:
+    command = cli.get_command(click.Context(cli), "validate")
+    assert command is not None
+    records = [param.get_help_record(click.Context(command)) for param in command.params]
+    names = [record[0] for record in records if record is not None]
+    assert "--accelerator [auto|cpu|gpu]" in names
+    assert [name for name in names if "None" in name] == []

@@ -29,7 +29,7 @@ def map_back(invoke: Callable[..., Result], pipeline: RecordingPipeline) -> Call
         result = invoke("subtomo2chimerax", "volumes.star", *words)
         assert result.exit_code == 0, result.output
         assert result.output == "mapback.cxc\n"
-        ((_, (spec, _)),) = pipeline.calls
+        ((_, (_, spec)),) = pipeline.calls
         return spec
 
     return run

@@ -66,5 +66,5 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_arrays_that_hold_code_are_not_run(tmp_path: Path) -> None:
     """An array of objects is a pickle, which may do anything when it is read."""
     np.save(tmp_path / "objects.npy", np.array([1, "x"], dtype=object))
-    with pytest.raises(DataError, match=r"objects\.npy: is no list of labels"):
+    with pytest.raises(DataError, match=r"objects\.npy: holds Python objects"):
         read_labels(tmp_path / "objects.npy")

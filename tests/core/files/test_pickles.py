@@ -91,7 +91,7 @@ def test_files_that_hold_no_indices_are_refused(tmp_path: Path) -> None:
     for name, match in [
         ("a.txt", "is no table of numbers"),
         ("a.csv", "ends in .csv; .pkl, .npy and .txt are read"),
-        ("a.npy", "is no table of numbers"),
+        ("a.npy", "holds Python objects"),
         ("absent.npy", "cannot be read: No such file"),
         ("absent.pkl", "cannot be read: No such file"),
     ]:

@@ -46,7 +46,7 @@ class ClickForm(NamedTuple):
     type: Any
     nargs: int = 1
     multiple: bool = False
-    metavar: str | None = None
+    metavar: str = ""
 
 
 @cache
@@ -89,7 +89,7 @@ def click_form(place: str, field: FieldInfo | None) -> ClickForm:
         scalar = _scalar(members[0], ())
         return ClickForm(scalar, multiple=True, metavar=f"{_metavar(scalar)} ...")
     scalars = tuple(_scalar(member, ()) for member in members)
-    metavar = " ".join(str(_metavar(scalar)) for scalar in scalars)
+    metavar = " ".join(map(_metavar, scalars))
     return ClickForm(scalars, nargs=len(members), metavar=metavar)
 
 
@@ -162,9 +162,11 @@ def _scalar(annotation: Any, bounds: Sequence[Any]) -> click.ParamType[Any]:
     return click.STRING
 
 
-def _metavar(scalar: click.ParamType[Any]) -> str | None:
-    """INTEGER rather than INTEGER RANGE, whose bounds the help shows anyway; None for choices."""
-    return None if isinstance(scalar, click.Choice) else scalar.name.split()[0].upper()
+def _metavar(scalar: click.ParamType[Any]) -> str:
+    """INTEGER rather than INTEGER RANGE, whose bounds the help shows anyway; words to choose."""
+    if isinstance(scalar, click.Choice):
+        return f"[{'|'.join(map(str, scalar.choices))}]"
+    return scalar.name.split()[0].upper()
 
 
 def _limits(bounds: Sequence[Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import click
 from tomodrgn.core.command_table import collect_commands
 from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.manager import COMMAND_PLUGINS, load_plugins
+from tomodrgn.core.quoting import shown_lines
 from tomodrgn.core.version import __version__
 
 if TYPE_CHECKING:
@@ -54,18 +57,34 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; the faults of users end in one clear message and exit code 1."""
+        _let_any_name_be_told()
         try:
             return super().invoke(ctx)
-        except TomodrgnError as error:
-            if ctx.params.get("debug"):
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:  # whatever a command or a plugin meets in the system
+            if isinstance(error, BrokenPipeError) or ctx.params.get("debug"):
                 raise
-            message = "; ".join([str(error), *getattr(error, "__notes__", ())])
-            raise click.ClickException(message) from error
-        except PermissionError as error:  # from any look at a path, so it is explained here
-            if ctx.params.get("debug"):
+            words = _words_for(error)
+            if words is None:
                 raise
-            message = f"{error.filename}: {error.strerror}; change who may use it, or name another"
-            raise click.ClickException(message) from error
+            raise click.ClickException(shown_lines(words)) from error
+
+
+def _words_for(error: Exception) -> str | None:
+    """The message for a fault of the user or the system; None for one of the program."""
+    if isinstance(error, TomodrgnError):
+        return "; ".join([str(error), *getattr(error, "__notes__", ())])
+    from tomodrgn.core.cli.system_faults import words_for
+
+    return words_for(error)
+
+
+def _let_any_name_be_told() -> None:
+    """Let messages hold any character, where the terminal or a log cannot show it as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _offered(ctx: click.Context) -> dict[str, Command]:
@@ -76,7 +95,7 @@ class _EchoHandler(logging.Handler):
     """Writes log records to whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        click.echo(shown_lines(self.format(record)), err=True)
 
 
 def _show_log() -> None:

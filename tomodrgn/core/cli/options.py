@@ -61,5 +61,5 @@ def _parameter(row: Classic, field: FieldInfo | None) -> SpecParameter:
         type=WordsOr(form.type, dict(row.words)) if row.words else form.type,
         nargs=form.nargs,
         multiple=form.multiple,
-        metavar="|".join([str(form.metavar), *(word for word, _ in row.words)]),
+        metavar="|".join([form.metavar, *(word for word, _ in row.words)]),
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tomodrgn.core.analysis.latent_activity import LatentActivity, latent_activity
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import append_line
+from tomodrgn.core.files.json_text import parse_json
 from tomodrgn.core.products import ACTIVITY, HELD_OUT
 from tomodrgn.core.training.held_out import HeldOutReport, HeldOutTilts
 
@@ -122,7 +123,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
         by_epoch = {int(line["epoch"]): line for line in lines}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

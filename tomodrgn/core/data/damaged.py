@@ -14,6 +14,7 @@ from tomodrgn.core.gray_levels.damage import REASONS, SOUND
 from tomodrgn.core.ownership.call import remove
 from tomodrgn.core.particles.selection import take_images
 from tomodrgn.core.products import DAMAGED_IMAGES
+from tomodrgn.core.quoting import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +95,8 @@ def _listed(damage: NDArray[np.uint8], particles: ParticleSet) -> str:
     rows = np.flatnonzero(damage != SOUND)
     rows = rows[np.argsort(particles.source_image[rows])]
     lines = [
-        f"{particles.source_image[row]}  # {REASONS[int(damage[row])]}: {particles.image_name[row]}"
+        f"{particles.source_image[row]}  # {REASONS[int(damage[row])]}: "
+        f"{shown(str(particles.image_name[row]))}"
         for row in rows.tolist()
     ]
     return "\n".join(["# row of the input, counted from 0", *lines]) + "\n"

@@ -42,8 +42,7 @@ def describe_run(outdir: Path, dataset: Dataset, *, facts: DatasetFacts, images:
     write_spec(outdir / RUN_SPEC, _without_circumstances(run))
     write_manifest(
         outdir / MANIFEST,
-        registry=dataset.registry,
-        parts=[part for part in used if part is not None],
+        parts=dataset.registry.origins(part for part in used if part is not None),
         seed=run.seed or 0,
         inputs=dataset.reader.fingerprint(),
         dataset=asdict(facts),

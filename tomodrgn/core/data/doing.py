@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOUNS: Final = {
     "dataset": "tomodrgn.core.data.dataset:Dataset",  # which brings torch
+    "inputs": "tomodrgn.core.data.inputs:Inputs",
     "run": "tomodrgn.core.data.run:Run",
 }
 
@@ -54,8 +55,8 @@ def _do(
     match request.command.takes:
         case "nothing":
             return function(*own)
-        case "registry":
-            return function(*own, registry)
+        case "inputs":
+            return function(_noun("inputs")(registry), *own)
         case "dataset":
             data: Any = request.run_spec
             known: Any = subject

@@ -6,7 +6,6 @@ images explains, as in :mod:`tomodrgn.core.gray_levels.survey`. Both are those o
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.cache.levels import has_surveyed
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.files.pickles import read_index_file
 from tomodrgn.core.gray_levels.damage import damage_lines
 from tomodrgn.core.gray_levels.standard import OFFSET_LIMIT
@@ -90,7 +90,7 @@ def say_other_levels(directory: Path, found: GrayLevelsFound | None) -> None:
         directory: of the run.
         found: of the images.
     """
-    record = json.loads((directory / MANIFEST).read_text(encoding="utf-8")).get("gray_levels")
+    record = read_json(directory / MANIFEST).get("gray_levels")
     if found is None or record is None:
         return
     trained = _Used(record["normalized"], record["background"], record["deviation"])

@@ -18,6 +18,7 @@ import numpy as np
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import append_line
+from tomodrgn.core.files.json_text import parse_json
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.products import CLUSTERINGS, LABEL_RECORDS, LABELS, RUN_SPEC
@@ -139,7 +140,7 @@ def _recorded_digests(directory: Path) -> set[str]:
     found: set[str] = set()
     for number, line in enumerate(lines, 1):
         try:
-            found.add(str(json.loads(line)["sha256"]))
+            found.add(str(parse_json(line)["sha256"]))
         except (ValueError, KeyError, TypeError):
             logger.warning("%s: line %d is damaged and passed over", records, number)
     return found

@@ -17,8 +17,6 @@ from tomodrgn.core.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tomodrgn.core.registry import Registry
-    from tomodrgn.core.specs.base import Spec
 
 PACKAGES = ("torch", "numpy", "pandas", "h5py", "lightning-fabric", "pluggy", "pydantic")
 
@@ -26,8 +24,7 @@ PACKAGES = ("torch", "numpy", "pandas", "h5py", "lightning-fabric", "pluggy", "p
 def write_manifest(
     path: Path,
     *,
-    registry: Registry,
-    parts: list[Spec],
+    parts: Mapping[str, str],
     seed: int,
     inputs: Mapping[str, Any],
     dataset: Mapping[str, Any],
@@ -37,8 +34,7 @@ def write_manifest(
 
     Args:
         path: where to.
-        registry: says which plugin offers each part.
-        parts: sections of the run spec that plugins provide.
+        parts: package that offers each part of the model, by kind.
         seed: seed of the run.
         inputs: fingerprints of the files read.
         dataset: facts of the data set that later commands need.
@@ -55,10 +51,7 @@ def write_manifest(
         "host": {"name": platform.node(), "system": platform.platform()},
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "parts": {
-            entry.component.kind: entry.plugin.origin
-            for entry in (registry.entry_of(part) for part in parts)
-        },
+        "parts": dict(parts),
         "dataset": dict(dataset),
         "gray_levels": gray_levels,
         "inputs": dict(inputs),

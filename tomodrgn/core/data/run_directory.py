@@ -6,7 +6,6 @@ are authoritative; ``config.pkl`` keeps the classic structure for classic tools 
 
 from __future__ import annotations
 
-import json
 import pickle
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tomodrgn.core.data.paths import RunOrigin
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.invocation import words_of_call
 from tomodrgn.core.products import MANIFEST, RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
@@ -92,12 +92,12 @@ def read_run(directory: Path) -> RunRecord:
         spec["dataset"]["leave_out_imgs"] = str(directory / Path(listed).name)
     path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         facts = DatasetFacts(**manifest["dataset"])
         found_format, program = int(manifest.get("format", 1)), manifest.get("program", "")
         places = (manifest.get("made_in"), manifest.get("started_in"))
         origin = RunOrigin(directory, *(None if each is None else Path(each) for each in places))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}: cannot be read as the manifest of a run ({error}); train the run again"
         ) from error

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.arrays import read_npy
+from tomodrgn.core.files.opening import lines_of, open_to_read
 from tomodrgn.core.files.pickles import load_pickles
 
 if TYPE_CHECKING:
@@ -65,13 +67,11 @@ def _read_values(path: Path) -> NDArray[Any]:
         if path.suffix == ".pkl":
             return np.asarray(load_pickles(path)[0])
         if path.suffix == ".npy":
-            with path.open("rb") as file:
-                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+            return read_npy(path)
         if path.suffix == ".txt":
-            lines = path.read_text(encoding="utf-8").splitlines()
+            with open_to_read(path) as file:
+                lines = lines_of(file.read().decode("utf-8"))
             return np.array([line.strip() for line in lines if line.strip()], dtype=object)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
         raise DataError(f"{path}: is no list of labels: {error}") from error
     raise DataError(f"{path}: ends in {path.suffix or 'nothing'}; .pkl, .npy and .txt are read")

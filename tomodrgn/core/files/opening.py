@@ -31,3 +31,8 @@ def open_to_read(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def lines_of(text: str) -> list[str]:
+    r"""Lines between ``\n``, ``\r\n`` or ``\r``; no other character ends one."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

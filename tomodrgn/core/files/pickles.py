@@ -12,31 +12,55 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.atomic import atomic_path
+from tomodrgn.core.files.opening import lines_of, open_to_read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-_CONTAINERS: Final = {"set", "frozenset", "complex", "bytearray"}
+_CONTAINERS: Final = {"set", "frozenset", "complex"}
 _ALLOWED: Final = {
     "builtins": _CONTAINERS,
     "__builtin__": _CONTAINERS,  # builtins in the days of Python 2
     "collections": {"OrderedDict"},
     "_codecs": {"encode"},  # how old pickles spell bytes
-    "numpy": {"ndarray", "dtype"},
-    "numpy.core.multiarray": {"_reconstruct", "scalar"},
-    "numpy._core.multiarray": {"_reconstruct", "scalar"},
+    "numpy": {"dtype"},
+    "numpy.core.multiarray": {"scalar"},
+    "numpy._core.multiarray": {"scalar"},
     "numpy.core.numeric": {"_frombuffer"},
     "numpy._core.numeric": {"_frombuffer"},
 }
+_ARRAY: Final = object()
+"""Stands for the class of arrays, so that no pickle can ask it for memory."""
+
+
+def _empty_array(kind: object, shape: object, _typecode: object) -> NDArray[Any]:
+    """What a pickle begins an array with; its content, and with it its size, follows."""
+    if kind is not _ARRAY or shape != (0,):
+        raise pickle.UnpicklingError("it asks for memory that it does not fill")
+    return np.empty(0, dtype=np.int8)
+
+
+def _bytes_of(*content: object) -> bytearray:
+    """A ``bytearray`` of bytes, never of a size."""
+    if any(not isinstance(each, bytes | str) for each in content):
+        raise pickle.UnpicklingError("it asks for memory that it does not fill")
+    return bytearray(*content)
 
 
 class _PlainUnpickler(pickle.Unpickler):
     """Makes numpy arrays and plain containers, nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("numpy", "ndarray"):
+            return _ARRAY
+        if name == "_reconstruct" and module in {"numpy.core.multiarray", "numpy._core.multiarray"}:
+            return _empty_array
+        if name == "bytearray" and module in {"builtins", "__builtin__"}:
+            return _bytes_of
         if name in _ALLOWED.get(module, ()):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"it holds a {module}.{name}")
@@ -50,11 +74,11 @@ def load_pickles(path: Path) -> list[Any]:
     """
     values = []
     try:
-        with path.open("rb") as file:
-            while file.peek(1):
+        with open_to_read(path) as file:
+            while file.peek(1):  # type: ignore[attr-defined]
                 values.append(_PlainUnpickler(file).load())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except DataError:
+        raise
     except Exception as error:  # a damaged pickle raises anything
         raise DataError(
             f"{path}: cannot be read as numpy arrays and plain containers: {error}; "
@@ -142,13 +166,11 @@ def _read_array(path: Path) -> NDArray[Any]:
         if path.suffix == ".pkl":
             return np.asarray(load_pickles(path)[0])
         if path.suffix == ".npy":
-            with path.open("rb") as file:
-                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+            return read_npy(path)
         if path.suffix == ".txt":
-            lines = path.read_text().splitlines()
+            with open_to_read(path) as file:
+                lines = lines_of(file.read().decode("utf-8"))
             return np.loadtxt(lines, ndmin=2) if any(lines) else np.empty((0, 1))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
         raise DataError(f"{path}: is no table of numbers: {error}") from error
     raise DataError(f"{path}: ends in {path.suffix or 'nothing'}; .pkl, .npy and .txt are read")

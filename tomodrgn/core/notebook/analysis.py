@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import chdir
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pandas as pd
 from tomodrgn.core.analysis.particle_columns import particle_columns
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.manager import load_plugins
@@ -86,7 +86,7 @@ def load_analysis(
     folder, run = Path(folder).resolve(), Path(run).resolve()
     if not (folder / ANALYSIS).exists():
         raise RunError(f"{folder / ANALYSIS}: is missing; give the folder that analyze wrote")
-    findings = json.loads((folder / ANALYSIS).read_text(encoding="utf-8"))
+    findings = read_json(folder / ANALYSIS)
     with chdir(started_in):
         results = Run(run, Registry(load_plugins())).results(run / findings["latents"])
         columns = particle_columns(results)

@@ -16,6 +16,7 @@ import numpy as np
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.file_names import file_stems
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.files.pickles import load_pickles, read_index_file, write_pickle
 from tomodrgn.core.notebook.selections import Selection, select_rows
 from tomodrgn.core.particles.identity import match_particles
@@ -92,9 +93,9 @@ def load_selection(analysis: NotebookAnalysis, path: Path | str) -> Selection:
         _refuse_unknown(path, indices, analysis)
         return Selection(analysis, np.isin(analysis.particles.source_particle, indices))
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = read_json(path)
         pairs = [(str(tomogram), str(name)) for tomogram, name in saved["particles"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (DataError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is no saved selection: {error}") from error
     wanted = np.array(pairs, dtype=object).reshape(-1, 2)
     try:

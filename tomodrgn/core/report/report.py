@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,9 @@ import numpy as np
 
 from tomodrgn.core.data.gray_level_record import record_sentence
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.products import MANIFEST, RUN_SPEC
+from tomodrgn.core.quoting import shell_words
 from tomodrgn.core.report.page import Page, Picture, Table, page_text
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints, encode_points
 
@@ -214,10 +215,10 @@ def _details(run: Path) -> dict[str, str]:
     return {
         "All settings (run.yaml)": (run / RUN_SPEC).read_text(encoding="utf-8"),
         "Versions": "\n".join(f"{name} {version}" for name, version in versions.items()),
-        "Call": " ".join(map(str, manifest.get("command", []))),
+        "Call": shell_words(map(str, manifest.get("command", []))),
     }
 
 
 def _manifest(run: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    manifest: dict[str, Any] = read_json(run / MANIFEST)
     return manifest

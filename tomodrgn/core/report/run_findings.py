@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from tomodrgn.core.analysis.latent_findings import (
     rank_correlations,
     spare_dimensions,
 )
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.products import LINEAR
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _linear_figures(run: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        figures: dict[str, Any] = read_json(path)
         return figures if {"is_heterogeneous", "held_out"} <= set(figures) else None
-    except (OSError, ValueError, TypeError):
+    except DataError:
         return None  # damaged: it is only one of several hints

@@ -41,8 +41,7 @@ def example_run(folder: Path, registry: Registry) -> RunResults:
     write_spec(directory / RUN_SPEC, run)
     write_manifest(
         directory / MANIFEST,
-        registry=registry,
-        parts=[],
+        parts={},
         seed=0,
         inputs=reader.fingerprint(),
         dataset={

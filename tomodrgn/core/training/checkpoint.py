@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ import torch
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.files.opening import open_to_read
 from tomodrgn.core.products import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -65,26 +67,52 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         RunError: the file is missing or no weights file of this program.
     """
+    if not path.exists():
+        raise RunError(f"{path}: no such file; give the weights file of a run")
     try:
+        _refuse_inflated(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a foreign file is refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
-        return Checkpoint(
-            epoch=content["epoch"],
-            batches_done=content["batches_done"],
-            model=content["model_state_dict"],
-            optimizer=content["optimizer_state_dict"],
-            scaler=content["scaler"],
-            sums=content["sums"],
-            norm=tuple(content["norm"]),
-        )
-    except FileNotFoundError as error:
-        raise RunError(f"{path}: no such file; give the weights file of a run") from error
+        return _checkpoint(content)
     except Exception as error:
         raise RunError(
             f"{path}: not a weights file of this program, or a damaged one; give weights.pkl or "
             "weights.N.pkl of a run"
         ) from error
+
+
+def _refuse_inflated(path: Path) -> None:
+    """Refuse what is no archive of ``torch.save``, which keeps its parts as they are.
+
+    Raises:
+        ValueError: it is none, or has parts that are larger than the file.
+    """
+    with open_to_read(path) as file, zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+        n_bytes = sum(part.file_size for part in parts)
+    if n_bytes > path.stat().st_size or any(part.compress_type for part in parts):
+        raise ValueError("parts are compressed")
+
+
+def _checkpoint(content: Any) -> Checkpoint:
+    """What a file holds, where each part is of its kind."""
+    batches_done, model = content["batches_done"], content["model_state_dict"]
+    shift, scale = map(float, content["norm"])
+    if not all(isinstance(each, torch.Tensor) for each in model.values()):
+        raise TypeError("the model has parts that are no tensors")
+    for name in ("optimizer_state_dict", "scaler"):
+        if not isinstance(content[name], dict | type(None)):
+            raise TypeError(f"{name} is no dictionary")
+    return Checkpoint(
+        epoch=int(content["epoch"]),
+        batches_done=None if batches_done is None else int(batches_done),
+        model=model,
+        optimizer=content["optimizer_state_dict"],
+        scaler=content["scaler"],
+        sums=[float(each) for each in content["sums"]],
+        norm=(shift, scale),
+    )
 
 
 def saved_epochs(outdir: Path) -> list[int]:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.core.finished_run import finish_run
 from tests.core.report.chromium import try_page
+from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.simulation.tilt_series import simulate
@@ -90,7 +91,7 @@ def test_saved_indices_filter_the_file_that_was_read(
         ind=tmp_path / "indices.txt",
         out=tmp_path / "kept.star",
     )
-    filter_star(spec, registry)
+    filter_star(Inputs(registry), spec)
     left = results.latents[said["rows"]]
     assert len(left) == len(KEPT) // 2
     assert left[:, 0].max() < 10

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.errors import DataError, OutputError
 from tomodrgn.core.files.mrc import (
     read_mrc_header,
@@ -29,7 +30,7 @@ from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
-    from tomodrgn.core.registry import Registry
+from tomodrgn.core.registry import Registry
 
 IMAGES = np.random.default_rng(0).normal(size=(11, 12, 12)).astype(np.float32)
 SMALLER = crop_images(torch.from_numpy(IMAGES), 8).numpy()
@@ -65,7 +66,7 @@ def test_stack(registry: Registry, tmp_path: Path) -> None:
     write_stack(tmp_path / "in.mrcs", IMAGES, 3.0)
     out = tmp_path / "out" / "small.mrcs"
     spec = DownsampleSpec(particles=tmp_path / "in.mrcs", out=out, downsample=8, batch_size=4)
-    assert downsample(spec, registry) == [out]
+    assert downsample(Inputs(registry), spec) == [out]
     header = read_mrc_header(out)
     assert (header.shape, header.dtype) == ((11, 8, 8), np.dtype("float32"))
     assert header.pixel_size_a == pytest.approx(4.5)
@@ -78,7 +79,7 @@ def test_list_of_stacks_to_numbered_stacks(registry: Registry, tmp_path: Path) -
     listed = tmp_path / "in" / "all.txt"
     listed.write_text("a.mrcs\r\n\r\nb.mrcs\r\n")
     spec = DownsampleSpec(particles=listed, out=tmp_path / "small.mrcs", downsample=8, chunk=5)
-    written = downsample(spec, registry)
+    written = downsample(Inputs(registry), spec)
     names = ["small.0.mrcs", "small.1.mrcs", "small.2.mrcs"]
     assert [path.name for path in written] == [*names, "small.txt"]
     stacks = [tmp_path / name for name in (tmp_path / "small.txt").read_text().split()]
@@ -94,7 +95,7 @@ def test_volume(registry: Registry, tmp_path: Path, name: str, is_vol: bool) -> 
     write_volume(tmp_path / name, volume, 3.0)
     out = tmp_path / "small.mrc"
     spec = DownsampleSpec(particles=tmp_path / name, out=out, downsample=8, is_vol=is_vol)
-    assert downsample(spec, registry) == [out]
+    assert downsample(Inputs(registry), spec) == [out]
     smaller, pixel_size_a = read_volume(out)
     assert pixel_size_a == pytest.approx(4.5)
     expected = crop_volumes(torch.from_numpy(volume), 8).numpy()
@@ -108,7 +109,7 @@ def test_image_series_reads_as_the_same_particles(
     spec = DownsampleSpec(
         particles=star, out=tmp_path / "small.star", downsample=8, chunk=chunk, batch_size=4
     )
-    *stacks, out = downsample(spec, registry)
+    *stacks, out = downsample(Inputs(registry), spec)
     original, again = _reader(registry, star), _reader(registry, out)
     expected, found = downsample_particles(original.read(), 8), again.read()
     assert found.optics == expected.optics
@@ -128,7 +129,7 @@ def test_columns_in_pixels_of_images_scale_and_all_others_stay(
     registry: Registry, star: Path, tmp_path: Path
 ) -> None:
     spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=8)
-    (*_, out) = downsample(spec, registry)
+    (*_, out) = downsample(Inputs(registry), spec)
     before, after = (
         star_file.read(star_file.tables[0]) for star_file in map(read_star, (star, out))
     )
@@ -152,7 +153,7 @@ def test_coordinates_in_pixels_of_micrographs_stay(registry: Registry, tmp_path:
         )
     )  # fmt: skip
     spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=8)
-    (*_, out) = downsample(spec, registry)
+    (*_, out) = downsample(Inputs(registry), spec)
     expected, found = (
         downsample_particles(_reader(registry, star).read(), 8),
         _reader(registry, out).read(),
@@ -173,12 +174,12 @@ def test_volume_series_has_nothing_to_downsample(registry: Registry, tmp_path: P
     ).with_name("volumes.star")
     spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=8)
     with pytest.raises(DataError, match="one row per particle and no tilt images"):
-        downsample(spec, registry)
+        downsample(Inputs(registry), spec)
 
 
 def test_number_type_can_be_chosen(registry: Registry, star: Path, tmp_path: Path) -> None:
     spec = DownsampleSpec(particles=star, out=tmp_path / "s.star", downsample=8, dtype="float32")
-    stack, _ = downsample(spec, registry)
+    stack, _ = downsample(Inputs(registry), spec)
     assert read_mrc_header(stack).dtype == np.dtype("float32")
 
 
@@ -187,13 +188,13 @@ def test_larger_box_is_refused_before_anything_is_written(
 ) -> None:
     spec = DownsampleSpec(particles=star, out=tmp_path / "new" / "s.star", downsample=32)
     with pytest.raises(DataError, match="32 px is more than the box of the images, 16 px"):
-        downsample(spec, registry)
+        downsample(Inputs(registry), spec)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_input_is_never_replaced(registry: Registry, star: Path) -> None:
     with pytest.raises(OutputError, match="exists; name another output"):
-        downsample(DownsampleSpec(particles=star, out=star, downsample=8), registry)
+        downsample(Inputs(registry), DownsampleSpec(particles=star, out=star, downsample=8))
 
 
 def test_nothing_is_left_of_images_that_are_not_finite(registry: Registry, tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_nothing_is_left_of_images_that_are_not_finite(registry: Registry, tmp_p
     with pytest.raises(
         DataError, match=r"small\.1\.mrcs: image 3 holds a pixel that is not finite"
     ):
-        downsample(spec, registry)
+        downsample(Inputs(registry), spec)
     assert list(out.parent.iterdir()) == []
 
 
@@ -216,4 +217,4 @@ def test_stack_that_is_no_cube_is_no_volume(registry: Registry, tmp_path: Path) 
         particles=tmp_path / "in.mrcs", out=tmp_path / "s.mrc", downsample=8, is_vol=True
     )
     with pytest.raises(DataError, match="is 11 x 12 x 12 pixels; a volume is a cube"):
-        downsample(spec, registry)
+        downsample(Inputs(registry), spec)

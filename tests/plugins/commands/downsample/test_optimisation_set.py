@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.files.mrc import read_mrc_header
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.fourier.cropping import crop_images
@@ -24,7 +25,7 @@ from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
-    from tomodrgn.core.registry import Registry
+from tomodrgn.core.registry import Registry
 
 FLAVOURS: dict[str, dict[str, Any]] = {
     "warptools": {"format": "warptools"},
@@ -87,7 +88,7 @@ def test_every_flavour_reads_as_the_same_particles(
 ) -> None:
     star = _simulate(tmp_path / "in", **FLAVOURS[flavour])
     spec = DownsampleSpec(particles=star, out=tmp_path / "far" / "small.star", downsample=8)
-    written = downsample(spec, registry)
+    written = downsample(Inputs(registry), spec)
     assert [path.name for path in written] == [
         "small_stacks",
         "small_particles.star",
@@ -103,7 +104,7 @@ def test_every_flavour_reads_as_the_same_particles(
 def test_set_written_elsewhere_can_be_moved(registry: Registry, tmp_path: Path) -> None:
     star = _simulate(tmp_path / "in", format="warptools")
     spec = DownsampleSpec(particles=star, out=tmp_path / "there" / "small.star", downsample=8)
-    downsample(spec, registry)
+    downsample(Inputs(registry), spec)
     shutil.move(tmp_path / "there", tmp_path / "elsewhere")
     moved = _reader(registry, tmp_path / "elsewhere" / "small.star")
     _assert_same_but_smaller(_reader(registry, star), moved)
@@ -115,7 +116,7 @@ def test_particles_without_their_set(registry: Registry, tmp_path: Path) -> None
     spec = DownsampleSpec(
         particles=star, out=tmp_path / "small.star", downsample=8, tomograms=tomograms
     )
-    written = downsample(spec, registry)
+    written = downsample(Inputs(registry), spec)
     assert [path.name for path in written] == ["small_stacks", "small.star"]
     _assert_same_but_smaller(
         _reader(registry, star, tomograms=tomograms),
@@ -131,7 +132,7 @@ def test_columns_that_nobody_knows_stay(registry: Registry, tmp_path: Path) -> N
     )
     particles.write_text(text.replace("[", "'a b' ["))
     spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=8)
-    _, out, *_ = downsample(spec, registry)
+    _, out, *_ = downsample(Inputs(registry), spec)
     before, after = read_star(particles), read_star(out)
     for column in ("myNote", "rlnTomoVisibleFrames", "rlnOriginXAngst", "rlnAngleRot"):
         texts = [file.read(file.table_with(column))[column].tolist() for file in (before, after)]
@@ -143,7 +144,7 @@ def test_real_set_of_warptools(registry: Registry, tmp_path: Path) -> None:
     folder = Path(os.environ["TOMODRGN_TEST_DATA"]) / "warptools"
     (star,) = folder.glob("*_optimisation_set.star")
     spec = DownsampleSpec(particles=star, out=tmp_path / "small.star", downsample=16)
-    stacks, *_, out = downsample(spec, registry)
+    stacks, *_, out = downsample(Inputs(registry), spec)
     original, again = _reader(registry, star), _reader(registry, out)
     assert again.read().n_images == original.read().n_images
     np.testing.assert_allclose(again.read().position_a, original.read().position_a, atol=1e-3)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.errors import DataError, OutputError, SpecError
 from tomodrgn.core.files.star import read_star, write_table
 from tomodrgn.core.interfaces import Reader, ReaderContext
@@ -19,7 +20,7 @@ from tomodrgn.plugins.commands.filter_star.spec import FilterSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
+from tomodrgn.core.registry import Registry
 
 needs_data = pytest.mark.skipif(
     "TOMODRGN_TEST_DATA" not in os.environ, reason="TOMODRGN_TEST_DATA is not set"
@@ -46,7 +47,9 @@ def series(tmp_path: Path) -> Path:
 def kept(series: Path, registry: Registry, **options: Any) -> list[int]:
     """Rows of the series that are written."""
     out = series.with_name("out.star")
-    filter_star(validate(FilterSpec, {"particles": series, "out": out, **options}), registry)
+    filter_star(
+        Inputs(registry), validate(FilterSpec, {"particles": series, "out": out, **options})
+    )
     lines = series.read_bytes().splitlines(keepends=True)
     rows = [line for line in lines if b"@" in line]
     found = [line for line in out.read_bytes().splitlines(keepends=True) if b"@" in line]
@@ -139,7 +142,7 @@ def test_indices_and_tomogram_must_both_hold(series: Path, installed_components:
 def test_all_writes_a_file_for_each_tomogram(series: Path, installed_components: Registry) -> None:
     out = series.with_name("out.star")
     spec = FilterSpec(particles=series, out=out, tomogram="all")
-    paths = filter_star(spec, installed_components)
+    paths = filter_star(Inputs(installed_components), spec)
     assert [path.name for path in paths] == ["out.star", "out_a.star", "out_ab.star"]
     counts = [read(path, installed_components).n_images for path in paths]
     assert counts == [12, 7, 5]
@@ -153,7 +156,7 @@ def test_tomograms_whose_names_differ_in_a_slash_keep_all_their_rows(
     table["rlnMicrographName"] = table["rlnMicrographName"].replace(names)
     write_table(series, table)
     spec = FilterSpec(particles=series, out=series.with_name("out.star"), tomogram="all")
-    paths = filter_star(spec, installed_components)
+    paths = filter_star(Inputs(installed_components), spec)
     assert [path.name for path in paths] == ["out.star", "out_s1_TS_2.star", "out_s1_TS.star"]
     assert [read(path, installed_components).n_images for path in paths] == [12, 7, 5]
 
@@ -237,7 +240,7 @@ def test_no_output_is_the_input(series: Path, installed_components: Registry) ->
     before = table.read_bytes()
     spec = FilterSpec(particles=table, out=series.with_name("out.star"), tomogram="all")
     with pytest.raises(OutputError, match=r"out_a.star: is the input"):
-        filter_star(spec, installed_components)
+        filter_star(Inputs(installed_components), spec)
     assert table.read_bytes() == before
     assert not series.with_name("out.star").exists()
 
@@ -262,7 +265,7 @@ def test_kept_rows_of_real_files_are_byte_equal(
     spec = FilterSpec(
         particles=source, out=tmp_path / "new" / "sub.star", ind=indices(tmp_path, *chosen)
     )
-    written = filter_star(spec, installed_components)
+    written = filter_star(Inputs(installed_components), spec)
     found = read(written[0], installed_components)
     mask = np.isin(everyone.source_particle, chosen)
     np.testing.assert_array_equal(found.name, everyone.name[mask])

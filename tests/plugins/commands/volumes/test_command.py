@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume, write_volume
@@ -32,7 +33,7 @@ def voldir(tmp_path: Path) -> Path:
 
 def _analyze(registry: Registry, voldir: Path, **fields: object) -> Path:
     spec = VolumeSpaceSpec(voldir=voldir, skip_umap=True, **fields)  # type: ignore[arg-type]
-    return analyze_volumes(spec, registry)
+    return analyze_volumes(Inputs(registry), spec)
 
 
 def test_two_kinds_of_volumes_are_two_clusters(registry: Registry, voldir: Path) -> None:

@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="analyze",
+        help_order=150,
         summary="Look at the latents of a run: components, clusters, volumes and pictures.",
         details="RUN is the run directory of train_vae or train_linear, EPOCH the epoch to look "
         "at, counted from 0. Writes to RUN/analyze.<epoch>; a second call replaces the results of "

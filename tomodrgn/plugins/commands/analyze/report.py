@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE, REPORT
 from tomodrgn.core.report.page import Table
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints
@@ -145,7 +145,7 @@ def _nuisance(path: Path) -> list[Picture | Table]:
     if not path.exists():
         return []
     try:
-        covariates = json.loads(path.read_text(encoding="utf-8"))["covariates"]
+        covariates = read_json(path)["covariates"]
         rows = [
             [
                 each["name"],

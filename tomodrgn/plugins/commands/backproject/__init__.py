@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="backproject_voxel",
+        help_order=60,
         summary="Reconstruct maps from images whose poses are known.",
         details="PARTICLES is the STAR file of the tilt images, or the set file. Writes the map, "
         "half maps, their FSC, and the map filtered at its resolution; with --labels, one map per "

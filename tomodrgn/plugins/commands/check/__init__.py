@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="check",
+        help_order=20,
         summary="Say what is wrong with the input, before any training.",
         details="PARTICLES is the STAR file of the particles. The page that is printed, pictures "
         "and a map go to a folder. The exit code is 1 where something is wrong, 0 where it is not "

@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="classify",
+        help_order=90,
         summary="Sort particles into classes, each with a map.",
         details="PARTICLES is the STAR file of the tilt images, or the set file. The run "
         "directory receives the label and the class probabilities of every particle, and maps and "

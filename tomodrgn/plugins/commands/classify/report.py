@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from tomodrgn.core.analysis.latent_findings import (
     count_by_tomogram,
 )
 from tomodrgn.core.analysis.particle_columns import particle_columns
+from tomodrgn.core.files.arrays import read_npy
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.placement.contour import automatic_level
@@ -52,8 +53,8 @@ def draw_class_report(run: Run) -> None:
 def write_class_report(run: Run) -> None:
     """Write ``report.html`` beside the classes of a finished classification."""
     results, directory = run.results(), run.directory
-    figures: dict[str, Any] = json.loads((directory / CLASSES).read_text(encoding="utf-8"))
-    labels, posterior = read_labels(directory / LABELS), np.load(directory / POSTERIOR)
+    figures: dict[str, Any] = read_json(directory / CLASSES)
+    labels, posterior = read_labels(directory / LABELS), read_npy(directory / POSTERIOR)
     n_classes = len(figures["sizes"])
     album = Album(MOST_BYTES_OF_PICTURES)
     by_tomogram = count_by_tomogram(labels, n_classes, results.particles.tomogram)

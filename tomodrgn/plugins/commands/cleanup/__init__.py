@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="cleanup",
+        help_order=260,
         summary="Remove files of a run that are no longer needed.",
         details="RUN is a run directory. Final results, and epochs with a folder such as "
         "analyze.19, are kept.",

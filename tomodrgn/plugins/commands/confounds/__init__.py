@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="nuisance",
+        help_order=200,
         summary="Say what explains the latent besides structure.",
         details="RUN is the directory of a finished run. Tomogram, defocus, dose, tilt count, "
         "view and contrast are tried, each against chance.",

@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="convergence_nn",
+        help_order=110,
         summary="Compare the epochs of a train_nn run with a known map.",
         details="RUN is the run directory, REFERENCE the map (MRC). Writes Fourier shell "
         "correlations and pictures to RUN/convergence.<number of epochs>.",
@@ -18,6 +19,7 @@ COMMANDS: Final = (
     ),
     Command(
         name="convergence_vae",
+        help_order=120,
         summary="Compare the epochs of a train_vae run, and recommend one.",
         details="RUN is the run directory, EPOCH the last epoch to look at, counted from 0. Tells "
         "from held-out tilts (train_vae --fraction-train) which epoch to use; writes to "

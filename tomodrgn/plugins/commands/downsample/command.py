@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.files.mrc import MrcHeader
-    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ _STACKS: Final = (".mrcs", ".mrc", ".st", ".map")
 _VOLUMES: Final = (".mrc", ".map")
 
 
-def downsample(spec: DownsampleSpec, registry: Registry) -> list[Path]:
+def downsample(inputs: Inputs, spec: DownsampleSpec) -> list[Path]:
     """Write images, particles or a volume on fewer pixels; the paths of the files.
 
     Raises:
@@ -63,11 +63,11 @@ def downsample(spec: DownsampleSpec, registry: Registry) -> list[Path]:
         return _downsample_stacks(spec, _listed_stacks(spec.particles, spec.datadir))
     if suffix in _STACKS:
         return _downsample_stacks(spec, [spec.particles])
-    return _downsample_particles(spec, registry)
+    return _downsample_particles(inputs, spec)
 
 
-def _downsample_particles(spec: DownsampleSpec, registry: Registry) -> list[Path]:
-    source = open_source(spec, registry)
+def _downsample_particles(inputs: Inputs, spec: DownsampleSpec) -> list[Path]:
+    source = open_source(inputs, spec)
     star = read_star(spec.particles)
     if is_set(star):
         return downsample_set(source, star)

@@ -22,7 +22,6 @@ from tomodrgn.core.files.frame_lists import frame_flags
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.files.star_columns import with_columns, with_values
-from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.plugins.commands.downsample.star import (
     IMAGE,
     build_reader,
@@ -168,9 +167,9 @@ def _tomograms(source: ParticlesSource, written: str) -> bytes:
 
 def _all_stay(source: ParticlesSource, path: Path) -> bool:
     """Whether a set has every particle where it was."""
-    context = ReaderContext(needs_images=False)
     with _quietly():
-        found = build_reader(source.spec, source.registry, path, context).read()
+        reader = build_reader(source.inputs, source.spec, path, needs_images=False)
+        found = reader.read()
     before, after = source.particles.position_a, found.position_a
     if before is None or after is None:
         return before is after

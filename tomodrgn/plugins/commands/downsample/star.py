@@ -17,8 +17,6 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.staging import staged
 from tomodrgn.core.files.star import numeric_column
 from tomodrgn.core.files.star_columns import with_columns
-from tomodrgn.core.interfaces import Reader, ReaderContext
-from tomodrgn.core.specs.faults import validate
 from tomodrgn.plugins.commands.downsample.images import (
     chunks,
     image_names,
@@ -32,9 +30,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.files.star import StarFile
+    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.downsample.images import SmallerImages
     from tomodrgn.plugins.commands.downsample.spec import DownsampleSpec
 
@@ -57,14 +56,14 @@ class ParticlesSource:
 
     Attributes:
         spec: what is asked for.
-        registry: offers the reader.
+        inputs: open further files.
         particles: what the reader found.
         images: the images of ``source_image`` rows.
         files: every file behind the set, as the reader found them.
     """
 
     spec: DownsampleSpec
-    registry: Registry
+    inputs: Inputs
     particles: ParticleSet
     images: SmallerImages
     files: Sequence[Path]
@@ -75,13 +74,13 @@ class ParticlesSource:
         return self.images.box_size_px / self.images.original_px
 
 
-def open_source(spec: DownsampleSpec, registry: Registry) -> ParticlesSource:
+def open_source(inputs: Inputs, spec: DownsampleSpec) -> ParticlesSource:
     """Read a particles file.
 
     Raises:
         DataError: it cannot be read, or has no images, or smaller ones than are asked for.
     """
-    reader = build_reader(spec, registry, spec.particles, ReaderContext())
+    reader = build_reader(inputs, spec, spec.particles)
     if not reader.has_images:
         raise DataError(
             f"{spec.particles}: holds one row per particle and no tilt images; give the "
@@ -99,19 +98,17 @@ def open_source(spec: DownsampleSpec, registry: Registry) -> ParticlesSource:
         fits_float16=np.array_equal(sample, sample.astype(np.float16)),
     )
     return ParticlesSource(
-        spec=spec, registry=registry, particles=particles, images=images, files=files
+        spec=spec, inputs=inputs, particles=particles, images=images, files=files
     )
 
 
 def build_reader(
-    spec: DownsampleSpec, registry: Registry, path: Path, context: ReaderContext
+    inputs: Inputs, spec: DownsampleSpec, path: Path, *, needs_images: bool = True
 ) -> Reader:
     """The reader that understands a file."""
-    component = registry.get("reader", registry.identify_reader(path))
-    options = {"path": path, "datadir": spec.datadir, "tomograms": spec.tomograms}
-    given = {name: value for name, value in options.items() if value is not None}
-    reader: Reader = registry.build(validate(component.spec, given), context)
-    return reader
+    return inputs.particles_file(path).reader(
+        needs_images=needs_images, datadir=spec.datadir, tomograms=spec.tomograms
+    )
 
 
 def downsample_series(source: ParticlesSource, star: StarFile) -> list[Path]:

@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="eval_images",
+        help_order=140,
         summary="Encode particles with a trained model.",
         details="PARTICLES is a STAR file of tilt images, of the run or of others extracted "
         "alike. Writes the latents, and beside them a STAR file of the particles in their order.",

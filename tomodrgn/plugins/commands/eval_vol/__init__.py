@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="eval_vol",
+        help_order=130,
         summary="Decode volumes from a trained model.",
         details="Give the weights as an argument or with -w, and the latents with one of -z, "
         "--z-start and --z-end, or --zfile; a model of one structure takes none.",

@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="export",
+        help_order=230,
         summary="Write results of a finished run for another program.",
         details="Give the run directory and the name of an exporter; its own options go after "
         "--set, such as --set options.labels=labels.pkl.",

@@ -15,10 +15,10 @@ from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.labels import as_numbers, read_labels
 from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.files.star import read_star
-from tomodrgn.core.interfaces import Reader, ReaderContext, SelectionWriter, SourceRows
+from tomodrgn.core.interfaces import SelectionWriter, SourceRows
 from tomodrgn.core.particles.selection import read_indices
 from tomodrgn.core.placement.columns import with_particles
-from tomodrgn.core.specs.faults import suggest, validate
+from tomodrgn.core.specs.faults import suggest
 from tomodrgn.core.specs.files import AUTO
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.plugins.commands.filter_star.spec import FilterSpec
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ _IMAGE: Final = "rlnImageName"
 _HEAD_BYTES: Final = 1 << 20
 
 
-def filter_star(spec: FilterSpec, registry: Registry) -> list[Path]:
+def filter_star(inputs: Inputs, spec: FilterSpec) -> list[Path]:
     """Write part of a particles file; the files written, the one asked for first.
 
     Raises:
@@ -54,7 +54,7 @@ def filter_star(spec: FilterSpec, registry: Registry) -> list[Path]:
             nothing is left.
         OutputError: an output is the input, or cannot be written.
     """
-    reader = _open(spec, registry)
+    reader = _open(inputs, spec)
     source = _with_columns(spec, reader.source_rows())
     keeps = _chosen(spec, reader, source)
     if spec.min_tilts is not None:
@@ -80,27 +80,22 @@ def filter_star(spec: FilterSpec, registry: Registry) -> list[Path]:
     return written
 
 
-def _open(spec: FilterSpec, registry: Registry) -> SelectionWriter:
+def _open(inputs: Inputs, spec: FilterSpec) -> SelectionWriter:
     """The reader of the input, which need not have its images."""
-    kind = registry.identify_reader(spec.particles)
+    file = inputs.particles_file(spec.particles)
     named = spec.input_type or AUTO
-    if named != AUTO and kind not in _FAMILIES.get(named, {named}):
-        known = sorted({*_FAMILIES, *registry.kinds("reader")})
+    if named != AUTO and file.kind not in _FAMILIES.get(named, {named}):
+        known = sorted({*_FAMILIES, *inputs.kinds_of_readers})
         raise DataError(
-            f"{spec.particles}: is {kind}, not {named} as --input-type says; leave it "
+            f"{spec.particles}: is {file.kind}, not {named} as --input-type says; leave it "
             f"out, or give one of {', '.join(known)}"
         )
-    component = registry.get("reader", kind)
-    options: dict[str, Any] = {"kind": kind, "path": spec.particles}
-    if spec.datadir is not None and "datadir" in component.spec.model_fields:
-        options["datadir"] = spec.datadir
-    reader: Reader = registry.build(
-        validate(component.spec, options), ReaderContext(needs_images=False)
-    )
+    options = {"datadir": spec.datadir} if file.has_option("datadir") else {}
+    reader = file.reader(needs_images=False, **options)
     if not isinstance(reader, SelectionWriter):
         raise DataError(
-            f"{spec.particles}: the reader {kind} cannot write part of its input; leave particles "
-            "out of a run with --ind instead"
+            f"{spec.particles}: the reader {file.kind} cannot write part of its input; leave "
+            "particles out of a run with --ind instead"
         )
     return reader
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.placement.colors import Colours
-    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 logger = logging.getLogger(__name__)
@@ -94,14 +94,14 @@ class Tomogram:
         return placements(orientation, self.particles.position_a, centre_a)
 
 
-def map_back(spec: MapbackSpec, registry: Registry) -> list[Path]:
+def map_back(inputs: Inputs, spec: MapbackSpec) -> list[Path]:
     """Write a ChimeraX script for each tomogram; their paths.
 
     Raises:
         DataError: the particles have no places, or a file does not fit them.
         RunError: maps are to be made by what is no run.
     """
-    subject = read_subject(spec, registry)
+    subject = read_subject(inputs, spec)
     if spec.shown_as != "markers" and subject.particles.orientation is None:
         raise DataError(
             f"{subject.particles.source}: has no angles of particles in their tomograms, only of "

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.data.run import Run
 from tomodrgn.core.decoding.volumes import Decoding, write_decoded
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_bytes_atomic
@@ -130,7 +129,7 @@ def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> l
         lowpass_a=spec.lowpass_a,
         batch_size=spec.batch_size,
     )
-    run = Run(subject.run_directory(), subject.registry)
+    run = subject.inputs.run(subject.run_directory())
     rows = np.ascontiguousarray(np.atleast_2d(latents), dtype=np.float32)
     paths = write_decoded(run, rows, folder, how, Devices(spec.devices))
     if paths:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_directory import find_run_directory
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.pickles import read_latents
-from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.selection import read_indices
 from tomodrgn.core.placement.colors import (
@@ -27,7 +25,6 @@ from tomodrgn.core.placement.colors import (
 )
 from tomodrgn.core.placement.columns import read_column
 from tomodrgn.core.products import LABELS, LATENTS, WEIGHTS
-from tomodrgn.core.specs.faults import validate
 from tomodrgn.plugins.commands.mapback.placed_particles import (
     PlacedParticles,
     input_order,
@@ -39,10 +36,10 @@ from tomodrgn.plugins.commands.mapback.placed_particles import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Reader
+    from tomodrgn.core.data.inputs import Inputs
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.particles.identity import NamedParticles
     from tomodrgn.core.particles.tables import ParticleSet
-    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 _LATENT: Final = re.compile(r"z(\d+)")
@@ -72,7 +69,7 @@ class Subject:
 
     Attributes:
         spec: what was asked for.
-        registry: the installed readers.
+        inputs: open further files.
         star: file that has the columns.
         everyone: all particles that were read.
         particles: those to draw, in the order of the input.
@@ -80,7 +77,7 @@ class Subject:
     """
 
     spec: MapbackSpec
-    registry: Registry
+    inputs: Inputs
     star: Path
     everyone: ParticleSet
     particles: PlacedParticles
@@ -117,7 +114,7 @@ class Subject:
         """
         if self.spec.zfile is not None:
             return self.values_of(read_latents(self.spec.zfile)[0], self.spec.zfile, "latents")
-        run = self.run or Run(self.run_directory(), self.registry)
+        run = self.run or self.inputs.run(self.run_directory())
         if run.z is None:
             raise RunError(f"{run.directory}: is a run of one structure, without latents")
         path = run.directory / self.weights().name.replace("weights", "z", 1)
@@ -167,15 +164,15 @@ class Subject:
         return values[input_order(self.everyone)][self.particles.row]
 
 
-def read_subject(spec: MapbackSpec, registry: Registry) -> Subject:
+def read_subject(inputs: Inputs, spec: MapbackSpec) -> Subject:
     """The particles that a spec asks for.
 
     Raises:
         DataError: the input has no coordinates, or a file does not fit it.
     """
-    run = Run(spec.particles, registry) if spec.particles.is_dir() else None
+    run = inputs.run(spec.particles) if spec.particles.is_dir() else None
     star = spec.particles if run is None else Path(run.spec.reader.model_dump()["path"])
-    everyone = _read_particles(spec, registry) if run is None else run.particles
+    everyone = _read_particles(inputs, spec) if run is None else run.particles
     try:
         particles = placed_particles(everyone)
     except DataError as error:
@@ -191,7 +188,7 @@ def read_subject(spec: MapbackSpec, registry: Registry) -> Subject:
         if not len(particles):
             raise DataError(f"{spec.ind}: none of its particles is left; give others")
     return Subject(
-        spec=spec, registry=registry, star=star, everyone=everyone, particles=particles, run=run
+        spec=spec, inputs=inputs, star=star, everyone=everyone, particles=particles, run=run
     )
 
 
@@ -240,22 +237,19 @@ def _latent(subject: Subject, dimension: int) -> NDArray[np.float64]:
     return latents[:, dimension].astype(np.float64)
 
 
-def _read_particles(spec: MapbackSpec, registry: Registry) -> ParticleSet:
+def _read_particles(inputs: Inputs, spec: MapbackSpec) -> ParticleSet:
     """The particles of a STAR file."""
-    kind = registry.identify_reader(spec.particles)
-    component = registry.get("reader", kind)
-    known = component.spec.model_fields
-    unit = _COORDINATE_PIXEL if _COORDINATE_PIXEL in known else "pixel_size_a"
-    given = {unit: spec.pixel_size_a, "tomograms": spec.tomograms}
-    options: dict[str, Any] = {"kind": kind, "path": spec.particles}
-    options |= {name: value for name, value in given.items() if value is not None}
-    if "tomograms" in options and "tomograms" not in known:
-        raise DataError(
-            f"{spec.particles}: is read as {kind}, which has no tomograms file; leave --tomograms "
-            "out"
-        )
-    section = validate(component.spec, options)
-    reader: Reader = registry.build(section, ReaderContext(needs_images=False))
+    file = inputs.particles_file(spec.particles)
+    unit = _COORDINATE_PIXEL if file.has_option(_COORDINATE_PIXEL) else "pixel_size_a"
+    options: dict[str, Any] = {unit: spec.pixel_size_a}
+    if spec.tomograms is not None:
+        options["tomograms"] = spec.tomograms
+        if not file.has_option("tomograms"):
+            raise DataError(
+                f"{spec.particles}: is read as {file.kind}, which has no tomograms file; leave "
+                "--tomograms out"
+            )
+    reader = file.reader(needs_images=False, **options)
     try:
         return reader.read()
     except DataError as error:  # readers name the option of commands that read images

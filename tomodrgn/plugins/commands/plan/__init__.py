@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="plan",
+        help_order=50,
         summary="Say how much memory train_vae would take, and train nothing.",
         details="PARTICLES is the STAR file of the tilt images; give the options that train_vae "
         "will be given. Nothing is written.",

@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="plugins",
+        help_order=280,
         summary="Inspect installed plugins.",
         click="tomodrgn.plugins.commands.plugins.command:plugins",
     ),

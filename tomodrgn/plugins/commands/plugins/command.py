@@ -94,7 +94,7 @@ def show(family: str, kind: str, as_json: bool) -> None:
 def check(as_json: bool) -> None:
     """Import every component and report what is wrong; exit code 1 if anything is."""
     registry = installed_registry()
-    problems = [*_problems(registry), *_broken(registry)]
+    problems = list(_problems(registry))
     count = sum(1 for _ in registry)
     if as_json:
         click.echo(json.dumps({"checked": count, "problems": problems}, indent=2))
@@ -106,17 +106,13 @@ def check(as_json: bool) -> None:
 
 
 def _problems(registry: Registry) -> Iterator[dict[str, str]]:
-    """Plugins that were skipped, and components that were left out."""
+    """Plugins that were skipped, components that were left out, and what breaks the rules."""
     for info in registry.plugins.infos.values():
         if info.error:
             yield {"plugin": info.name, "package": info.origin, "reason": info.error}
     for fault in registry.faults:
         plugin = fault.plugin
         yield {"plugin": plugin.name, "package": plugin.origin, "reason": fault.reason}
-
-
-def _broken(registry: Registry) -> Iterator[dict[str, str]]:
-    """Components, commands and extensions that break the rules."""
     records: list[Command | Extension] = [*registry.commands.values(), *registry.extensions]
     for each in records:
         try:
@@ -124,15 +120,15 @@ def _broken(registry: Registry) -> Iterator[dict[str, str]]:
         except PluginError as error:
             yield {"plugin": each.name, "package": each.function, "reason": str(error)}
     for family, entry in registry:
-        plugin = {"plugin": entry.plugin.name, "package": entry.plugin.origin}
+        place = {"plugin": entry.plugin.name, "package": entry.plugin.origin}
         try:
             entry.component.load()
         except PluginError as error:
-            yield {**plugin, "reason": f"{family}: {error}"}
+            yield {**place, "reason": f"{family}: {error}"}
         for name, field in entry.component.spec.model_fields.items():
             if name != "kind" and not field.description:
                 where = f"{family} {entry.component.kind}"
-                yield {**plugin, "reason": f"{where}: option {name} has no docstring"}
+                yield {**place, "reason": f"{where}: option {name} has no docstring"}
 
 
 def _load(record: Command | Extension) -> None:

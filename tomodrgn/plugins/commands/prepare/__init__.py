@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="prepare",
+        help_order=40,
         summary="Turn tilt images into a cache of coefficients.",
         details="PARTICLES is the STAR file of the tilt images. Training does this too when there "
         "is no cache.",

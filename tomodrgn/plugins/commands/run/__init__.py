@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="run",
+        help_order=270,
         summary="Run the steps of a pipeline file.",
         click="tomodrgn.plugins.commands.run.command:run",
     ),

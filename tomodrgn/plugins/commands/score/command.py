@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.core.data.inputs import Inputs
+    from tomodrgn.core.data.run import Run
     from tomodrgn.core.simulation.truth import Truth
     from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
@@ -54,7 +55,7 @@ class Scores(dict[str, float]):
         return f"{self.path}\n"
 
 
-def score(spec: ScoreSpec, registry: Registry) -> Scores:
+def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
     """How well a run recovered what was simulated, by name.
 
     Writes ``scores.json``, ``class_latents.txt`` (mean latent of the cluster of each true class,
@@ -66,7 +67,7 @@ def score(spec: ScoreSpec, registry: Registry) -> Scores:
     """
     truth = read_truth(spec.truth)
     is_run = (spec.run / RUN_SPEC).exists()
-    findings = _gather(spec, truth, Run(spec.run, registry) if is_run else None)
+    findings = _gather(spec, truth, inputs.run(spec.run) if is_run else None)
     simulation = design(truth.spec, build_structure(truth.spec))
     found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
     out = spec.out or spec.run
@@ -133,11 +134,7 @@ def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float3
 
 def _read_covariance(path: Path, n_particles: int, latent_dim: int) -> NDArray[np.float32]:
     """(B, Z, Z) covariances of posteriors."""
-    try:
-        with path.open("rb") as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as an array: {error}; train again") from error
+    found = read_npy(path)
     expected = (n_particles, latent_dim, latent_dim)
     is_right = found.shape == expected and np.isfinite(found).all()
     if not is_right or not np.linalg.eigvalsh(found).min() > 0:

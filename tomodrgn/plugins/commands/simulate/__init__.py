@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="simulate",
+        help_order=10,
         summary="Make tilt series with known answers.",
         details="Writes STAR files and stacks as the program of the format does, and the truth: "
         "labels, maps and poses.",

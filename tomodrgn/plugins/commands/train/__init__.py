@@ -6,9 +6,10 @@ from typing import Final
 
 from tomodrgn.core.command import Command
 
-HETEROGENEOUS: Final = (
+COMMANDS: Final = (
     Command(
         name="train_vae",
+        help_order=70,
         summary="Train a model of heterogeneous particles.",
         details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
         "resolved spec, weights, latents and the log.",
@@ -23,6 +24,7 @@ HETEROGENEOUS: Final = (
     ),
     Command(
         name="train_linear",
+        help_order=80,
         summary="Fit a linear model of heterogeneous particles, in seconds.",
         details="PARTICLES is the STAR file of the tilt images, or the set file. The run "
         "directory receives the consensus map, a basis map per latent dimension, and the latents "
@@ -35,11 +37,9 @@ HETEROGENEOUS: Final = (
         base="tomodrgn.plugins.commands.run_specs:LINEAR",
         rule="tomodrgn.plugins.commands.run_specs:require_linear",
     ),
-)
-
-HOMOGENEOUS: Final = (
     Command(
         name="train_nn",
+        help_order=100,
         summary="Train a model of one structure.",
         details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
         "resolved spec, weights, volumes and the log.",
@@ -53,5 +53,3 @@ HOMOGENEOUS: Final = (
         presets="tomodrgn.core.specs.presets:HOMOGENEOUS",
     ),
 )
-
-COMMANDS: Final = (*HETEROGENEOUS, *HOMOGENEOUS)

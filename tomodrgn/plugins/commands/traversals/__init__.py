@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="pc_traversal",
+        help_order=160,
         summary="Write latents along principal components.",
         details="LATENTS is a file such as z.19.pkl; the files are for eval_vol --zfile.",
         function="tomodrgn.plugins.commands.traversals.command:pc_traversal",
@@ -17,6 +18,7 @@ COMMANDS: Final = (
     ),
     Command(
         name="graph_traversal",
+        help_order=170,
         summary="Find a way from particle to particle through their neighbors.",
         details="LATENTS is a file such as z.19.pkl; the latents of the way are for eval_vol "
         "--zfile.",

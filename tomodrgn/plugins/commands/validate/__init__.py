@@ -9,6 +9,7 @@ from tomodrgn.core.command import Command
 COMMANDS: Final = (
     Command(
         name="validate",
+        help_order=190,
         summary="Hold classes against the raw tilt images: are the states real?",
         details="RUN is the directory of a finished run. Writes half maps of each class straight "
         "from its images, their FSC, and whether the classes differ by more than chance.",

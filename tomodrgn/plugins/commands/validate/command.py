@@ -12,8 +12,9 @@ import torch
 
 from tomodrgn.core.data.labels import labels_of_run
 from tomodrgn.core.display import show_progress
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.memory.work import announce, maps_work
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.products import FIGURES
@@ -97,10 +98,10 @@ def _run_found(directory: Path) -> bool | None:
     """What a run, or the linear model that it began with, found on held-out tilts, if it asked."""
     for path in (directory / name for name in FIGURES):
         try:
-            figures = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            figures = read_json(path)
+        except DataError:
             continue
-        found = figures.get("is_heterogeneous") if isinstance(figures, dict) else None
+        found = figures.get("is_heterogeneous")
         if isinstance(found, bool):
             return found
     return None

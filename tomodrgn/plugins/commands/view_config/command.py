@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.files.pickles import load_pickles
 from tomodrgn.core.products import CONFIG, MANIFEST, RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
@@ -55,8 +55,8 @@ def view_config(spec: ViewSpec) -> Told:
 
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        return {"manifest": json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError):
+        return {"manifest": read_json(path)}
+    except DataError:
         return {}  # the spec alone says what the run was told
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from tomodrgn.core.analysis import masks
 from tomodrgn.core.analysis.umap_map import umap_map
-from tomodrgn.core.data.run import Run
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atomic
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.interfaces import RunResults
-    from tomodrgn.core.registry import Registry
     from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ PERCENTILES: Final = np.arange(5, 100, 10)
 _NUMBERED: Final = re.compile(r"vol_(\d+)\.mrc")
 
 
-def analyze_volumes(spec: VolumeSpaceSpec, registry: Registry) -> Path:
+def analyze_volumes(inputs: Inputs, spec: VolumeSpaceSpec) -> Path:
     """Compare the volumes of a folder; the folder of what was found.
 
     Raises:
@@ -56,7 +55,7 @@ def analyze_volumes(spec: VolumeSpaceSpec, registry: Registry) -> Path:
     shape, pixel_size_a = _common_shape(paths)
     results = None
     if spec.config is not None:
-        results = Run(spec.config, registry).results()
+        results = inputs.run(spec.config).results()
     given = None if spec.mask_path is None else _read_mask(spec.mask_path, shape)
     outdir = spec.outdir or spec.voldir.with_name(f"{spec.voldir.name}_analyze_volumes")
     begin_results(outdir)
