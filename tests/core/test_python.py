@@ -14,6 +14,7 @@ import pytest
 
 import tomodrgn as td
 from tests.core.finished_run import finish_run, write_example
+from tests.docs import warm_python
 from tomodrgn.core.errors import DataError, OutputError, RunError, SpecError
 from tomodrgn.core.files.pickles import read_index_file, read_latents
 from tomodrgn.core.registry import Registry
@@ -37,9 +38,9 @@ def run(star: Path, tmp_path_factory: pytest.TempPathFactory) -> td.Run:
     return td.train_linear(star, outdir, zdim=1, seed=0, no_report=True)
 
 
-def words(*line: object) -> None:
-    command = [sys.executable, "-m", "tomodrgn", *map(str, line)]
-    subprocess.run(command, check=True, capture_output=True)
+def words(socket: Path, *line: object) -> None:
+    done = warm_python.run(socket, ["-m", "tomodrgn", *line])
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("module", ["tomodrgn", "tomodrgn.plugin"])
@@ -50,11 +51,14 @@ def test_the_doors_import_nothing_heavy(module: str) -> None:
     assert (HEAVY - allowed).isdisjoint(found.stdout.split())
 
 
-def test_python_finds_what_the_command_line_finds(run: td.Run, star: Path, tmp_path: Path) -> None:
-    words("train_linear", star, "-o", tmp_path / "cli", "--zdim", 1, "--seed", 0, "--no-report")
+def test_python_finds_what_the_command_line_finds(
+    run: td.Run, star: Path, warm_socket: Path, tmp_path: Path
+) -> None:
+    words(warm_socket, "train_linear", star, "-o", tmp_path / "cli", "--zdim", 1, "--seed", 0,
+          "--no-report")  # fmt: skip
     mean, _ = read_latents(tmp_path / "cli" / "z.pkl")
     np.testing.assert_array_equal(run.z, mean)
-    words("eval_vol", "-w", tmp_path / "cli" / "weights.pkl", "-z", mean[0, 0], "-o",
+    words(warm_socket, "eval_vol", "-w", tmp_path / "cli" / "weights.pkl", "-z", mean[0, 0], "-o",
           tmp_path / "one.mrc")  # fmt: skip
     from tomodrgn.core.files.mrc import read_volume
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.core.cache.interrupted import ONE_IMAGE, build, digest
+from tests.docs import warm_python
 from tomodrgn.core.cache.prepare import build_cache
 from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tomodrgn.core.particles.tables import ParticleSet
 
 
-def lines_of(mode: str, folder: Path, *numbers: int) -> list[str]:
+def lines_of(socket: Path, mode: str, folder: Path, *numbers: int) -> list[str]:
     """What a run of the interrupted builds prints."""
     folder.mkdir()
-    arguments = [mode, str(folder), *map(str, numbers)]
-    command = [sys.executable, "-m", "tests.core.cache.interrupted", *arguments]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    words = ["-m", "tests.core.cache.interrupted", mode, folder, *numbers]
+    run = warm_python.run(socket, words, os.environ)
+    assert run.returncode == 0, run.stderr
     return run.stdout.split("\n")[:-1]
 
 
@@ -39,9 +39,9 @@ def lines_of(mode: str, folder: Path, *numbers: int) -> list[str]:
     ],
 )
 def test_a_build_killed_at_any_moment_is_completed_to_the_same_files(
-    tmp_path: Path, n_files: int, every: int, ranks: int
+    warm_socket: Path, tmp_path: Path, n_files: int, every: int, ranks: int
 ) -> None:
-    *digests, end = lines_of("killed", tmp_path / "killed", n_files, every, ranks)
+    *digests, end = lines_of(warm_socket, "killed", tmp_path / "killed", n_files, every, ranks)
     (tmp_path / "whole").mkdir()
     build(tmp_path / "whole" / "cache.h5", n_files)
     assert set(digests) == {digest(tmp_path / "whole")}
@@ -58,9 +58,9 @@ def test_a_build_killed_at_any_moment_is_completed_to_the_same_files(
     ],
 )
 def test_while_one_job_builds_another_is_refused_also_through_another_path(
-    tmp_path: Path, n_files: int, every: int
+    warm_socket: Path, tmp_path: Path, n_files: int, every: int
 ) -> None:
-    *found, end = lines_of("beside", tmp_path / "first", n_files, every)
+    *found, end = lines_of(warm_socket, "beside", tmp_path / "first", n_files, every)
     (tmp_path / "whole").mkdir()
     build(tmp_path / "whole" / "cache.h5", n_files)
     whole = digest(tmp_path / "whole")

@@ -169,6 +169,7 @@ def _total(images: ImageSource, n_images: int, results: multiprocessing.Queue[fl
     results.put(sum(float(batch.sum()) for batch in images.batches(requests(n_images))))
 
 
+@pytest.mark.parametrize("many", ["float16"], indirect=True)
 def test_a_spawned_process_reads_the_same_numbers(many: CoefficientCache) -> None:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
