@@ -33,7 +33,9 @@ import h5py
 import numpy as np
 
 from tomodrgn.core.cache.hdf5_writing import hdf5_writing
+from tomodrgn.core.cache.plain_hdf5 import require_plain
 from tomodrgn.core.errors import CacheError
+from tomodrgn.core.files.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +56,7 @@ _DAMAGE = "images/damage"
 _GRAY_LEVELS = "gray_levels"
 _JSON_ATTRIBUTES = ("preparation", "fingerprint")
 _NAMES_AT_ONCE = 1 << 16
+_REBUILD = "use --rebuild-cache or another --cache"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +198,7 @@ def read_gray_levels(path: Path) -> GrayLevelsFound | None:
     with _reading(path) as file:
         if _GRAY_LEVELS not in file.attrs:
             return None
-        told = json.loads(file.attrs[_GRAY_LEVELS])
+        told = parse_json(file.attrs[_GRAY_LEVELS])
         told["reasons"] = tuple(told["reasons"])
         return GrayLevelsFound(**told, damage=file[_DAMAGE][:])
 
@@ -272,6 +275,7 @@ def _reading(path: Path) -> Iterator[h5py.File]:
     """The open file; whatever HDF5 or JSON find wrong with it in the block is damage."""
     try:
         with h5py.File(path, "r", locking=False) as file:
+            require_plain(file, COEFFICIENTS)
             yield file
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -293,8 +297,25 @@ def _parse_header(path: Path, attributes: Mapping[str, Any]) -> CacheHeader:
     known = [f.name for f in fields(CacheHeader) if f.name in attributes]
     values = {name: _plain(attributes[name]) for name in known}
     for name in _JSON_ATTRIBUTES:
-        values[name] = json.loads(values[name])
-    return CacheHeader(**values)
+        values[name] = parse_json(values[name])
+    header = CacheHeader(**values)
+    _require_kinds(path, header)
+    return header
+
+
+def _require_kinds(path: Path, header: CacheHeader) -> None:
+    """Refuse attributes that are no numbers, words or mappings where these are needed."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "box_size_px": int, "n_images": int, "n_coefficients": int, "part": int, "dtype": str,
+        "program_version": str, "build": str, "pixel_size_a": (int, float), "extent": (int, float),
+        "scale": (int, float), "rms": (int, float), "preparation": dict, "fingerprint": dict,
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        value = getattr(header, name)
+        if not isinstance(value, kind) or (isinstance(value, int) and value < 0):
+            raise CacheError(f"{path}: its attribute {name} is {value!r}; {_REBUILD}")
+    if header.dtype not in {"float16", "float32"}:
+        raise CacheError(f"{path}: its attribute dtype is {header.dtype!r}; {_REBUILD}")
 
 
 def _plain(value: Any) -> Any:
