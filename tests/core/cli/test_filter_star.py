@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -50,6 +51,24 @@ def test_options_of_earlier_versions_work(folder: Path, line: str, n_images: int
     assert result.exit_code == 0, result.output
     assert (folder / "out.star").read_text().count("@") == n_images
     assert str(folder / "out.star") in result.stdout
+
+
+def test_one_of_two_sessions_of_equal_names_is_kept_by_the_folder_of_its_stacks(
+    folder: Path,
+) -> None:
+    sessions = [example_rows() for _ in "ab"]
+    for name, rows in zip("ab", sessions, strict=True):
+        rows["rlnImageName"] = [image.replace("@", f"@{name}/") for image in rows["rlnImageName"]]
+    write_table(folder / "joined.star", pd.concat(sessions, ignore_index=True))
+    line = "filter_star DIR/joined.star --tomogram b/a -o DIR/out.star"
+    refused = call(folder, line)
+    assert refused.exit_code == 1
+    assert "rename the tomograms of one session" in refused.stderr
+    assert "(--join-by stack)" in refused.stderr
+    kept = call(folder, f"{line} --join-by stack")
+    assert kept.exit_code == 0, kept.output
+    text = (folder / "out.star").read_text()
+    assert (text.count("@b/"), text.count("@a/")) == (12, 0)
 
 
 @pytest.mark.parametrize(

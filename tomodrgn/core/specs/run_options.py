@@ -10,6 +10,7 @@ from tomodrgn.core.specs.files import Added
 RUN_OPTIONS: Final = (
     Classic("particles", "reader.path", needed=True),
     Classic("--datadir", "reader.datadir"),
+    Classic("--join-by", "reader.join_by"),
     Classic("--Apix", "reader.pixel_size_a"),
     Classic("--tomograms", "reader.tomograms"),
     Classic("--defocus-sign", "reader.defocus_sign"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.quantities import PixelSizeA
@@ -18,12 +18,19 @@ class _StarSpec(Spec):
     """Pixel size in A/px, instead of the one of the STAR file."""
 
 
+JoinBy: TypeAlias = Literal["auto", "name", "stack"]
+
+
 class _ImageSeriesSpec(_StarSpec):
     """What every reader of tilt images asks for."""
 
     datadir: Path | None = None
     """Folder of the image stacks, where they are looked for first; then relative to the STAR file,
     then to the current folder."""
+    join_by: JoinBy = "auto"
+    """What tells sessions apart that were joined under equal names of tomograms: auto refuses them,
+    name takes tomograms of one name for one wherever their stacks lie, stack makes the folder of
+    the stack part of the name (image series only: sets find tilt series by name)."""
 
 
 class WarpParticleseriesSpec(_ImageSeriesSpec):

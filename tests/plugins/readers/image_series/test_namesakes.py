@@ -18,6 +18,8 @@ from tomodrgn.plugins.readers.image_series.warp_particleseries import WarpPartic
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tomodrgn.plugins.readers.specs import JoinBy
+
 N_TILTS = 9
 
 
@@ -44,9 +46,9 @@ def _session(
     return table.assign(rlnTomoYTilt=[f"{tilt_deg[k]}" for _, k in rows]) if signed else table
 
 
-def _reader(folder: Path, *sessions: pd.DataFrame) -> WarpParticleseries:
+def _reader(folder: Path, *sessions: pd.DataFrame, join_by: JoinBy = "auto") -> WarpParticleseries:
     write_table(folder / "joined.star", pd.concat(sessions, ignore_index=True))
-    spec = WarpParticleseriesSpec(path=folder / "joined.star")
+    spec = WarpParticleseriesSpec(path=folder / "joined.star", join_by=join_by)
     return WarpParticleseries(spec, ReaderContext(needs_images=False))
 
 
@@ -68,6 +70,47 @@ def test_two_sessions_of_equal_names_are_refused_with_both_stacks(
     for ask in (reader.read, reader.source_rows):
         with pytest.raises(DataError, match=match):
             ask()
+
+
+@pytest.mark.parametrize("tilt", ["ts1.tomostar", "ts1_{}.mrc"])
+@pytest.mark.parametrize("stacks", ["{}/s.mrcs", "{}/ts1/s.mrcs"])
+def test_the_folders_of_stacks_may_tell_sessions_apart(
+    tilt: str, stacks: str, tmp_path: Path
+) -> None:
+    sessions = [
+        _session(stacks.format(folder), tilt=tilt, dose_e_per_a2=dose_e_per_a2)
+        for folder, dose_e_per_a2 in (("a", 3.0), ("b", 2.5))
+    ]
+    reader = _reader(tmp_path, *sessions, join_by="stack")
+    particles, source = reader.read(), reader.source_rows()
+    assert particles.counts.tolist() == [N_TILTS] * 4
+    assert particles.name.tolist() == ["ts1_0", "ts1_1"] * 2
+    tomogram = tilt.removesuffix("_{}.mrc")
+    assert particles.tomogram.tolist() == [f"{s}/{tomogram}" for s in "aabb"]
+    assert source.tomogram.tolist() == particles.tomogram.tolist()
+    assert source.particle.tolist() == np.repeat(np.arange(4), N_TILTS).tolist()
+    assert reader.fingerprint()["join_by"] == "stack"
+
+
+def test_a_particle_whose_exposures_lie_in_several_folders_stays_one(tmp_path: Path) -> None:
+    spread = _session("s.mrcs")
+    spread["rlnImageName"] = [
+        name.replace("@", f"@{'ab'[row % N_TILTS % 2]}/")
+        for row, name in enumerate(spread["rlnImageName"])
+    ]
+    for join_by in ("auto", "stack"):
+        particles = _reader(tmp_path, spread, join_by=join_by).read()
+        assert particles.counts.tolist() == [N_TILTS] * 2
+        assert set(particles.tomogram) == {"ts1.tomostar"}
+
+
+def test_folders_of_one_particle_each_tell_no_sessions_apart(tmp_path: Path) -> None:
+    own = _session("s.mrcs")
+    own["rlnImageName"] = [
+        name.replace("@", f"@{row // N_TILTS}/") for row, name in enumerate(own["rlnImageName"])
+    ]
+    with pytest.raises(DataError, match=r"2 particles have stacks in 2 folders, which tell no"):
+        _reader(tmp_path, own, join_by="stack").read()
 
 
 def test_sessions_whose_tomograms_have_other_names_are_read(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from tests.plugins.readers import handmade_sets as made
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.plugins.readers import OptimisationSetSpec
-from tomodrgn.plugins.readers.optimisation_set.joined_sets import say_joined_tomograms
+from tomodrgn.plugins.readers.optimisation_set.joined_sets import refuse_joined_tomograms
 from tomodrgn.plugins.readers.optimisation_set.reader import OptimisationSet
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tomodrgn.plugins.readers.specs import JoinBy
 
 N = 4
 
@@ -43,22 +45,50 @@ def _particles(*folders: str) -> pd.DataFrame:
     return pd.DataFrame({"rlnTomoName": "TS_1.tomostar", "rlnImageName": stacks}, dtype=object)
 
 
-def _said(table: pd.DataFrame, folder: Path, caplog: pytest.LogCaptureFixture) -> str:
-    caplog.clear()
-    with caplog.at_level(logging.WARNING):
-        say_joined_tomograms(table, folder / "p.star", folder / "t.star")
-    return caplog.text
+def _said(table: pd.DataFrame, folder: Path, join_by: JoinBy = "auto") -> str:
+    try:
+        refuse_joined_tomograms(table, folder / "p.star", folder / "t.star", join_by)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
-def test_one_tomogram_with_stacks_in_two_places_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    said = _said(_particles("a/stacks/TS_1", "b/stacks/TS_1"), tmp_path, caplog)
-    assert "tomogram TS_1.tomostar have stacks in a/stacks and in b/stacks (1 such" in said
-    assert "t.star" in said
+def test_one_tomogram_with_stacks_in_two_places_is_refused_with_both(tmp_path: Path) -> None:
+    said = _said(_particles("a/stacks/TS_1", "b/stacks/TS_1"), tmp_path)
+    assert "rows 1 and 5 are of a/stacks/TS_1/0.mrcs and b/stacks/TS_1/0.mrcs (1 such" in said
+    assert "tilt series of that name in" in said
+    assert "t.star; rename the tomograms of one session" in said
     other = _particles("c/TS_2").assign(rlnTomoName="TS_2")
     both = pd.concat([_particles("a", "b"), other], ignore_index=True)
-    assert "have stacks in a and in b (1 such tomogram)" in _said(both, tmp_path, caplog)
+    assert "rows 1 and 5 are of a/0.mrcs and b/0.mrcs (1 such tomogram)" in _said(both, tmp_path)
+
+
+def test_the_user_may_say_that_it_is_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert not _said(_particles("a", "b"), tmp_path, "name")
+    assert "rows 1 and 5 are of a/0.mrcs and b/0.mrcs" in caplog.text
+    assert "cannot tell apart, as tilt series are found by name" in _said(
+        _particles("a", "b"), tmp_path, "stack"
+    )
+
+
+def test_every_way_to_read_a_joined_set_refuses_it(tmp_path: Path) -> None:
+    written = made.relion5_set()
+    of_one = np.flatnonzero(written.particles["rlnTomoName"] == "TS_1")
+    later = written.particles.iloc[np.repeat(of_one, 4)].reset_index(drop=True)
+    here = np.arange(len(later)) % 2 == 0
+    later["rlnImageName"] = [
+        f"{'a' if own else 'b'}/{k}.mrcs" for k, own in enumerate(here.tolist())
+    ]
+    later["rlnTomoParticleName"] = [f"TS_1/{k + 1}" for k in range(len(later))]
+    written.particles = later
+    path = written.write(tmp_path)
+    for ask in (lambda: _reader(path).read(), lambda: _reader(path).source_rows()):
+        with pytest.raises(DataError, match="rename the tomograms of one session"):
+            ask()
+    one = OptimisationSetSpec(path=path, join_by="name")
+    reader = OptimisationSet(one, ReaderContext(needs_images=False))
+    assert reader.read().n_particles == len(reader.source_rows().tomogram) == len(later)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +100,9 @@ def test_one_tomogram_with_stacks_in_two_places_is_said(
     ],
 )
 def test_stacks_where_programs_put_those_of_one_tomogram_are_not(
-    folders: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    folders: list[str], tmp_path: Path
 ) -> None:
     table = _particles(*folders)
     one_each = table.iloc[::N] if len(folders) > N else table
-    assert not _said(one_each.reset_index(drop=True), tmp_path, caplog)
-    assert not _said(table.drop(columns="rlnImageName"), tmp_path, caplog)
+    assert not _said(one_each.reset_index(drop=True), tmp_path)
+    assert not _said(table.drop(columns="rlnImageName"), tmp_path)

@@ -37,6 +37,9 @@ class DownsampleSpec(Spec):
     """Folder of the image stacks that a STAR file names."""
     tomograms: Path | None = None
     """Tomograms STAR file, for the particles of an optimisation set without their set."""
+    join_by: Literal["auto", "name"] | None = None
+    """Whether tomograms of one name are one where stacks of their particles lie in two places, as
+    those of joined sessions do: name takes them for one, auto refuses them."""
 
 
 DOWNSAMPLE_OPTIONS: Final = (
@@ -50,4 +53,5 @@ DOWNSAMPLE_OPTIONS: Final = (
     Classic("--dtype", "dtype"),
     Classic("--datadir", "datadir"),
     Classic("--tomograms", "tomograms"),
+    Classic("--join-by", "join_by"),
 )

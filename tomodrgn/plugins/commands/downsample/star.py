@@ -106,9 +106,8 @@ def build_reader(
     inputs: Inputs, spec: DownsampleSpec, path: Path, *, needs_images: bool = True
 ) -> Reader:
     """The reader that understands a file."""
-    return inputs.particles_file(path).reader(
-        needs_images=needs_images, datadir=spec.datadir, tomograms=spec.tomograms
-    )
+    options = {"datadir": spec.datadir, "tomograms": spec.tomograms, "join_by": spec.join_by}
+    return inputs.particles_file(path).reader(needs_images=needs_images, **options)
 
 
 def downsample_series(source: ParticlesSource, star: StarFile) -> list[Path]:

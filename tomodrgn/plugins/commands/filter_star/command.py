@@ -90,7 +90,11 @@ def _open(inputs: Inputs, spec: FilterSpec) -> SelectionWriter:
             f"{spec.particles}: is {file.kind}, not {named} as --input-type says; leave it "
             f"out, or give one of {', '.join(known)}"
         )
-    options = {"datadir": spec.datadir} if file.has_option("datadir") else {}
+    options: dict[str, Any] = {"datadir": spec.datadir} if file.has_option("datadir") else {}
+    if spec.join_by != "auto":
+        if not file.has_option("join_by"):
+            raise DataError(f"{spec.particles}: is {file.kind}, to which --join-by does not apply")
+        options["join_by"] = spec.join_by
     reader = file.reader(needs_images=False, **options)
     if not isinstance(reader, SelectionWriter):
         raise DataError(

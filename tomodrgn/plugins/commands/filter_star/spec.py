@@ -48,6 +48,9 @@ class FilterSpec(Spec):
     datadir: Path | None = None
     """Folder of the image stacks, which is needed only where images of an optimisation set are
     left out."""
+    join_by: Literal["auto", "name", "stack"] = "auto"
+    """What tells sessions apart that were joined under equal names: auto refuses them, name takes
+    tomograms of one name for one, stack makes the folder of the stack part of their names."""
 
     @model_validator(mode="after")
     def _says_what_to_keep(self) -> Self:
@@ -85,4 +88,5 @@ FILTER_OPTIONS: Final = (
     Classic("--tomo-id-col", "tomogram_column"),
     Classic("--ptcl-id-col", "particle_column"),
     Classic("--datadir", "datadir"),
+    Classic("--join-by", "join_by"),
 )

@@ -8,7 +8,7 @@ stacks, names two particles.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from tomodrgn.plugins.readers.image_series.row_codes import (
     tilt_codes,
 )
 from tomodrgn.plugins.readers.upstream_files import warp_columns as columns
+from tomodrgn.plugins.readers.upstream_files.stack_sources import JOIN_BY_STACK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,18 @@ logger = logging.getLogger(__name__)
 
 _MOST_WITHOUT_SIGN: Final = 2  # images of a tilt: +3 and -3 degrees look alike
 _MANY: Final = 0.25  # of the images of a name
+
+
+class Namesakes(NamedTuple):
+    """Names that stand for two particles.
+
+    Attributes:
+        ranks: (n,) ranks of the names.
+        rows: two rows of the first of them, of two stacks.
+    """
+
+    ranks: NDArray[np.int64]
+    rows: tuple[int, int]
 
 
 def refuse_namesakes(
@@ -52,12 +65,37 @@ def refuse_namesakes(
     Raises:
         DataError: it does; both stacks are named.
     """
-    if table.empty:
+    found = find_namesakes(named, table)
+    if not len(found.ranks):
         return
-    stack, stacks = stack_codes(table[columns.IMAGE].to_numpy(dtype=object))
+    here, there = found.rows
+    stacks = [str(table[columns.IMAGE].iloc[row]).rpartition("@")[2] for row in found.rows]
+    tomogram = f" of tomogram {named.tomogram[here]}" if named.tomogram[here] else ""
+    n_such = len(found.ranks)
+    raise DataError(
+        f"{path}: {named.particle[here]}{tomogram} names two particles: rows {here + 1} and "
+        f"{there + 1} are of {stacks[0]} and {stacks[1]}, with the same "
+        f"exposures ({n_such} such name{'s' * (n_such > 1)}), as where sessions of equal names "
+        f"were joined; rename the tomograms of one session ({columns.TOMOGRAM}; where that names "
+        f"tilt images or is not there, {particle_column}), or tell them apart by the folders of "
+        f"their stacks ({JOIN_BY_STACK})"
+    )
+
+
+def find_namesakes(named: RowNames, table: pd.DataFrame) -> Namesakes:
+    """Names whose exposures come twice, from two stacks.
+
+    Args:
+        named: the particle of each row.
+        table: the columns of images and exposures of all rows.
+    """
+    none = Namesakes(np.empty(0, dtype=np.int64), (0, 0))
+    if table.empty:
+        return none
+    stack, _ = stack_codes(table[columns.IMAGE].to_numpy(dtype=object))
     rank = named.rank
     if n_pairs(rank, stack) == rank.max() + 1:  # one stack each
-        return
+        return none
     first = np.empty(int(rank.max()) + 1, dtype=np.int64)
     first[rank[::-1]] = stack[::-1]
     many = np.unique(rank[stack != first[rank]])  # particles of two stacks or more
@@ -66,19 +104,10 @@ def refuse_namesakes(
     n_clashing = np.bincount(rank[rows[clashing]], minlength=len(first))
     twice = (n_clashing > _MANY * np.bincount(rank)) & (n_clashing > 1)
     if not twice.any():
-        return
+        return none
     ours = rows[rank[rows] == np.argmax(twice)]
-    here = ours[0]
-    there = ours[np.argmax(stack[ours] != stack[here])]
-    tomogram = f" of tomogram {named.tomogram[here]}" if named.tomogram[here] else ""
-    n_such = int(twice.sum())
-    raise DataError(
-        f"{path}: {named.particle[here]}{tomogram} names two particles: rows {here + 1} and "
-        f"{there + 1} are of {stacks[stack[here]]} and {stacks[stack[there]]}, with the same "
-        f"exposures ({n_such} such name{'s' * (n_such > 1)}), as where sessions of equal names "
-        f"were joined; rename the tomograms of one session ({columns.TOMOGRAM}; where that names "
-        f"tilt images or is not there, {particle_column})"
-    )
+    there = ours[np.argmax(stack[ours] != stack[ours[0]])]
+    return Namesakes(np.flatnonzero(twice), (int(ours[0]), int(there)))
 
 
 def say_equal_exposures(

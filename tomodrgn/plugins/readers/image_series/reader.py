@@ -23,6 +23,7 @@ from tomodrgn.plugins.readers.image_series.image_origins import state_by_origin
 from tomodrgn.plugins.readers.image_series.left_over_images import left_over_images
 from tomodrgn.plugins.readers.image_series.namesakes import refuse_namesakes, say_equal_exposures
 from tomodrgn.plugins.readers.image_series.row_names import name_rows
+from tomodrgn.plugins.readers.image_series.stack_folders import apart_by_folder
 from tomodrgn.plugins.readers.upstream_files import optics_groups
 from tomodrgn.plugins.readers.upstream_files import warp_columns as columns
 from tomodrgn.plugins.readers.upstream_files.bounds import check_shifts
@@ -130,6 +131,7 @@ class ImageSeries:
         return {
             "kind": self._spec.kind,
             "pixel_size_a": self._spec.pixel_size_a,
+            **self._spec.model_dump(include={"join_by"}, exclude_defaults=True),
             "files": [describe_file(path) for path in paths],
         }
 
@@ -208,6 +210,8 @@ class ImageSeries:
     def _name_rows(self, table: pd.DataFrame) -> RowNames:
         """Tomogram and particle name of each row."""
         named = name_rows(table, self.particle_column, self._spec.path)
+        if self._spec.join_by == "stack":
+            named = apart_by_folder(named, table, self._spec.path)
         refuse_namesakes(named, table, self.particle_column, self._spec.path)
         return named
 

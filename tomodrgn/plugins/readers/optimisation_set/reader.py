@@ -21,7 +21,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.plugins.readers.optimisation_set.assembly import set_with_images, set_without_images
 from tomodrgn.plugins.readers.optimisation_set.files import SetFiles, read_set
 from tomodrgn.plugins.readers.optimisation_set.frame_stacks import FrameStacks, find_stacks
-from tomodrgn.plugins.readers.optimisation_set.joined_sets import say_joined_tomograms
+from tomodrgn.plugins.readers.optimisation_set.joined_sets import refuse_joined_tomograms
 from tomodrgn.plugins.readers.optimisation_set.packed_frames import frames_of_particles
 from tomodrgn.plugins.readers.optimisation_set.particles import (
     SetParticles,
@@ -85,7 +85,7 @@ class OptimisationSet:
             files, table, tomograms, tomogram_of, self._spec, needs_images=self._needs_images
         )
         if files.tomograms is not None:
-            say_joined_tomograms(table, particles.path, files.tomograms.path)
+            refuse_joined_tomograms(table, particles.path, files.tomograms.path, self._spec.join_by)
         of_tomograms = () if tomograms is None else tomograms.paths
         self._paths = tuple(dict.fromkeys((files.path, particles.path, *of_tomograms)))
         fault = _fault_of_images(particles, tomograms)

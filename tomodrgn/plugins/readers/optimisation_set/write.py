@@ -34,6 +34,7 @@ from tomodrgn.plugins.readers.optimisation_set.files import (
     tomograms_table,
 )
 from tomodrgn.plugins.readers.optimisation_set.frame_stacks import find_stacks
+from tomodrgn.plugins.readers.optimisation_set.joined_sets import refuse_joined_tomograms
 from tomodrgn.plugins.readers.optimisation_set.particles import refuse_repeats
 from tomodrgn.plugins.readers.optimisation_set.visible_frames import FrameLists, parse_frame_lists
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
@@ -115,6 +116,7 @@ class SelectableSet:
             known = star.read(tomograms_table(star), [columns.TOMOGRAM])[columns.TOMOGRAM]
             wanted = table[columns.TOMOGRAM].unique().tolist()
             tomograms.refuse_repeats(known.to_numpy(dtype=object), wanted, star)
+            refuse_joined_tomograms(table, self._lines.star.path, star.path, self.spec.join_by)
         return table
 
     @cached_property
