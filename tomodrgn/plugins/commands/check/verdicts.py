@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import (
     CLEARLY_BETTER_Z,
-    CLEARLY_WORSE_Z,
+    DOUBTFUL_Z,
     FEWEST_PARTICLES,
     paired_z,
     student_limit,
@@ -166,15 +166,16 @@ def _verdict(
 def _order_of_tilts(ground: Ground) -> Decision:
     """Whether images of particles lie in the order of their rows, or in any order.
 
-    Clearly less than half of what is predicted of the differences between tilts is seen then.
+    Clearly less than half of what is predicted of the differences between tilts is seen then. It
+    takes more for a match than for scrambled images to be worse, as halves that predict each other
+    by chance do it both ways.
     """
     n = ground.sample.n_particles
     share, error = share_in_order(ground.sample, ground.base)
-    if share + student_limit(CLEARLY_BETTER_Z, n) * error < _HALF_IN_ORDER:
+    is_less = share + student_limit(CLEARLY_BETTER_Z, n) * error < _HALF_IN_ORDER
+    if is_less and n >= _FEWEST_TO_MATCH:
         return "contradicted"
-    if share - student_limit(CLEARLY_WORSE_Z, n) * error > _HALF_IN_ORDER:
-        return "supported"
-    return "undecided"
+    return "supported" if share > student_limit(DOUBTFUL_Z, n) * error else "undecided"
 
 
 def _match(
