@@ -45,25 +45,61 @@ from tomodrgn.core.specs.run import PartSpec
 
 if TYPE_CHECKING:
     from tomodrgn.core.data.dataset import Dataset
+    from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.data.labels import Labels
     from tomodrgn.core.data.run import Run
+    from tomodrgn.core.files.atomic import write_text_atomic
+    from tomodrgn.core.files.labels import read_labels
+    from tomodrgn.core.files.mrc import (
+        read_mrc_header,
+        read_mrc_slices,
+        read_volume,
+        write_stack,
+        write_volume,
+    )
+    from tomodrgn.core.files.pickles import read_latents
+    from tomodrgn.core.geometry.projections import (
+        rotations_from_stage_angles,
+        shifts_a,
+        stage_angles_from_rotations,
+    )
+    from tomodrgn.core.geometry.rotations import euler_from_matrices, matrices_from_euler
     from tomodrgn.core.inspection.findings import Finding
-    from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
+    from tomodrgn.core.model.ragged import segment_max, segment_mean, segment_median
+    from tomodrgn.core.particles.tables import CtfTable, ImageTable, OpticsGroup, ParticleSet
     from tomodrgn.core.report.page import Picture, Table
 
 API_VERSION: Final = 1
 """Of the hooks and of what is listed here; it grows when something of it changes or goes."""
 
 _LAZY: Final = {
-    "Finding": "tomodrgn.core.inspection.findings:Finding",
-    "Picture": "tomodrgn.core.report.page:Picture",
-    "Table": "tomodrgn.core.report.page:Table",
     "Dataset": "tomodrgn.core.data.dataset:Dataset",
-    "ImageTable": "tomodrgn.core.particles.tables:ImageTable",
+    "Inputs": "tomodrgn.core.data.inputs:Inputs",
     "Labels": "tomodrgn.core.data.labels:Labels",
+    "Run": "tomodrgn.core.data.run:Run",
+    "write_text_atomic": "tomodrgn.core.files.atomic:write_text_atomic",
+    "read_labels": "tomodrgn.core.files.labels:read_labels",
+    "read_mrc_header": "tomodrgn.core.files.mrc:read_mrc_header",
+    "read_mrc_slices": "tomodrgn.core.files.mrc:read_mrc_slices",
+    "read_volume": "tomodrgn.core.files.mrc:read_volume",
+    "write_stack": "tomodrgn.core.files.mrc:write_stack",
+    "write_volume": "tomodrgn.core.files.mrc:write_volume",
+    "read_latents": "tomodrgn.core.files.pickles:read_latents",
+    "rotations_from_stage_angles": "tomodrgn.core.geometry.projections:rotations_from_stage_angles",
+    "shifts_a": "tomodrgn.core.geometry.projections:shifts_a",
+    "stage_angles_from_rotations": "tomodrgn.core.geometry.projections:stage_angles_from_rotations",
+    "euler_from_matrices": "tomodrgn.core.geometry.rotations:euler_from_matrices",
+    "matrices_from_euler": "tomodrgn.core.geometry.rotations:matrices_from_euler",
+    "Finding": "tomodrgn.core.inspection.findings:Finding",
+    "segment_max": "tomodrgn.core.model.ragged:segment_max",
+    "segment_mean": "tomodrgn.core.model.ragged:segment_mean",
+    "segment_median": "tomodrgn.core.model.ragged:segment_median",
+    "CtfTable": "tomodrgn.core.particles.tables:CtfTable",
+    "ImageTable": "tomodrgn.core.particles.tables:ImageTable",
     "OpticsGroup": "tomodrgn.core.particles.tables:OpticsGroup",
     "ParticleSet": "tomodrgn.core.particles.tables:ParticleSet",
-    "Run": "tomodrgn.core.data.run:Run",
+    "Picture": "tomodrgn.core.report.page:Picture",
+    "Table": "tomodrgn.core.report.page:Table",
 }
 
 __all__ = [
@@ -71,6 +107,7 @@ __all__ = [
     "Classic",
     "Command",
     "Component",
+    "CtfTable",
     "DataError",
     "Dataset",
     "Decoder",
@@ -83,6 +120,7 @@ __all__ = [
     "Extension",
     "Finding",
     "ImageTable",
+    "Inputs",
     "Labels",
     "LossWeighting",
     "OpticsGroup",
@@ -106,12 +144,28 @@ __all__ = [
     "Table",
     "TomodrgnError",
     "WeightingContext",
+    "euler_from_matrices",
     "hookimpl",
+    "matrices_from_euler",
+    "read_labels",
+    "read_latents",
+    "read_mrc_header",
+    "read_mrc_slices",
+    "read_volume",
+    "rotations_from_stage_angles",
+    "segment_max",
+    "segment_mean",
+    "segment_median",
+    "shifts_a",
+    "stage_angles_from_rotations",
+    "write_stack",
+    "write_text_atomic",
+    "write_volume",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Nouns, imported when they are first asked for."""
+    """Nouns and functions, imported when they are first asked for."""
     if name not in _LAZY:
         raise AttributeError(f"module 'tomodrgn.plugin' has no attribute {name!r}")
     from pkgutil import resolve_name

@@ -1,7 +1,10 @@
-"""Public face of the contract kit: ``from tomodrgn.testing import DecoderContract``."""
+"""Public face of what tests of plugins need: ``from tomodrgn.testing import DecoderContract``."""
 
 from __future__ import annotations
 
+from tomodrgn.core.geometry.rotations import random_rotations
+from tomodrgn.core.registry import Registry
+from tomodrgn.core.testing.builtin_reader import builtin_reader
 from tomodrgn.core.testing.component_contract import ComponentContract
 from tomodrgn.core.testing.contracts import (
     DecoderContract,
@@ -19,5 +22,8 @@ __all__ = [
     "EncodingContract",
     "ExporterContract",
     "ReaderContract",
+    "Registry",
     "WeightingContract",
+    "builtin_reader",
+    "random_rotations",
 ]

@@ -6,7 +6,7 @@ import torch
 from tomodrgn_gaussian_mixture import GaussianMixtureSpec
 from tomodrgn_gaussian_mixture.decoder import GaussianMixture
 
-from tomodrgn.core.interfaces import DecoderContext
+from tomodrgn.plugin import DecoderContext
 from tomodrgn.testing import DecoderContract
 
 

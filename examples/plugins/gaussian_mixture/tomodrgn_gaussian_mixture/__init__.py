@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from tomodrgn.core.components import Component
-from tomodrgn.core.hookspecs import hookimpl
-from tomodrgn.core.specs.base import Spec
+from tomodrgn.plugin import Component, Spec, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from torch import nn
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tomodrgn.core.interfaces import DecoderContext
+    from tomodrgn.plugin import DecoderContext
     from tomodrgn_gaussian_mixture import GaussianMixtureSpec
 
 

@@ -22,44 +22,33 @@ from tomodrgn_dynamo.table import (
     euler_angles,
 )
 
-from tomodrgn.core.files.mrc import write_stack
-from tomodrgn.core.geometry.projections import stage_angles_from_rotations
-from tomodrgn.core.interfaces import Reader, ReaderContext
-from tomodrgn.core.manager import load_plugins
-from tomodrgn.core.registry import Registry
-from tomodrgn.core.simulation.tilt_series import simulate
-from tomodrgn.core.specs.faults import validate
-from tomodrgn.core.specs.simulation import SimulationSpec
+import tomodrgn as td
+from tomodrgn.plugin import Reader, stage_angles_from_rotations, write_stack
+from tomodrgn.testing import builtin_reader
 
 if TYPE_CHECKING:
-    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.plugin import ParticleSet
 
 TABLE_PIXEL_SIZE_A = 40.0
 
 
 def simulated(folder: Path) -> Reader:
     """A built-in reader of a simulated set, whose images are as recorded."""
-    star = simulate(
-        SimulationSpec(
-            outdir=folder,
-            format="relion5",
-            n_particles=6,
-            n_tomograms=2,
-            n_classes=1,
-            box_size_px=16,
-            pixel_size_a=20.0,
-            n_tilts=5,
-            tilt_step_deg=12.0,
-            origin_shift_px=2.0,
-            ctf_premultiplied=False,
-            dose_weighted=False,
-        )
+    star = td.simulate(
+        outdir=folder,
+        format="relion5",
+        n_particles=6,
+        n_tomograms=2,
+        n_classes=1,
+        box_size_px=16,
+        pixel_size_a=20.0,
+        n_tilts=5,
+        tilt_step_deg=12.0,
+        origin_shift_px=2.0,
+        ctf_premultiplied=False,
+        dose_weighted=False,
     )
-    registry = Registry(load_plugins(external=(), modules=()))
-    component = registry.get("reader", registry.identify_reader(star))
-    spec = validate(component.spec, {"path": star, "defocus_sign": "none"})
-    reader: Reader = registry.build(spec, ReaderContext())
-    return reader
+    return builtin_reader(star, defocus_sign="none")
 
 
 def write_small_set(folder: Path) -> Path:

@@ -13,14 +13,13 @@ from tomodrgn_dynamo.exporter import DynamoExporter
 from tomodrgn_dynamo.reader import DynamoReader
 from tomodrgn_dynamo.table import CLASS, TAG, read_table
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.interfaces import ExporterContext, ReaderContext, RunResults
+from tomodrgn.plugin import DataError, ExporterContext, ReaderContext, RunResults
 from tomodrgn.testing import ExporterContract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tomodrgn.core.registry import Registry
+    from tomodrgn.testing import Registry
 
 
 class TestDynamoExporter(ExporterContract):

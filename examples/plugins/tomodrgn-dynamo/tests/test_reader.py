@@ -11,8 +11,7 @@ from small_set import simulated, write_small_set
 from tomodrgn_dynamo import DynamoReaderSpec, tomodrgn_identify_reader
 from tomodrgn_dynamo.reader import DynamoReader
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.interfaces import ReaderContext
+from tomodrgn.plugin import DataError, ReaderContext
 from tomodrgn.testing import ReaderContract
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tomodrgn_dynamo.table import euler_angles, orientations, read_table
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.geometry.rotations import matrices_from_euler, random_rotations
+from tomodrgn.plugin import DataError, matrices_from_euler
+from tomodrgn.testing import random_rotations
 
 if TYPE_CHECKING:
     from pathlib import Path

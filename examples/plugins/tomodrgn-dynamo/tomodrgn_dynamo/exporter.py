@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.atomic import write_text_atomic
-from tomodrgn.core.files.labels import read_labels
+from tomodrgn.plugin import DataError, read_labels, write_text_atomic
 from tomodrgn_dynamo import table as columns
 
 if TYPE_CHECKING:
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ExporterContext, RunResults
-    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.plugin import ExporterContext, ParticleSet, RunResults
     from tomodrgn_dynamo import DynamoExporterSpec
 
 

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.mrc import read_mrc_header, read_mrc_slices
-from tomodrgn.core.geometry.projections import shifts_a
-from tomodrgn.core.particles.tables import CtfTable, ImageTable, OpticsGroup, ParticleSet
+from tomodrgn.plugin import (
+    CtfTable,
+    DataError,
+    ImageTable,
+    OpticsGroup,
+    ParticleSet,
+    read_mrc_header,
+    read_mrc_slices,
+    shifts_a,
+)
 from tomodrgn_dynamo import table as columns
 from tomodrgn_dynamo.tilts import DEFOCUS, TiltSeries, read_tilts
 
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.plugin import ReaderContext
     from tomodrgn_dynamo import DynamoReaderSpec
 
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.geometry.rotations import euler_from_matrices, matrices_from_euler
+from tomodrgn.plugin import DataError, euler_from_matrices, matrices_from_euler
 
 if TYPE_CHECKING:
     from pathlib import Path

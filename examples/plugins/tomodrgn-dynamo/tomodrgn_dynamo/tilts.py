@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tomodrgn.core.errors import DataError
-from tomodrgn.core.geometry.projections import rotations_from_stage_angles
+from tomodrgn.plugin import DataError, rotations_from_stage_angles
 
 if TYPE_CHECKING:
     from pathlib import Path
