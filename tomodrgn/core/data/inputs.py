@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.data.run import Run
@@ -12,24 +13,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tomodrgn.core.registry import Registry
+    from tomodrgn.core.specs.base import Spec
 
 
+@dataclass(frozen=True, slots=True)
 class ParticlesFile:
     """A particles file and the one reader that understands it.
 
-    Args:
+    Attributes:
         path: of the file.
-        registry: the installed readers.
-
-    Raises:
-        DataError: the file is missing; no reader understands it; or several do.
+        kind: of the reader.
     """
 
-    def __init__(self, path: Path, registry: Registry) -> None:
-        self.path = path
-        self.kind = registry.identify_reader(path)
-        self._registry = registry
-        self._model = registry.get("reader", self.kind).spec
+    path: Path
+    kind: str
+    _registry: Registry
+
+    @property
+    def _model(self) -> type[Spec]:
+        return self._registry.get("reader", self.kind).spec
 
     def has_option(self, name: str) -> bool:
         """Whether its reader has an option."""
@@ -75,7 +77,7 @@ class Inputs:
         Raises:
             DataError: the file is missing; no reader understands it; or several do.
         """
-        return ParticlesFile(path, self._registry)
+        return ParticlesFile(path, self._registry.identify_reader(path), self._registry)
 
     @property
     def kinds_of_readers(self) -> list[str]:
