@@ -130,6 +130,10 @@ def _run(request: dict[str, Any], streams: list[int]) -> int:
 
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
+    # not the objects of the server, which remember whether they can be sought in
+    sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
