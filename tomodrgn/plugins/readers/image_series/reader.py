@@ -35,6 +35,7 @@ from tomodrgn.plugins.readers.upstream_files.image_stacks import (
 )
 from tomodrgn.plugins.readers.upstream_files.pixel_sizes import image_pixel_size_a
 from tomodrgn.plugins.readers.upstream_files.repeats import find_repeats, repeat_error
+from tomodrgn.plugins.readers.upstream_files.selecting import WritesSelections
 from tomodrgn.plugins.readers.upstream_files.set_columns import FILAMENT
 from tomodrgn.plugins.readers.upstream_files.star_write import SelectableTable, selectable_table
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarBlock, StarFile
-    from tomodrgn.core.interfaces import Doubt, ReaderContext, SourceRows
+    from tomodrgn.core.interfaces import Doubt, ReaderContext
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup
     from tomodrgn.plugins.readers.image_series.row_names import RowNames
     from tomodrgn.plugins.readers.specs import NextpypSpec, WarpParticleseriesSpec
@@ -55,7 +56,7 @@ logger = logging.getLogger(__name__)
 DARK_FRAME: Final = f"dark frame: {columns.TILT_COSINE} is 0"
 
 
-class ImageSeries:
+class ImageSeries(WritesSelections):
     """Reads an image series; the rows it asks for are those of the STAR file.
 
     Attributes:
@@ -134,19 +135,6 @@ class ImageSeries:
             **self._spec.model_dump(include={"join_by"}, exclude_defaults=True),
             "files": [describe_file(path) for path in paths],
         }
-
-    def source_rows(self) -> SourceRows:
-        """The particle of every row of the STAR file, dark frames too."""
-        return self._selectable.rows
-
-    def write_selection(
-        self,
-        rows: NDArray[np.int64],
-        out: Path,
-        columns: Mapping[str, NDArray[np.object_]] | None = None,
-    ) -> list[Path]:
-        """Write some rows as they stand in the file."""
-        return self._selectable.write(rows, out, columns)
 
     @cached_property
     def _selectable(self) -> SelectableTable:

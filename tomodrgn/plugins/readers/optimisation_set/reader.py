@@ -37,6 +37,7 @@ from tomodrgn.plugins.readers.optimisation_set.trajectories import (
 from tomodrgn.plugins.readers.optimisation_set.write import SelectableSet
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
 from tomodrgn.plugins.readers.upstream_files.image_stacks import describe_file
+from tomodrgn.plugins.readers.upstream_files.selecting import WritesSelections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext, SourceRows
+    from tomodrgn.core.interfaces import ReaderContext
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.plugins.readers.optimisation_set.visible_frames import FrameLists
     from tomodrgn.plugins.readers.specs import OptimisationSetSpec
@@ -54,7 +55,7 @@ logger = logging.getLogger(__name__)
 _EXTRACT: Final = "RELION 5: --stack2d, WarpTools: --2d"
 
 
-class OptimisationSet:
+class OptimisationSet(WritesSelections):
     """Reads a set; the rows it asks for are places in the lists of frames of all particles."""
 
     has_images = True
@@ -115,19 +116,6 @@ class OptimisationSet:
     def stack_paths(self) -> tuple[Path, ...]:
         """The stack of every particle."""
         return tuple(stack.path for stack in self._located().stacks)
-
-    def source_rows(self) -> SourceRows:
-        """The particle of every place in the lists of frames, visible or not."""
-        return self._selectable.rows
-
-    def write_selection(
-        self,
-        rows: NDArray[np.int64],
-        out: Path,
-        columns: Mapping[str, NDArray[np.object_]] | None = None,
-    ) -> list[Path]:
-        """Write the set with some images; particles that keep none are left out."""
-        return self._selectable.write(rows, out, columns)
 
     @cached_property
     def _selectable(self) -> SelectableSet:

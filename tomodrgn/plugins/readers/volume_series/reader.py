@@ -16,6 +16,7 @@ from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.particles.tables import OpticsGroup, ParticleSet, no_images
 from tomodrgn.plugins.readers.upstream_files.bounds import bounded_column
 from tomodrgn.plugins.readers.upstream_files.image_stacks import describe_file
+from tomodrgn.plugins.readers.upstream_files.selecting import WritesSelections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext, SourceRows
+    from tomodrgn.core.interfaces import ReaderContext
     from tomodrgn.plugins.readers.specs import MVolumeseriesSpec, WarpVolumeseriesSpec
-    from tomodrgn.plugins.readers.upstream_files.star_write import SelectableTable
 
 
-class VolumeSeries:
+class VolumeSeries(WritesSelections):
     """Reads a volume series; subclasses say what its columns are."""
 
     has_images = False
@@ -48,24 +48,6 @@ class VolumeSeries:
         """
         del rows
         raise DataError(f"{self._spec.path}: holds one row per particle and no tilt images")
-
-    def source_rows(self) -> SourceRows:
-        """The particle of every row of the STAR file."""
-        return self._selectable.rows
-
-    def write_selection(
-        self,
-        rows: NDArray[np.int64],
-        out: Path,
-        columns: Mapping[str, NDArray[np.object_]] | None = None,
-    ) -> list[Path]:
-        """Write some rows as they stand in the file."""
-        return self._selectable.write(rows, out, columns)
-
-    @property
-    def _selectable(self) -> SelectableTable:
-        """The table of particles."""
-        raise NotImplementedError
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Size, time and hash of the head of the STAR file."""
