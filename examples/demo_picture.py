@@ -1,6 +1,6 @@
 """Draw what the demo found: ``python examples/demo_picture.py demo docs/images/demo.png``.
 
-Tilt images of a particle, latents of all particles coloured by true class, and projections of the
+Tilt images of a particle, latents of all particles colored by true class, and projections of the
 decoded volumes above those of the true maps.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
     from numpy.typing import NDArray
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73")
+COLORS = ("#0072b2", "#e69f00", "#009e73")
 N_TILTS_SHOWN = 4
 
 
@@ -52,8 +52,8 @@ def _draw_latents(axes: Axes, truth: Truth, mean: NDArray[np.float32]) -> None:
     main = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     for label in range(truth.spec.class_count):
         x, y = main[truth.labels == label].T
-        axes.scatter(x, y, s=7, color=COLOURS[label], linewidths=0, label=f"class {label}")
-    axes.set_title("latents, coloured by true class", fontsize=11)
+        axes.scatter(x, y, s=7, color=COLORS[label], linewidths=0, label=f"class {label}")
+    axes.set_title("latents, colored by true class", fontsize=11)
     axes.set(xlabel="first main axis", ylabel="second main axis", xticks=[], yticks=[])
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -65,13 +65,13 @@ def _draw_volumes(figure: SubFigure, truth: Truth, volumes: Path) -> None:
     decoded = [read_volume(path)[0] for path in sorted(volumes.glob("vol_*.mrc"))]
     for name, maps, row in zip(("decoded", "true"), (decoded, truth.maps), rows, strict=True):
         row[0].set_ylabel(name)
-        for axes, volume, colour in zip(row, maps, COLOURS, strict=False):
+        for axes, volume, color in zip(row, maps, COLORS, strict=False):
             _show(axes, volume.sum(0))
-            axes.spines[:].set(color=colour, linewidth=2, visible=True)
+            axes.spines[:].set(color=color, linewidth=2, visible=True)
 
 
 def _show(axes: Axes, image: NDArray[np.float32]) -> None:
-    """A grey image without ticks."""
+    """A gray image without ticks."""
     axes.imshow(image, cmap="gray", interpolation="bicubic")
     axes.set(xticks=[], yticks=[])
 

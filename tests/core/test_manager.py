@@ -54,8 +54,8 @@ def test_misspelt_hook_is_caught(make_plugins: PluginMaker) -> None:
 
 
 def test_hook_with_a_wrong_argument_is_caught(make_plugins: PluginMaker) -> None:
-    plugins = make_plugins(wrong=GRID.replace("decoders()", "decoders(colour)"))
-    assert "colour" in str(plugins.infos["wrong"].error)
+    plugins = make_plugins(wrong=GRID.replace("decoders()", "decoders(color)"))
+    assert "color" in str(plugins.infos["wrong"].error)
 
 
 def test_plugin_left_out_is_not_loaded() -> None:

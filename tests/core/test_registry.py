@@ -86,7 +86,7 @@ def test_fault_is_explained(registry: Registry, patch: dict[str, Any], message: 
 
 
 def test_all_faults_are_shown_at_once(registry: Registry) -> None:
-    faulty = {**RUN, "decoder": {"kind": "x"}, "colour": 1, "training": {"num_epochs": 0}}
+    faulty = {**RUN, "decoder": {"kind": "x"}, "color": 1, "training": {"num_epochs": 0}}
     with pytest.raises(SpecError) as caught:
         registry.parse(faulty)
     assert len(str(caught.value).splitlines()) == 3
@@ -196,5 +196,5 @@ def test_missing_file_is_refused(registry: Registry, tmp_path: Path) -> None:
 def test_file_to_come_is_checked_as_far_as_possible(registry: Registry, tmp_path: Path) -> None:
     coming = _auto(tmp_path / "coming.star")
     assert registry.parse(coming, pending=True).seed == 7
-    with pytest.raises(SpecError, match="has no option 'colour'"):
-        registry.parse({**coming, "reader": {**coming["reader"], "colour": 1}}, pending=True)
+    with pytest.raises(SpecError, match="has no option 'color'"):
+        registry.parse({**coming, "reader": {**coming["reader"], "color": 1}}, pending=True)

@@ -212,13 +212,13 @@ def series(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("column", ["rlnClassNumber", "_rlnScore", "rlnHelper", "tomogram"])
 @pytest.mark.parametrize("colormap", [(), ("--colormap", "coolwarm"), ("--colormap", "tab20")])
-def test_particles_are_coloured_by_any_column(
+def test_particles_are_colored_by_any_column(
     series: Path, map_back: MapBack, tmp_path: Path, column: str, colormap: tuple[str, ...]
 ) -> None:
     map_back(series, "--outdir", tmp_path, "--color-by", column, *colormap)
-    colours = [read_markers(script)[1] for script in scripts(tmp_path)]
+    colors = [read_markers(script)[1] for script in scripts(tmp_path)]
     different = {"rlnClassNumber": 3, "_rlnScore": 12, "rlnHelper": 2, "tomogram": 2}[column]
-    assert len({name for names in colours for name in names}) >= different
+    assert len({name for names in colors for name in names}) >= different
 
 
 @pytest.mark.parametrize(
@@ -389,10 +389,10 @@ def test_latents_of_a_run_reach_particles_of_another_file_by_name(
 
 
 def markers_of(script: Path) -> list[tuple[tuple[float, ...], str]]:
-    """Places to the angstrom, and colours."""
-    places, colours = read_markers(script)
+    """Places to the angstrom, and colors."""
+    places, colors = read_markers(script)
     rounded = [tuple(place) for place in places.round().tolist()]
-    return list(zip(rounded, colours, strict=True))
+    return list(zip(rounded, colors, strict=True))
 
 
 @pytest.mark.parametrize(

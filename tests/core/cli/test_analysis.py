@@ -96,7 +96,7 @@ def test_all_options_of_graph_traversal_reach_the_spec(
         ("--anchors 5 6 --avg-neighbors 11", "11 is more than max_neighbors, 10"),
     ],
 )
-def test_ways_without_two_ends_or_with_too_many_neighbours_are_refused(
+def test_ways_without_two_ends_or_with_too_many_neighbors_are_refused(
     pipeline: RecordingPipeline, invoke: Callable[..., Result], words: str, fault: str
 ) -> None:
     done = invoke("graph_traversal", "z.pkl", "-o", "out", *words.split())

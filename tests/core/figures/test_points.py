@@ -7,14 +7,14 @@ import pytest
 
 from tomodrgn.core.figures import points as point_figures
 from tomodrgn.core.figures.gallery import central_slices
-from tomodrgn.core.figures.points import Points, draw_hexbin, draw_scatter, label_colour
+from tomodrgn.core.figures.points import Points, draw_hexbin, draw_scatter, label_color
 
 pytestmark = pytest.mark.usefixtures("rendered")
 
 
 @pytest.mark.parametrize("n_labels", [2, 8, 9, 20, 40])
-def test_clusters_of_a_picture_have_different_colours(n_labels: int) -> None:
-    assert len({label_colour(label, n_labels) for label in range(n_labels)}) == n_labels
+def test_clusters_of_a_picture_have_different_colors(n_labels: int) -> None:
+    assert len({label_color(label, n_labels) for label in range(n_labels)}) == n_labels
 
 
 def test_of_many_points_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from tomodrgn.core.figures.style import PALETTE, colour, picture
+from tomodrgn.core.figures.style import PALETTE, color_of, picture
 
 
 def test_drawing_leaves_the_settings_of_the_user_alone(tmp_path: Path) -> None:
@@ -24,6 +24,6 @@ def test_a_failed_picture_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_colours_are_taken_in_turn() -> None:
+def test_colors_are_taken_in_turn() -> None:
     assert len(set(PALETTE)) == len(PALETTE)
-    assert colour(len(PALETTE) + 2) == PALETTE[2]
+    assert color_of(len(PALETTE) + 2) == PALETTE[2]

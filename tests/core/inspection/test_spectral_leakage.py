@@ -27,7 +27,7 @@ def test_spread_power_is_that_of_windowed_noise() -> None:
     found /= WINDOW.square().mean()
     inner = radius < 8  # further out, coefficients beyond the disc matter
     expected = WindowLeakage(WINDOW, DISC)(power[None])[0]
-    # 2 % for 3,000 draws, and what leaks further than three neighbours
+    # 2 % for 3,000 draws, and what leaks further than three neighbors
     assert (found - expected)[inner].abs().max() < 0.06
     assert (found - power)[inner].abs().max() > 0.1
 

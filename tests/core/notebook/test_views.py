@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("rendered")
 
 
 @pytest.mark.parametrize("color_by", [None, "z0", "tomogram", "index"])
-def test_latents_are_drawn_in_colours_of_any_column(color_by: str | None) -> None:
+def test_latents_are_drawn_in_colors_of_any_column(color_by: str | None) -> None:
     analysis = small_analysis()
     chosen = select_rows(analysis, [1, 2])
     picture = show_latents(analysis, chosen, x="z0", y="z1", color_by=color_by)

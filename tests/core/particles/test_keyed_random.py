@@ -70,7 +70,7 @@ def test_seeds_streams_and_epochs_are_independent(
     assert abs(np.corrcoef(one, other)[0, 1]) < 6 / N_KEYS**0.5
 
 
-def test_neighbouring_keys_are_independent() -> None:
+def test_neighboring_keys_are_independent() -> None:
     numbers = keyed_uniform(0, "test", 0, np.arange(N_KEYS, dtype=np.uint64), 2)
     assert abs(np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]) < 6 / N_KEYS**0.5
     assert abs(np.corrcoef(numbers[:-1, 0], numbers[1:, 1])[0, 1]) < 6 / N_KEYS**0.5

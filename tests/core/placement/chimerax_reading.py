@@ -25,7 +25,7 @@ class Scene:
 
 
 def read_markers(script: Path) -> tuple[NDArray[np.float64], list[str]]:
-    """Positions (n, 3) and colours of the markers of a script."""
+    """Positions (n, 3) and colors of the markers of a script."""
     pattern = r"^marker #1 position (\S+),(\S+),(\S+) radius \S+ color (\S+)$"
     found = re.findall(pattern, script.read_text(), re.MULTILINE)
     return np.array([row[:3] for row in found], dtype=float), [row[3] for row in found]
@@ -41,12 +41,12 @@ def read_scene(script: Path) -> Scene:
     if paths[-1].suffix == ".py":
         return _read_table(paths[:-1], paths[-1], float(level))
     views = re.findall(r"^view matrix mod #(\d+),(.*)$", text, re.MULTILINE)
-    colours = re.findall(r"^color #\d+ #(.*)$", text, re.MULTILINE)
+    colors = re.findall(r"^color #\d+ #(.*)$", text, re.MULTILINE)
     return Scene(
         maps=paths,
         model=np.array([int(number) for number, _ in views]),
         transforms=np.array([row.split(",") for _, row in views], dtype=float).reshape(-1, 3, 4),
-        rgb=np.array([list(bytes.fromhex(colour)) for colour in colours]),
+        rgb=np.array([list(bytes.fromhex(color)) for color in colors]),
         particle=None,
         level=float(level),
     )

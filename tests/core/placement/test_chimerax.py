@@ -23,7 +23,7 @@ from tomodrgn.core.placement.chimerax import (
     placement_table,
     volume_commands,
 )
-from tomodrgn.core.placement.colors import PALETTE, Colours, colour_by_value, colour_in_turn
+from tomodrgn.core.placement.colors import PALETTE, Colors, color_by_value, color_in_turn
 from tomodrgn.plugins.commands.mapback.transforms import placements
 
 N = 30
@@ -37,22 +37,22 @@ def transforms() -> np.ndarray:
 
 
 @pytest.fixture
-def colours() -> Colours:
-    return colour_in_turn(np.arange(N) % 4, PALETTE)
+def colors() -> Colors:
+    return color_in_turn(np.arange(N) % 4, PALETTE)
 
 
 def test_maps_of_particles_read_back(
-    tmp_path: Path, transforms: np.ndarray, colours: Colours
+    tmp_path: Path, transforms: np.ndarray, colors: Colors
 ) -> None:
     paths = [f"vol_{i:03d}.mrc" for i in range(N)]
-    text = volume_commands(paths, transforms, colours.rgb, level=0.25, pixel_size_a=3.0)
+    text = volume_commands(paths, transforms, colors.rgb, level=0.25, pixel_size_a=3.0)
     script = tmp_path / "mapback.cxc"
     script.write_text(text)
     scene = read_scene(script)
     assert [path.name for path in scene.maps] == paths
     assert scene.model.tolist() == list(range(1, N + 1))
     np.testing.assert_allclose(scene.transforms, transforms, atol=6e-5)
-    np.testing.assert_array_equal(scene.rgb, colours.rgb)
+    np.testing.assert_array_equal(scene.rgb, colors.rgb)
     assert text.splitlines()[-1] == "view orient"
     assert "voxelSize 3 originIndex 0,0,0" in text.splitlines()[-2]
 
@@ -68,9 +68,9 @@ def test_rotations_read_back_are_orthonormal(tmp_path: Path, transforms: np.ndar
     np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-8)
 
 
-def test_markers_read_back(tmp_path: Path, transforms: np.ndarray, colours: Colours) -> None:
+def test_markers_read_back(tmp_path: Path, transforms: np.ndarray, colors: Colors) -> None:
     script = tmp_path / "mapback.cxc"
-    script.write_text(marker_commands(transforms[:, :, 3], colours.rgb, 80.0))
+    script.write_text(marker_commands(transforms[:, :, 3], colors.rgb, 80.0))
     position_a, names = read_markers(script)
     np.testing.assert_allclose(position_a, transforms[:, :, 3], atol=6e-5)
     assert names[:2] == ["#c0c0c0", "#ffffb2"]
@@ -94,11 +94,11 @@ class FakeChimeraX:
         return [volume]
 
 
-def test_python_script_places_and_colours_every_surface(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transforms: np.ndarray, colours: Colours
+def test_python_script_places_and_colors_every_surface(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transforms: np.ndarray, colors: Colors
 ) -> None:
     model = np.arange(N) % 3 + 1
-    table = placement_table(model, np.arange(N) + 100, transforms, colours.rgb)
+    table = placement_table(model, np.arange(N) + 100, transforms, colors.rgb)
     (tmp_path / "x_placements.csv").write_text(table)
     (tmp_path / "x.py").write_text(instance_script("x_placements.csv"))
     chimerax, geometry = ModuleType("chimerax"), ModuleType("chimerax.geometry")
@@ -114,7 +114,7 @@ def test_python_script_places_and_colours_every_surface(
         np.testing.assert_allclose(surface.positions, transforms[rows], atol=6e-5)
         assert surface.positions.flags.c_contiguous
         assert surface.positions.dtype == np.float64  # which Places asks for
-        np.testing.assert_array_equal(surface.colors[:, :3], colours.rgb[rows])
+        np.testing.assert_array_equal(surface.colors[:, :3], colors.rgb[rows])
         assert surface.colors.dtype == np.uint8
         assert (surface.colors[:, 3] == 255).all()
 
@@ -131,16 +131,16 @@ def test_each_map_is_opened_once() -> None:
 
 
 def test_legend_names_the_models_of_each_label() -> None:
-    text = legend(colour_in_turn(np.array(["b", "a", "b"], dtype=object), PALETTE))
+    text = legend(color_in_turn(np.array(["b", "a", "b"], dtype=object), PALETTE))
     blocks = re.findall(r"Label : (.*)\nRGBa % : (.*)\nmodels : (.*)", text)
     assert blocks == [("a", "75,75,75,1", "2"), ("b", "100,100,70,1", "1,3")]
 
 
 def test_legend_of_measurements_names_no_models() -> None:
-    colours = colour_by_value(
+    colors = color_by_value(
         np.array([0.0, 0.5]), lambda fractions: np.zeros((len(fractions), 3), dtype=np.uint8)
     )
-    assert "models :" not in legend(colours)
+    assert "models :" not in legend(colors)
 
 
 def test_hundred_thousand_placements_are_written_in_seconds() -> None:

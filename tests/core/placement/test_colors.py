@@ -1,4 +1,4 @@
-"""Labels of every kind get colours, and the legend says which."""
+"""Labels of every kind get colors, and the legend says which."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from tomodrgn.core.placement.colors import (
     PALETTE,
     UNKNOWN,
-    colour_by_value,
-    colour_in_turn,
-    colour_spread,
+    color_by_value,
+    color_in_turn,
+    color_spread,
     is_gradual,
 )
 
 
-def grey(fractions: NDArray[np.float64]) -> NDArray[np.uint8]:
+def gray(fractions: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.repeat((255 * fractions).astype(np.uint8)[:, None], 3, axis=1)
 
 
@@ -29,26 +29,26 @@ def grey(fractions: NDArray[np.float64]) -> NDArray[np.uint8]:
         np.array([np.nan, 1.0, np.nan, 2.0]),
     ],
 )
-def test_any_labels_take_colours_in_turn(labels: NDArray[np.generic]) -> None:
-    colours = colour_in_turn(labels, PALETTE)
-    assert (colours.rgb[0] == colours.rgb[2]).all()
-    assert len(np.unique(colours.rgb, axis=0)) == 3
-    assert colours.entry is not None
-    np.testing.assert_array_equal(colours.legend[colours.entry], colours.rgb)
+def test_any_labels_take_colors_in_turn(labels: NDArray[np.generic]) -> None:
+    colors = color_in_turn(labels, PALETTE)
+    assert (colors.rgb[0] == colors.rgb[2]).all()
+    assert len(np.unique(colors.rgb, axis=0)) == 3
+    assert colors.entry is not None
+    np.testing.assert_array_equal(colors.legend[colors.entry], colors.rgb)
 
 
 def test_labels_are_named_in_sorted_order() -> None:
-    assert colour_in_turn(np.array([10, 9, 2]), PALETTE).meaning == ("2", "9", "10")
-    assert colour_in_turn(np.array([1.0, 0.0]), PALETTE).meaning == ("0", "1")
+    assert color_in_turn(np.array([10, 9, 2]), PALETTE).meaning == ("2", "9", "10")
+    assert color_in_turn(np.array([1.0, 0.0]), PALETTE).meaning == ("0", "1")
 
 
-def test_colours_repeat_after_the_last() -> None:
-    colours = colour_in_turn(np.arange(25), PALETTE)
-    np.testing.assert_array_equal(colours.rgb[20:], PALETTE[:5])
+def test_colors_repeat_after_the_last() -> None:
+    colors = color_in_turn(np.arange(25), PALETTE)
+    np.testing.assert_array_equal(colors.rgb[20:], PALETTE[:5])
 
 
 def test_labels_spread_over_a_gradient() -> None:
-    assert colour_spread(np.array([7, 3, 7, 9, 11]), grey).rgb[:, 0].tolist() == [
+    assert color_spread(np.array([7, 3, 7, 9, 11]), gray).rgb[:, 0].tolist() == [
         63,
         0,
         63,
@@ -58,14 +58,14 @@ def test_labels_spread_over_a_gradient() -> None:
 
 
 def test_measurements_span_the_gradient_and_gaps_are_grey() -> None:
-    colours = colour_by_value(np.array([2.5, np.nan, 7.5, 5.0]), grey)
-    assert colours.rgb[:, 0].tolist() == [0, UNKNOWN[0], 255, 127]
-    assert (colours.meaning[0], colours.meaning[-1]) == ("2.5", "7.5")
-    assert colours.entry is None
+    colors = color_by_value(np.array([2.5, np.nan, 7.5, 5.0]), gray)
+    assert colors.rgb[:, 0].tolist() == [0, UNKNOWN[0], 255, 127]
+    assert (colors.meaning[0], colors.meaning[-1]) == ("2.5", "7.5")
+    assert colors.entry is None
 
 
-def test_equal_measurements_have_one_colour() -> None:
-    assert (colour_by_value(np.array([0.5, 0.5]), grey).rgb == 0).all()
+def test_equal_measurements_have_one_color() -> None:
+    assert (color_by_value(np.array([0.5, 0.5]), gray).rgb == 0).all()
 
 
 def test_only_fractions_are_measurements() -> None:
@@ -76,8 +76,8 @@ def test_only_fractions_are_measurements() -> None:
     assert not is_gradual(np.array([np.nan]))
 
 
-def test_some_particles_keep_their_colours() -> None:
-    colours = colour_in_turn(np.array(["b", "a", "c"], dtype=object), PALETTE)
-    some = colours.take(np.array([2, 0]))
-    np.testing.assert_array_equal(some.rgb, colours.rgb[[2, 0]])
+def test_some_particles_keep_their_colors() -> None:
+    colors = color_in_turn(np.array(["b", "a", "c"], dtype=object), PALETTE)
+    some = colors.take(np.array([2, 0]))
+    np.testing.assert_array_equal(some.rgb, colors.rgb[[2, 0]])
     assert some.meaning == ("a", "b", "c")

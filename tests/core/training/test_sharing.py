@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomodrgn.core.training.sharing import deal, neighbours
+from tomodrgn.core.training.sharing import deal, neighbors
 
 SETS = [
     np.array([], np.int64),
@@ -21,7 +21,7 @@ def test_every_item_has_one_owner(weights: np.ndarray, n_ranks: int) -> None:
     everything = np.arange(len(weights))
     dealt = np.concatenate([deal(weights, rank, n_ranks) for rank in range(n_ranks)])
     assert sorted(dealt) == everything.tolist()
-    adjacent = [everything[neighbours(weights, rank, n_ranks)] for rank in range(n_ranks)]
+    adjacent = [everything[neighbors(weights, rank, n_ranks)] for rank in range(n_ranks)]
     assert np.concatenate(adjacent).tolist() == everything.tolist()
 
 
@@ -30,5 +30,5 @@ def test_every_item_has_one_owner(weights: np.ndarray, n_ranks: int) -> None:
 def test_loads_differ_by_no_more_than_the_heaviest_item(weights: np.ndarray, n_ranks: int) -> None:
     loads = [weights[deal(weights, rank, n_ranks)].sum() for rank in range(n_ranks)]
     assert max(loads) - min(loads) <= weights.max()
-    runs = [weights[neighbours(weights, rank, n_ranks)].sum() for rank in range(n_ranks)]
+    runs = [weights[neighbors(weights, rank, n_ranks)].sum() for rank in range(n_ranks)]
     assert max(runs) - weights.sum() / n_ranks <= weights.max()

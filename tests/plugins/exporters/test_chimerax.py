@@ -58,7 +58,7 @@ def test_markers_are_where_the_particles_are(results: RunResults, tmp_path: Path
                                POSITION_A[[0, 2]])  # fmt: skip
 
 
-def test_equal_labels_have_equal_colours(results: RunResults, tmp_path: Path) -> None:
+def test_equal_labels_have_equal_colors(results: RunResults, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("1\n1\n0\n")
     files = export(results, tmp_path / "out", ChimeraxSpec(labels=tmp_path / "labels.txt"))
     first, third = re.findall(r"color (\S+)", files["a_b.cxc"])

@@ -14,7 +14,7 @@ SIGNIFICANT: Final = 3.0
 """Standard errors above which a difference is taken to be real."""
 LARGEST_RISE: Final = 0.02
 """Rise of the held-out error after its minimum that is taken for overfitting, as a fraction of the
-signal that the best epoch foretells."""
+signal that the best epoch predicts."""
 LAST_EPOCHS: Final = 3
 """Checkpoints over which the end of a run is judged; single ones fluctuate."""
 
@@ -32,8 +32,8 @@ class Verdict:
         recommended_epoch: the epoch of least held-out error, counted from 0.
         reason: why, in words.
         warnings: findings in words, by their short names.
-        relative_gain: signal that latents foretell beyond the consensus map, relative to what that
-            map foretells, at the recommended epoch.
+        relative_gain: signal that latents predict beyond the consensus map, relative to what that
+            map predicts, at the recommended epoch.
         gain_significance: the gain in standard errors.
         information_significance: how much better own latents are than those of other particles, in
             standard errors.
@@ -56,7 +56,7 @@ def judge(held_out: pd.DataFrame, training_error: pd.Series[float]) -> Verdict:
     """
     errors = held_out["error"].to_numpy(np.float64)
     best = held_out.iloc[int(errors.argmin())]
-    foretold = max(float(best["empty_error"] - best["consensus_error"]), np.finfo(float).tiny)
+    predicted = max(float(best["empty_error"] - best["consensus_error"]), np.finfo(float).tiny)
     gain = _in_standard_errors(best["gain"], best["gain_standard_error"])
     information = _in_standard_errors(best["information"], best["information_standard_error"])
     recommended = int(best["epoch"])
@@ -68,11 +68,11 @@ def judge(held_out: pd.DataFrame, training_error: pd.Series[float]) -> Verdict:
     return Verdict(
         recommended_epoch=recommended,
         reason=(
-            f"epoch {recommended} foretells held-out tilts best: error {best['error']:.6g} per "
+            f"epoch {recommended} predicts held-out tilts best: error {best['error']:.6g} per "
             f"coefficient, {best['consensus_error']:.6g} for the consensus map"
         ),
         warnings=dict(finding for finding in findings if finding is not None),
-        relative_gain=float(best["gain"]) / foretold,
+        relative_gain=float(best["gain"]) / predicted,
         gain_significance=gain,
         information_significance=information,
     )
@@ -91,10 +91,10 @@ def _overfitting(
     if after.empty:
         return None
     rise = float(after.tail(LAST_EPOCHS).median()) - least
-    foretold = float(held_out["empty_error"].iloc[0]) - least
+    predicted = float(held_out["empty_error"].iloc[0]) - least
     last = int(held_out["epoch"].iloc[-1])
     falls = training_error.get(last, np.nan) < training_error.get(recommended, np.nan)
-    if rise <= LARGEST_RISE * foretold or not falls:
+    if rise <= LARGEST_RISE * predicted or not falls:
         return None
     return OVERFITTING, (
         f"after epoch {recommended} the error of held-out tilts rises while that of training tilts "
@@ -110,7 +110,7 @@ def _still_improving(held_out: pd.DataFrame, recommended: int) -> tuple[str, str
     if before - last <= 0.01 * (held_out["empty_error"].iloc[-1] - last):
         return None
     return STILL_IMPROVING, (
-        f"held-out tilts are still foretold better with every epoch; go on beyond epoch "
+        f"held-out tilts are still predicted better with every epoch; go on beyond epoch "
         f"{recommended} with --load latest and more epochs"
     )
 
@@ -119,12 +119,12 @@ def _latent_use(gain: float, information: float) -> tuple[str, str] | None:
     """Latents that tell nothing, or nothing yet that the consensus map does not."""
     if information < SIGNIFICANT:
         return UNUSED_LATENT, (
-            "held-out tilts are foretold as well with the latents of other particles: the latents "
+            "held-out tilts are predicted as well with the latents of other particles: the latents "
             "hold nothing that can be told from noise, or the run has not yet found it"
         )
     if gain < SIGNIFICANT:
         return NO_GAIN, (
-            "latents tell particles apart, but the decoder does not foretell held-out tilts better "
+            "latents tell particles apart, but the decoder does not predict held-out tilts better "
             "than one consensus map does; train longer, or use train_linear"
         )
     return None

@@ -1,4 +1,4 @@
-"""Clusters of latents: k-means and Gaussian mixtures, numbered so that neighbours are alike."""
+"""Clusters of latents: k-means and Gaussian mixtures, numbered so that neighbors are alike."""
 
 from __future__ import annotations
 

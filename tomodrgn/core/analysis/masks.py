@@ -92,7 +92,7 @@ def tight(
 
 
 def soften(dense: NDArray[np.bool_], dilate_px: int, edge_px: int) -> NDArray[np.float64]:
-    """(D, D, D) a mask grown by steps to its six neighbours, with a cosine edge outside."""
+    """(D, D, D) a mask grown by steps to its six neighbors, with a cosine edge outside."""
     if dilate_px:
         dense = ndimage.binary_dilation(dense, iterations=dilate_px)
     if not edge_px:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NEIGHBOURS = 15
+_NEIGHBORS = 15
 
 
 def umap_map(
@@ -32,7 +32,7 @@ def umap_map(
             from umap import UMAP
 
             reducer = UMAP(
-                n_neighbors=max(2, min(_NEIGHBOURS, len(latents) - 1)),
+                n_neighbors=max(2, min(_NEIGHBORS, len(latents) - 1)),
                 n_epochs=n_epochs,
                 random_state=random_state,
                 n_jobs=1,

@@ -1,6 +1,6 @@
 """What is measured on a model at every checkpoint, as one line of a file each.
 
-``held_out.jsonl`` says how well the decoder foretells held-out tilts, ``activity.jsonl`` which
+``held_out.jsonl`` says how well the decoder predicts held-out tilts, ``activity.jsonl`` which
 latent dimensions it uses. A run that goes on may repeat an epoch; the last line of it counts.
 """
 

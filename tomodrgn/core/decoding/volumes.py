@@ -18,7 +18,7 @@ from tomodrgn.core.fourier.volumes import lowpass, mirror_z
 from tomodrgn.core.memory.work import announce, volumes_work
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.ownership.results import begin_results
-from tomodrgn.core.training.sharing import neighbours
+from tomodrgn.core.training.sharing import neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,7 @@ def _write_share(
         way_out="decode fewer volumes at once (--batch-size) or smaller ones (--downsample)",
         processes=devices.n_on_node,
     )
-    share = neighbours(np.ones(n_volumes, np.int64), devices.rank, devices.n_ranks)
+    share = neighbors(np.ones(n_volumes, np.int64), devices.rank, devices.n_ranks)
     own = None if latents is None else torch.from_numpy(latents[share])
     with devices.autocast():
         batches = decode_volumes(

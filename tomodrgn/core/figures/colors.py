@@ -1,4 +1,4 @@
-"""Colour maps of matplotlib by name, as plain numbers: red, green and blue from 0 to 255."""
+"""Color maps of matplotlib by name, as plain numbers: red, green and blue from 0 to 255."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_IN_TURN = 20
-"""Maps of at most this many listed colours are for telling things apart, not for measuring."""
+"""Maps of at most this many listed colors are for telling things apart, not for measuring."""
 
 
 @dataclass(frozen=True, slots=True)
-class ColourMap:
-    """A colour map: a gradient, and for some maps a list of colours to take in turn."""
+class ColorMap:
+    """A color map: a gradient, and for some maps a list of colors to take in turn."""
 
     map: Colormap
 
     @property
     def in_turn(self) -> NDArray[np.uint8] | None:
-        """(p, 3) the colours of a qualitative map; None for a gradient."""
+        """(p, 3) the colors of a qualitative map; None for a gradient."""
         if isinstance(self.map, ListedColormap) and self.map.N <= _MOST_IN_TURN:
             return self.gradient(np.arange(self.map.N) / self.map.N)
         return None
 
     def gradient(self, fractions: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """(n, 3) colours at fractions (n,) of the way from its first colour to its last."""
+        """(n, 3) colors at fractions (n,) of the way from its first color to its last."""
         rgba: NDArray[np.uint8] = self.map(np.asarray(fractions, dtype=np.float64), bytes=True)
         return np.ascontiguousarray(rgba[:, :3])
 
 
-def colour_map(name: str) -> ColourMap:
-    """The colour map of that name.
+def color_map(name: str) -> ColorMap:
+    """The color map of that name.
 
     Raises:
         DataError: matplotlib has none.
@@ -50,4 +50,4 @@ def colour_map(name: str) -> ColourMap:
             f"colormap: matplotlib knows no {name!r}.{suggest(name, colormaps)} Such as viridis, "
             f"coolwarm and tab20 are known; see matplotlib.org for all of them"
         )
-    return ColourMap(colormaps[name])
+    return ColorMap(colormaps[name])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, color_of, picture, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ def half_map_fsc(
         axes = figure.subplots()
         axes.set_title("FSC of half maps", loc="left")
         for index, (name, curve) in enumerate(curves.items()):
-            axes.plot(freqs_per_a[1:], curve[1:], color=colour(index), label=name)
+            axes.plot(freqs_per_a[1:], curve[1:], color=color_of(index), label=name)
         axes.axhline(0, color=QUIET, linewidth=0.6)
         axes.axhline(threshold, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.annotate(

@@ -1,4 +1,4 @@
-"""Pictures of many maps or images side by side, on one grey scale and with one contour."""
+"""Pictures of many maps or images side by side, on one gray scale and with one contour."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.figures.style import colour, picture
+from tomodrgn.core.figures.style import color_of, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def draw_slice_gallery(
     titles: Sequence[Sequence[str]],
     level: float,
 ) -> None:
-    """Draw slices of volumes on one grey scale, with one contour around what is dense.
+    """Draw slices of volumes on one gray scale, with one contour around what is dense.
 
     Args:
         path: the picture.
@@ -55,7 +55,7 @@ def draw_slice_gallery(
     width, height = _CELL_IN * max(n_columns, 3) + 0.4, (_CELL_IN + 0.2) * len(lines) + 0.4
     with picture(path, width_in=width, height_in=height) as figure:
         figure.suptitle(
-            f"central {_PLANES[axis]} slices; one grey scale, contour at {level:.3g}",
+            f"central {_PLANES[axis]} slices; one gray scale, contour at {level:.3g}",
             fontsize=9, x=0.02, ha="left",
         )  # fmt: skip
         grid = figure.subplots(len(lines), n_columns, squeeze=False)
@@ -71,7 +71,7 @@ def draw_slice_gallery(
 def draw_planes(
     path: Path, slices: NDArray[np.float32], names: Sequence[str], level: float
 ) -> None:
-    """Draw all three central slices (n, 3, D, D) of n volumes, on one grey scale.
+    """Draw all three central slices (n, 3, D, D) of n volumes, on one gray scale.
 
     Args:
         path: the picture.
@@ -91,7 +91,7 @@ def draw_planes(
 
 
 def draw_images(path: Path, images: NDArray[np.float32], titles: Sequence[str]) -> None:
-    """Draw images (n, D, D) of particles on one grey scale."""
+    """Draw images (n, D, D) of particles on one gray scale."""
     low, high = np.percentile(images, (1, 99))
     n_images = len(images)
     with picture(path, width_in=1.5 * max(n_images, 2), height_in=1.75) as figure:
@@ -111,6 +111,6 @@ def _show_slice(
     low, high = greys
     axes.imshow(image, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="bicubic")
     if image.min() < level < image.max():
-        axes.contour(image, levels=[level], colors=colour(1), linewidths=0.6)
+        axes.contour(image, levels=[level], colors=color_of(1), linewidths=0.6)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tomodrgn.core.figures.style import QUIET, colour, picture, show_epochs
+from tomodrgn.core.figures.style import QUIET, color_of, picture, show_epochs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,8 @@ def held_out(
     with picture(path, width_in=8.6, height_in=3.1) as figure:
         left, right = figure.subplots(1, 2)
         shown = training_error[training_error.index <= table["epoch"].max()]
-        left.plot(shown.index, shown, color=colour(0), label="training tilts")
-        _dotted(left, table["epoch"], table["error"], colour(4), "held-out tilts")
+        left.plot(shown.index, shown, color=color_of(0), label="training tilts")
+        _dotted(left, table["epoch"], table["error"], color_of(4), "held-out tilts")
         left.axhline(
             table["consensus_error"].iloc[0], color=QUIET, linewidth=1, linestyle=(0, (4, 3)),
             label="held-out tilts, consensus map",
@@ -45,25 +45,25 @@ def held_out(
         left.ticklabel_format(axis="y", useOffset=False)
         _gains(right, table)
         for axes in (left, right):
-            axes.axvline(recommended, color=colour(2), linewidth=1)
+            axes.axvline(recommended, color=color_of(2), linewidth=1)
             show_epochs(axes)
         is_late = recommended > 0.6 * float(table["epoch"].max())
         left.annotate(
             f"epoch {recommended}", (recommended, 1), xycoords=("data", "axes fraction"),
             xytext=(-3 if is_late else 3, -2), textcoords="offset points", va="top", fontsize=8,
-            ha="right" if is_late else "left", color=colour(2),
+            ha="right" if is_late else "left", color=color_of(2),
         )  # fmt: skip
         left.legend(fontsize=8)
 
 
 def _gains(axes: Axes, table: pd.DataFrame) -> None:
-    """Gain on the consensus map and on latents of others, of the signal the map foretells."""
+    """Gain on the consensus map and on latents of others, of the signal the map predicts."""
     signal = table["empty_error"] - table["consensus_error"]
     for index, (name, label) in enumerate(
         (("gain", "over the consensus map"), ("information", "over latents of other particles"))
     ):
         values, error = table[name] / signal, 2 * table[f"{name}_standard_error"] / signal
-        shade = colour((4, 1)[index])
+        shade = color_of((4, 1)[index])
         axes.fill_between(
             table["epoch"], values - error, values + error, color=shade, alpha=0.2, linewidth=0
         )

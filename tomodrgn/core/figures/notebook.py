@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
-from tomodrgn.core.figures.points import MOST_POINTS, label_colour
-from tomodrgn.core.figures.style import SETTINGS, colour
+from tomodrgn.core.figures.points import MOST_POINTS, label_color
+from tomodrgn.core.figures.style import SETTINGS, color_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +50,12 @@ def draw_places(
     title: str,
     same_scale: bool,
 ) -> Picture:
-    """Points on one plane or several, side by side: chosen ones in colour, the others pale.
+    """Points on one plane or several, side by side: chosen ones in color, the others pale.
 
     Args:
         planes: x (N,) and y (N,) with the names of the axes.
         is_chosen: (N,).
-        values: (N,) numbers or texts to colour by.
+        values: (N,) numbers or texts to color by.
         name: of the values.
         title: above all.
         same_scale: whether both axes have one unit.
@@ -88,10 +88,10 @@ def _draw_bright(
     name: str,
     dots: dict[str, Any],
 ) -> None:
-    """Draw points in one colour, or in those of their values."""
+    """Draw points in one color, or in those of their values."""
     x, y = places
     if values is None:
-        axes.scatter(x, y, color=colour(0), **dots)
+        axes.scatter(x, y, color=color_of(0), **dots)
         return
     if values.dtype.kind == "f":
         drawn = axes.scatter(x, y, c=values, cmap=colormaps["viridis"], **dots)
@@ -100,8 +100,8 @@ def _draw_bright(
     labels = sorted(set(values.tolist()))
     for number, label in enumerate(labels):
         here = values == label
-        dot_colour = label_colour(number, len(labels))
-        axes.scatter(x[here], y[here], color=dot_colour, label=str(label) or "unnamed", **dots)
+        dot_color = label_color(number, len(labels))
+        axes.scatter(x[here], y[here], color=dot_color, label=str(label) or "unnamed", **dots)
     if 0 < len(labels) <= _MOST_IN_LEGEND:
         place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         axes.legend(title=name, fontsize=7, markerscale=2, **place)

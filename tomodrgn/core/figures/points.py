@@ -12,7 +12,7 @@ from matplotlib.colors import ListedColormap, PowerNorm, to_hex
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from tomodrgn.core.figures.style import PALETTE, QUIET, colour, picture
+from tomodrgn.core.figures.style import PALETTE, QUIET, color_of, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +73,10 @@ class Points:
         axes.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
 
 
-def label_colour(label: int, n_labels: int) -> str:
-    """Colour of a cluster; of many clusters, neighbours in number are neighbours in colour."""
+def label_color(label: int, n_labels: int) -> str:
+    """Color of a cluster; of many clusters, neighbors in number are neighbors in color."""
     if n_labels <= len(PALETTE):
-        return colour(label)
+        return color_of(label)
     return to_hex(colormaps["plasma"](0.92 * label / (n_labels - 1)))
 
 
@@ -86,8 +86,8 @@ def draw_shares(path: Path, shares: NDArray[np.float64], name: str) -> None:
     with picture(path, width_in=4.6, height_in=3.0) as figure:
         axes = figure.subplots()
         numbers = np.arange(1, len(shares) + 1)
-        axes.bar(numbers, 100 * shares, width=0.7, color=colour(0), label="each")
-        axes.plot(numbers, 100 * np.cumsum(shares), color=colour(1), marker="o", markersize=3,
+        axes.bar(numbers, 100 * shares, width=0.7, color=color_of(0), label="each")
+        axes.plot(numbers, 100 * np.cumsum(shares), color=color_of(1), marker="o", markersize=3,
                   label="together")  # fmt: skip
         axes.set(xlabel=f"{name} component", ylabel="explained variance (%)", ylim=(0, 104))
         axes.set_xlim(0.4, len(shares) + 0.6)
@@ -98,15 +98,15 @@ def draw_shares(path: Path, shares: NDArray[np.float64], name: str) -> None:
 def draw_scatter(
     path: Path, points: Points, values: NDArray[np.floating] | None = None, name: str = ""
 ) -> None:
-    """Draw points as dots, in the colours of values (N,) where they are given."""
+    """Draw points as dots, in the colors of values (N,) where they are given."""
     with picture(path, width_in=4.4 + 0.6 * (values is not None), height_in=3.9) as figure:
         axes = figure.subplots()
         if values is None:
             x, y = points.places[points.shown].T
-            axes.scatter(x, y, s=points.dot_size, color=colour(0), alpha=0.6, **_DOTS)
+            axes.scatter(x, y, s=points.dot_size, color=color_of(0), alpha=0.6, **_DOTS)
             points.frame(axes)
         else:
-            _coloured(figure, axes, points, values, name)
+            _colored(figure, axes, points, values, name)
         _say_how_many(axes, points)
 
 
@@ -136,7 +136,7 @@ def draw_hexbin(path: Path, points: Points, marks: NDArray[np.floating] | None =
 def draw_annotated(
     path: Path, points: Points, marks: NDArray[np.floating], *, joined: bool = False
 ) -> None:
-    """Draw points in grey with numbered places (K, 2), joined in their order if wanted."""
+    """Draw points in gray with numbered places (K, 2), joined in their order if wanted."""
     with picture(path, width_in=4.4, height_in=3.9) as figure:
         axes = figure.subplots()
         x, y = points.places[points.shown].T
@@ -150,10 +150,10 @@ def draw_annotated(
 def draw_labels(
     path: Path, points: Points, labels: NDArray[np.int64], marks: NDArray[np.floating] | None = None
 ) -> None:
-    """Draw points in the colours of their labels (N,), with the number of each at its place."""
+    """Draw points in the colors of their labels (N,), with the number of each at its place."""
     n_labels = int(labels.max()) + 1
     sizes = np.bincount(labels, minlength=n_labels)
-    shades = np.array([label_colour(label, n_labels) for label in range(n_labels)])
+    shades = np.array([label_color(label, n_labels) for label in range(n_labels)])
     with picture(path, width_in=5.4, height_in=3.9) as figure:
         axes = figure.subplots()
         x, y = points.places[points.shown].T
@@ -173,7 +173,7 @@ def draw_labels(
 
 
 def draw_panels(path: Path, points: Points, labels: NDArray[np.int64]) -> None:
-    """Draw each label in a panel of its own, before all points in grey."""
+    """Draw each label in a panel of its own, before all points in gray."""
     n_labels = int(labels.max()) + 1
     width = min(n_labels, _PANELS_IN_ROW)
     height = -(-n_labels // width)
@@ -185,7 +185,7 @@ def draw_panels(path: Path, points: Points, labels: NDArray[np.int64]) -> None:
         for label, axes in enumerate(grid.flat[:n_labels]):
             own = rows[labels[rows] == label]
             axes.scatter(*points.places[rows].T, s=size, color=_PALE, **_DOTS)
-            axes.scatter(*points.places[own].T, s=size, color=label_colour(label, n_labels),
+            axes.scatter(*points.places[own].T, s=size, color=label_color(label, n_labels),
                          **_DOTS)  # fmt: skip
             axes.set_title(f"{label} ({(labels == label).sum():,})", loc="left", fontsize=9)
             points.frame(axes)
@@ -216,19 +216,19 @@ def draw_distribution(path: Path, counts: NDArray[np.int64], tomograms: Sequence
 
 
 def draw_control(path: Path, points: Points, values: NDArray[np.floating], name: str) -> None:
-    """Draw both axes of a map against a quantity (N,), and the map in its colours."""
+    """Draw both axes of a map against a quantity (N,), and the map in its colors."""
     rows = points.shown
     x_low, x_high, y_low, y_high = points.limits
     with picture(path, width_in=9.0, height_in=2.9) as figure:
         first, second, third = figure.subplots(1, 3)
         for axis, axes, limits in ((0, first, (x_low, x_high)), (1, second, (y_low, y_high))):
             places = points.places[rows, axis]
-            axes.scatter(places, values[rows], s=0.6 * points.dot_size, color=colour(axis),
+            axes.scatter(places, values[rows], s=0.6 * points.dot_size, color=color_of(axis),
                          alpha=0.5, **_DOTS)  # fmt: skip
             axes.set(xlabel=points.names[axis], ylabel=name, xlim=limits)
             if _are_whole(values):
                 axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        _coloured(figure, third, points, values, name)
+        _colored(figure, third, points, values, name)
 
 
 def draw_histogram(
@@ -237,7 +237,7 @@ def draw_histogram(
     """Draw how values (N,) are distributed, with numbered values (K,) where they are given."""
     with picture(path, width_in=4.6, height_in=3.0) as figure:
         axes = figure.subplots()
-        axes.hist(values, bins=int(np.clip(2 * np.sqrt(len(values)), 10, 60)), color=colour(0))
+        axes.hist(values, bins=int(np.clip(2 * np.sqrt(len(values)), 10, 60)), color=color_of(0))
         axes.set(xlabel=name, ylabel="particles")
         for number, value in enumerate([] if marks is None else marks):
             axes.axvline(value, color=QUIET, linewidth=0.8)
@@ -261,17 +261,17 @@ def draw_way(
         points.frame(axes)
         if way is not None:
             steps = points.places[way]
-            axes.plot(*steps.T, color=colour(4), linewidth=1.2, zorder=3)
-            axes.scatter(steps[:, 0], steps[:, 1], s=12, color=colour(4), zorder=4, linewidths=0)
+            axes.plot(*steps.T, color=color_of(4), linewidth=1.2, zorder=3)
+            axes.scatter(steps[:, 0], steps[:, 1], s=12, color=color_of(4), zorder=4, linewidths=0)
             for name, place in (("start", steps[0]), ("end", steps[-1])):
                 text = axes.annotate(name, place, xytext=(4, 4), textcoords="offset points")
                 text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 
 
-def _coloured(
+def _colored(
     figure: Figure, axes: Axes, points: Points, values: NDArray[np.floating], name: str
 ) -> None:
-    """Points in the colours of values; the outermost values share a colour."""
+    """Points in the colors of values; the outermost values share a color."""
     rows = points.shown
     x, y = points.places[rows].T
     low, high = np.percentile(values, (1, 99))
@@ -294,7 +294,7 @@ def _are_whole(values: NDArray[np.floating]) -> bool:
 
 def _mark(axes: Axes, marks: NDArray[np.floating]) -> None:
     """Number places (K, 2) from 0."""
-    shades = [label_colour(number, len(marks)) for number in range(len(marks))]
+    shades = [label_color(number, len(marks)) for number in range(len(marks))]
     axes.scatter(
         marks[:, 0], marks[:, 1], s=90, c=shades, edgecolors="white", linewidths=0.8, zorder=3
     )

@@ -1,4 +1,4 @@
-"""How pictures look: colours that the colour-blind tell apart, sizes, and files that appear whole.
+"""How pictures look: colors that the color-blind tell apart, sizes, and files that appear whole.
 
 Figures are drawn through objects alone; nothing here touches the state of ``pyplot``, opens a
 window or depends on the user's matplotlib settings.
@@ -34,10 +34,10 @@ PALETTE: Final = (
     "#b8a800",
     "#666666",
 )
-"""Colours of classes and curves, taken in turn."""
+"""Colors of classes and curves, taken in turn."""
 
 QUIET: Final = "#999999"
-"""Colour of lines that only guide the eye."""
+"""Color of lines that only guide the eye."""
 
 SETTINGS: Final[dict[str, Any]] = {
     "axes.edgecolor": "#333333",
@@ -76,14 +76,14 @@ def picture(path: Path, *, width_in: float, height_in: float) -> Iterator[Figure
             figure.savefig(partial, format=path.suffix.removeprefix("."))
 
 
-def colour(label: int) -> str:
-    """Colour of a class or curve."""
+def color_of(label: int) -> str:
+    """Color of a class or curve."""
     return PALETTE[label % len(PALETTE)]
 
 
 def line_of(label: int) -> dict[str, Any]:
-    """Colour of a curve, and dashes where colours are taken for the second time."""
-    return {"color": colour(label), "linestyle": "-" if label < len(PALETTE) else (0, (3, 1.5))}
+    """Color of a curve, and dashes where colors are taken for the second time."""
+    return {"color": color_of(label), "linestyle": "-" if label < len(PALETTE) else (0, (3, 1.5))}
 
 
 def show_frequencies(axes: Axes, lowest_per_a: float, highest_per_a: float) -> None:

@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 
 from tomodrgn.core.analysis.weighting import relative_weights
-from tomodrgn.core.figures.style import colour, picture, show_epochs, show_frequencies
+from tomodrgn.core.figures.style import color_of, picture, show_epochs, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,18 +51,18 @@ def weighting_scheme(
         n_particles: how many particles have these weights; named in the title.
     """
     n_tilts = len(weights)
-    colours = colormaps["coolwarm_r"].resampled(max(n_tilts, 2))
-    order = BoundaryNorm(np.arange(n_tilts + 1) - 0.5, colours.N)
+    colors = colormaps["coolwarm_r"].resampled(max(n_tilts, 2))
+    order = BoundaryNorm(np.arange(n_tilts + 1) - 0.5, colors.N)
     with picture(path, width_in=6.4, height_in=3.8) as figure:
         axes = figure.subplots()
         shares = relative_weights(weights)
-        shades = colours(order(np.arange(n_tilts)))
+        shades = colors(order(np.arange(n_tilts)))
         axes.stackplot(freqs_per_a, shares, colors=shades, edgecolor="white", linewidth=0.25)
         axes.set(ylim=(0, 1), ylabel="relative weight of each tilt")
         show_frequencies(axes, float(freqs_per_a[0]), float(freqs_per_a[-1]))
         axes.set_title(_scheme_title(n_tilts, n_particles), loc="left")
         named = np.arange(0, n_tilts, -(-n_tilts // _MOST_TILTS_NAMED))
-        bar = figure.colorbar(ScalarMappable(order, colours), ax=axes, ticks=named, pad=0.03)
+        bar = figure.colorbar(ScalarMappable(order, colors), ax=axes, ticks=named, pad=0.03)
         names = [f"{dose_e_per_a2[i]:.4g} e⁻/Å², {tilt_deg[i]:.0f}°" for i in named]
         bar.ax.set_yticklabels(names)
         bar.ax.tick_params(length=0, which="both")
@@ -85,7 +85,7 @@ def training_curves(path: Path, metrics: pd.DataFrame) -> None:
         axes_row = figure.subplots(1, len(panels), squeeze=False)[0]
         for place, (axes, (column, name)) in enumerate(zip(axes_row, panels.items(), strict=True)):
             epochs = metrics["epoch"]
-            axes.plot(epochs, metrics[column], color=colour(place), marker=marker, markersize=3)
+            axes.plot(epochs, metrics[column], color=color_of(place), marker=marker, markersize=3)
             axes.set_title(name, loc="left")
             axes.set_xlim(-0.5, epochs.max() + 0.5)
             show_epochs(axes)

@@ -33,7 +33,7 @@ _WINDOW: Final = (1.2, 1.45)
 """Radii in units of the half box: corners only, for a contrast transfer spreads the signal of a
 premultiplied image over the whole of a small box."""
 _BLOCK_BYTES: Final = 64 * 2**20
-_NEIGHBOURS: Final = 2  # particles that follow each other in a tomogram, drawn together
+_NEIGHBORS: Final = 2  # particles that follow each other in a tomogram, drawn together
 _FEWEST_PARTICLES: Final = 8
 
 
@@ -177,9 +177,9 @@ def draw_particles(particles: ParticleSet, most_images: int) -> ParticleSet:
     n_wanted = max(int(most_images / mean_count), _FEWEST_PARTICLES)
     if n_wanted >= len(order):
         return particles
-    n_places = max(n_wanted // _NEIGHBOURS, 1)
-    firsts = np.linspace(0, len(order) - _NEIGHBOURS, n_places).astype(np.int64)
-    places = np.unique(firsts[:, None] + np.arange(_NEIGHBOURS))
+    n_places = max(n_wanted // _NEIGHBORS, 1)
+    firsts = np.linspace(0, len(order) - _NEIGHBORS, n_places).astype(np.int64)
+    places = np.unique(firsts[:, None] + np.arange(_NEIGHBORS))
     mask = np.zeros(particles.n_particles, dtype=np.bool_)
     mask[order[places]] = True
     return take_particles(particles, mask, "not in the sample")

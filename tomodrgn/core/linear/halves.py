@@ -76,7 +76,7 @@ def common_frame(grams: Grams) -> tuple[Tensor, Tensor]:
 def honest_fsc(grams: Grams) -> Tensor:
     """(K, shells) correlation of maps in their common frame, which is free of chance agreement.
 
-    Neighbouring shells are averaged, as there are few coefficients at low resolution.
+    Neighboring shells are averaged, as there are few coefficients at low resolution.
     """
     n_shells, n_maps = len(grams.cross), grams.cross.shape[1]
     counts = torch.arange(n_shells, dtype=torch.float64).square()
@@ -105,7 +105,7 @@ def wiener_prior(weights: Tensor, fsc: Tensor) -> Tensor:
 
 
 def smooth_fsc(first: Tensor, second: Tensor) -> Tensor:
-    """(D/2 + 1,) correlation of two maps (D, D, D), averaged over neighbouring shells."""
+    """(D/2 + 1,) correlation of two maps (D, D, D), averaged over neighboring shells."""
     weights = torch.ones(first.shape[-1] // 2 + 1, device=first.device)
     curves = honest_fsc(grams_of(first[None], second[None], weights))
     return curves[0]

@@ -126,7 +126,7 @@ def noise_precision(passes: Sequence[LeavesResidual], window_power: float) -> Te
 
     Args:
         passes: over different particles.
-        window_power: mean square of the window of the images: it makes neighbouring coefficients
+        window_power: mean square of the window of the images: it makes neighboring coefficients
             share their noise, so that fewer of them are independent.
     """
     residual = torch.stack([each.residual for each in passes]).sum(0)

@@ -63,7 +63,7 @@ def show_latents(
     y: str | None = None,
     color_by: str | None = None,
 ) -> Picture:
-    """A picture of particles on two columns, selected ones in colour, others pale."""
+    """A picture of particles on two columns, selected ones in color, others pale."""
     across, up = analysis.plane
     x, y = x or across, y or up
     return _draw(analysis, selection, [(x, y)], color_by, same_scale=False)
@@ -129,6 +129,6 @@ def _scatter(analysis: NotebookAnalysis, x: str, y: str, color_by: str | None) -
     except ImportError:
         return None
     table = analysis.table.reset_index(drop=True)
-    if color_by and (table[color_by].dtype.kind not in "fM" and table[color_by].nunique() <= 40):  # noqa: PLR2004  colours
+    if color_by and (table[color_by].dtype.kind not in "fM" and table[color_by].nunique() <= 40):  # noqa: PLR2004  colors
         table = table.assign(**{color_by: table[color_by].astype(str).astype("category")})
     return jscatter.Scatter(data=table, x=x, y=y, color_by=color_by, height=480, legend=True)

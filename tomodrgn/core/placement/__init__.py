@@ -1,1 +1,1 @@
-"""What ChimeraX needs of particles put back where they were: colours, levels, instances."""
+"""What ChimeraX needs of particles put back where they were: colors, levels, instances."""

@@ -1,4 +1,4 @@
-"""Texts that ChimeraX reads: command scripts, tables of placements, and the legend of the colours.
+"""Texts that ChimeraX reads: command scripts, tables of placements, and the legend of the colors.
 
 Lengths are in angstrom. Rotations have nine decimals, which keeps them orthonormal to 1e-8. Paths
 are quoted and relative, because ChimeraX runs a script in the folder that it lies in.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.placement.colors import Colours
+    from tomodrgn.core.placement.colors import Colors
 
 _ROW: Final = "%.9f,%.9f,%.9f,%.4f"
 _MATRIX: Final = ",".join([_ROW] * 3)
@@ -51,11 +51,11 @@ def volume_commands(
     view = f"view matrix mod #%d,{_MATRIX}"
     numbers = range(1, len(paths) + 1)
     placed = map(view.__mod__, _rows(np.array(numbers)[:, None], transforms))
-    coloured = map("color #%d #%02x%02x%02x\n".__mod__, _rows(np.array(numbers)[:, None], rgb))
+    colored = map("color #%d #%02x%02x%02x\n".__mod__, _rows(np.array(numbers)[:, None], rgb))
     blocks = [
         line
-        for path, view_line, colour_line in zip(paths, placed, coloured, strict=True)
-        for line in (_open(path), view_line, colour_line)
+        for path, view_line, color_line in zip(paths, placed, colored, strict=True)
+        for line in (_open(path), view_line, color_line)
     ]
     grid = f"voxelSize {pixel_size_a:.6g} originIndex 0,0,0"
     return _script([*blocks, f"{_contour(len(paths), level)} {grid}"])
@@ -79,32 +79,32 @@ def placement_table(
     transforms: NDArray[np.float64],
     rgb: NDArray[np.uint8],
 ) -> str:
-    """A row for each placement: model from 1, index of the particle, transform and colour."""
+    """A row for each placement: model from 1, index of the particle, transform and color."""
     row = f"%d,%d,{_MATRIX},%d,%d,%d,255"
     ids = np.stack([model, particle], axis=1)
     return "\n".join([_HEADER, *map(row.__mod__, _rows(ids, transforms, rgb)), ""])
 
 
-def legend(colours: Colours) -> str:
-    """What each colour means, and which particles have it, counted from 1."""
+def legend(colors: Colors) -> str:
+    """What each color means, and which particles have it, counted from 1."""
     blocks = [
-        "Colours by label: red, green and blue in percent, opacity, and which particles, from 1"
+        "Colors by label: red, green and blue in percent, opacity, and which particles, from 1"
     ]
-    of_entry = _members(colours)
-    for i, meaning in enumerate(colours.meaning):
-        percent = ",".join(f"{100 * int(value) / 255:.0f}" for value in colours.legend[i])
+    of_entry = _members(colors)
+    for i, meaning in enumerate(colors.meaning):
+        percent = ",".join(f"{100 * int(value) / 255:.0f}" for value in colors.legend[i])
         blocks.append(f"\nLabel : {shown(meaning)}\nRGBa % : {percent},1")
         if of_entry is not None and len(of_entry[i]):
             blocks.append(f"models : {','.join(map(str, (of_entry[i] + 1).tolist()))}")
     return "\n".join([*blocks, ""])
 
 
-def _members(colours: Colours) -> list[NDArray[np.int64]] | None:
+def _members(colors: Colors) -> list[NDArray[np.int64]] | None:
     """Rows of each entry of the legend."""
-    if colours.entry is None:
+    if colors.entry is None:
         return None
-    order = np.argsort(colours.entry, kind="stable")
-    sizes = np.bincount(colours.entry, minlength=len(colours.meaning))
+    order = np.argsort(colors.entry, kind="stable")
+    sizes = np.bincount(colors.entry, minlength=len(colors.meaning))
     return np.split(order, np.cumsum(sizes)[:-1])
 
 

@@ -19,7 +19,7 @@ TABLE = "placements.csv"
 def read_placements(
     path: str,
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Models (n,), transforms (n, 3, 4) and colours (n, 4) of a table."""
+    """Models (n,), transforms (n, 3, 4) and colors (n, 4) of a table."""
     with open(path, newline="", encoding="utf-8") as file:  # noqa: PTH123  reads as in a manual
         rows = list(csv.reader(file))[1:]
     values = np.array(rows, dtype=np.float64)
@@ -31,17 +31,17 @@ def read_placements(
 
 
 def draw_instances(session: Any, path: str) -> None:
-    """Place and colour the surfaces of the models that the table names."""
+    """Place and color the surfaces of the models that the table names."""
     from chimerax.geometry import Places  # type: ignore[import-not-found]
 
-    models, transforms, colours = read_placements(path)
+    models, transforms, colors = read_placements(path)
     for number in np.unique(models).tolist():
         rows = models == number
         (volume,) = session.models.list(model_id=(number,))
         volume.update_drawings()
         for surface in volume.surfaces:
             surface.positions = Places(place_array=np.ascontiguousarray(transforms[rows]))
-            surface.colors = colours[rows]
+            surface.colors = colors[rows]
 
 
 if "session" in globals():  # which ChimeraX provides

@@ -1,6 +1,6 @@
-"""Colours of particles by what is known of them: classes and names in turn, numbers on a gradient.
+"""Colors of particles by what is known of them: classes and names in turn, numbers on a gradient.
 
-Colours are red, green and blue from 0 to 255. Gradients are given as functions, so that nothing
+Colors are red, green and blue from 0 to 255. Gradients are given as functions, so that nothing
 here depends on a library that draws.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Gradient = Callable[[NDArray[np.float64]], NDArray[np.uint8]]
-    """Fractions (n,) in [0, 1] to colours (n, 3)."""
+    """Fractions (n,) in [0, 1] to colors (n, 3)."""
 
 PALETTE: Final = np.array(
     [
@@ -35,22 +35,22 @@ PALETTE: Final = np.array(
     ],
     dtype=np.uint8,
 )
-"""Colours taken in turn: the pastel ones that ChimeraX gives to maps."""
+"""Colors taken in turn: the pastel ones that ChimeraX gives to maps."""
 
 UNKNOWN: Final = np.array((128, 128, 128), dtype=np.uint8)
-"""Colour of a missing value."""
+"""Color of a missing value."""
 
 _LEGEND_STEPS: Final = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Colours:
-    """Colours of n particles, and what each of them means.
+class Colors:
+    """Colors of n particles, and what each of them means.
 
     Attributes:
-        rgb: (n, 3) colours of the particles.
+        rgb: (n, 3) colors of the particles.
         meaning: texts of the legend.
-        legend: one colour (3,) for each text.
+        legend: one color (3,) for each text.
         entry: (n,) which text each particle belongs to; None on a gradient.
     """
 
@@ -59,10 +59,10 @@ class Colours:
     legend: NDArray[np.uint8]
     entry: NDArray[np.int64] | None = None
 
-    def take(self, rows: NDArray[np.int64]) -> Colours:
-        """The colours of some particles; the legend stays."""
+    def take(self, rows: NDArray[np.int64]) -> Colors:
+        """The colors of some particles; the legend stays."""
         entry = None if self.entry is None else self.entry[rows]
-        return Colours(rgb=self.rgb[rows], meaning=self.meaning, legend=self.legend, entry=entry)
+        return Colors(rgb=self.rgb[rows], meaning=self.meaning, legend=self.legend, entry=entry)
 
 
 def is_gradual(values: NDArray[Any]) -> bool:
@@ -73,35 +73,35 @@ def is_gradual(values: NDArray[Any]) -> bool:
     return bool(len(finite) and (finite != np.rint(finite)).any())
 
 
-def colour_in_turn(labels: NDArray[Any], palette: NDArray[np.uint8]) -> Colours:
-    """One colour for each distinct label, in sorted order, over and over.
+def color_in_turn(labels: NDArray[Any], palette: NDArray[np.uint8]) -> Colors:
+    """One color for each distinct label, in sorted order, over and over.
 
     Args:
         labels: (n,) whole numbers or texts; whole numbers stored as floats are named without
             a decimal point.
-        palette: (p, 3) colours.
+        palette: (p, 3) colors.
     """
     entry, distinct = _distinct(labels)
     legend = palette[np.arange(len(distinct)) % len(palette)]
-    return Colours(rgb=legend[entry], meaning=distinct, legend=legend, entry=entry)
+    return Colors(rgb=legend[entry], meaning=distinct, legend=legend, entry=entry)
 
 
-def colour_spread(labels: NDArray[Any], gradient: Gradient) -> Colours:
-    """One colour for each distinct label, spread evenly over a gradient."""
+def color_spread(labels: NDArray[Any], gradient: Gradient) -> Colors:
+    """One color for each distinct label, spread evenly over a gradient."""
     entry, distinct = _distinct(labels)
     legend = gradient(np.arange(len(distinct)) / len(distinct))
-    return Colours(rgb=legend[entry], meaning=distinct, legend=legend, entry=entry)
+    return Colors(rgb=legend[entry], meaning=distinct, legend=legend, entry=entry)
 
 
-def colour_by_value(values: NDArray[np.float64], gradient: Gradient) -> Colours:
-    """Colours from the smallest to the largest value; what is not finite has none of them."""
+def color_by_value(values: NDArray[np.float64], gradient: Gradient) -> Colors:
+    """Colors from the smallest to the largest value; what is not finite has none of them."""
     known = np.isfinite(values)
     low, high = values[known].min(), values[known].max()
     rgb = np.tile(UNKNOWN, (len(values), 1))
     rgb[known] = gradient((values[known] - low) / ((high - low) or 1.0))
     steps = np.linspace(0, 1, _LEGEND_STEPS)
     meaning = tuple(f"{value:.6g}" for value in low + steps * (high - low))
-    return Colours(rgb=rgb, meaning=meaning, legend=gradient(steps))
+    return Colors(rgb=rgb, meaning=meaning, legend=gradient(steps))
 
 
 def _distinct(labels: NDArray[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -50,8 +50,8 @@ class Page:
         sections: pictures and tables by heading, in their order.
         details: longer texts that are folded away, by heading.
         points: particles, as ``encode_points`` gives them.
-        palette: colours of kinds, taken in turn, as ``#rrggbb``.
-        gradient: colours of numbers, from low to high, as ``#rrggbb``.
+        palette: colors of kinds, taken in turn, as ``#rrggbb``.
+        gradient: colors of numbers, from low to high, as ``#rrggbb``.
         remarks: what the page leaves out, in words.
     """
 

@@ -62,8 +62,8 @@ class ReportPoints:
 
     Attributes:
         maps: to draw side by side.
-        kinds: by name, to colour by; the first is shown at first.
-        numbers: (B,) by name, to colour by.
+        kinds: by name, to color by; the first is shown at first.
+        numbers: (B,) by name, to color by.
         index: (B,) number of each particle in the file that the run has read.
         latents: (B, Z), or None for a model that has none.
     """
@@ -152,7 +152,7 @@ def _map(each: Places) -> dict[str, Any]:
 
 
 def _number(name: str, values: NDArray[np.floating]) -> dict[str, Any]:
-    """A column, with the range in which most of it lies, for colours."""
+    """A column, with the range in which most of it lies, for colors."""
     values = values.astype(np.float64)
     steps, low, high = quantise(values)
     known = values[np.isfinite(values)]

@@ -31,7 +31,7 @@ MOST_BYTES_OF_POINTS: Final = 12_000_000
 MOST_BYTES_OF_PICTURES: Final = 5_000_000
 _MOST_TOMOGRAMS: Final = 300
 _MOST_COMPONENTS: Final = 8
-_COLOURS: Final = 64
+_COLORS: Final = 64
 
 Sections = dict[str, list[Picture | Table]]
 """Pictures and tables by heading."""
@@ -66,11 +66,11 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write a report as one HTML file."""
-    from tomodrgn.core.figures.colors import colour_map
+    from tomodrgn.core.figures.colors import color_map
     from tomodrgn.core.figures.style import PALETTE
 
     points = encode_points(report.points, most_bytes=MOST_BYTES_OF_POINTS)
-    gradient = colour_map("viridis").gradient(np.linspace(0, 1, _COLOURS))
+    gradient = color_map("viridis").gradient(np.linspace(0, 1, _COLORS))
     run = report.results.directory
     page = Page(
         title=f"{run.resolve().name}, {report.moment}",

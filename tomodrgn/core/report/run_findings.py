@@ -35,7 +35,7 @@ def verdict_words(chosen: ChosenEpoch) -> str:
     figures = _linear_figures(chosen.run)
     if figures is None:
         return (
-            "No tilts were held out, so nothing here tells learning from memorising; train with "
+            "No tilts were held out, so nothing here tells learning from memorizing; train with "
             "--fraction-train 0.8 to be told."
         )
     held_out = figures["held_out"]
@@ -46,10 +46,10 @@ def verdict_words(chosen: ChosenEpoch) -> str:
     )
     if figures["is_heterogeneous"]:
         return (
-            "Particles differ: with latents, tilts that no latent was fitted to are foretold "
+            "Particles differ: with latents, tilts that no latent was fitted to are predicted "
             f"better than by the consensus map ({gain})."
         )
-    return f"No heterogeneity found: latents do not help to foretell held-out tilts ({gain})."
+    return f"No heterogeneity found: latents do not help to predict held-out tilts ({gain})."
 
 
 def run_warnings(
@@ -68,7 +68,7 @@ def run_warnings(
         best = chosen.verdict.recommended_epoch
         if chosen.epoch is not None and best != chosen.epoch:
             warnings["another epoch is recommended"] = (
-                f"held-out tilts favour epoch {best}, this is epoch {chosen.epoch}; see "
+                f"held-out tilts favor epoch {best}, this is epoch {chosen.epoch}; see "
                 "--epoch recommended"
             )
     spare = None if divergence is None else spare_dimensions(divergence)

@@ -95,7 +95,7 @@ class AcquisitionSpec(StructureSpec):
     n_tilts: PositiveInt = 21
     """Tilt images acquired per tomogram."""
     tilt_step_deg: PositiveFloat = 4.0
-    """Angle between neighbouring tilts in degrees."""
+    """Angle between neighboring tilts in degrees."""
     tilt_axis_deg: Degrees = 0.0
     """Rotation of the tilt axis from y in the plane of the images, in degrees."""
     tilt_scheme: Literal["dose_symmetric", "bidirectional", "unidirectional"] = "dose_symmetric"

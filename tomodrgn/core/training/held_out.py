@@ -1,10 +1,10 @@
-"""How well the decoder foretells tilt images that it was not trained on.
+"""How well the decoder predicts tilt images that it was not trained on.
 
 The latent of a particle is inferred from its training tilts, and the volume at that latent is
 compared with the held-out tilts of the same particle. Three yardsticks say what the error means:
 
 - the consensus map, back-projected from all training tilts with the weights of the loss and
-  Wiener-filtered by its half maps: what can be foretold without telling particles apart;
+  Wiener-filtered by its half maps: what can be predicted without telling particles apart;
 - the decoder at the latent of another particle: without information in the latents both errors
   are alike, whatever the decoder does;
 - no map at all.
@@ -95,8 +95,8 @@ class HeldOutReport:
         exchanged_error: of the decoder at latents of other particles.
         consensus_error: of the consensus map.
         empty_error: of no map; what the consensus map and the decoder are below it is the signal
-            that they foretell.
-        gain: mean of consensus minus decoder over particles; above 0, heterogeneity is foretold.
+            that they predict.
+        gain: mean of consensus minus decoder over particles; above 0, heterogeneity is predicted.
         gain_standard_error: its standard error.
         information: mean of exchanged minus decoder; above 0, latents tell particles apart.
         information_standard_error: its standard error.

@@ -18,7 +18,7 @@ from tomodrgn.core.particles.keyed_random import (
     particle_keys,
     text_keys,
 )
-from tomodrgn.core.training.sharing import deal, neighbours
+from tomodrgn.core.training.sharing import deal, neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class Sampler:
             rows: which particles are shared out; all by default.
         """
         rows = np.arange(self.particles.n_particles) if rows is None else rows
-        return rows[neighbours(self.particles.counts[rows], rank, n_ranks)]
+        return rows[neighbors(self.particles.counts[rows], rank, n_ranks)]
 
     def with_all_tilts(self) -> Sampler:
         """The same without a limit to the images of a particle."""

@@ -22,7 +22,7 @@ def deal(weights: NDArray[np.integer], rank: int, n_ranks: int) -> NDArray[np.in
     return np.sort(heaviest_first[owner == rank])
 
 
-def neighbours(weights: NDArray[np.integer], rank: int, n_ranks: int) -> slice:
+def neighbors(weights: NDArray[np.integer], rank: int, n_ranks: int) -> slice:
     """The run of adjacent items of one process, weights being about even over processes."""
     done = np.cumsum(weights)
     inner = done[-1:].sum() * np.arange(1, n_ranks) / n_ranks

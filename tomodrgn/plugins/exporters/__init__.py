@@ -45,9 +45,9 @@ class ChimeraxSpec(Spec):
     marker_radius_a: PositiveFloat = 100.0
     """Radius of the markers in angstrom."""
     labels: Path | None = None
-    """File with a label for each particle of the run, such as labels.pkl, to colour by."""
+    """File with a label for each particle of the run, such as labels.pkl, to color by."""
     latent: PositiveInt | None = None
-    """Latent dimension to colour by, from 1; without it and without labels, tomograms differ."""
+    """Latent dimension to color by, from 1; without it and without labels, tomograms differ."""
 
 
 @hookimpl

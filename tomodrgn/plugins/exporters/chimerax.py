@@ -1,6 +1,6 @@
 """The particles of a run in their tomograms, as one ChimeraX script of markers per tomogram.
 
-Maps in place of markers, and more ways to colour, are the business of the command
+Maps in place of markers, and more ways to color, are the business of the command
 ``subtomo2chimerax``.
 """
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.figures.colors import colour_map
+from tomodrgn.core.figures.colors import color_map
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.placement.chimerax import legend, marker_commands
-from tomodrgn.core.placement.colors import PALETTE, Colours, colour_by_value, colour_in_turn
+from tomodrgn.core.placement.colors import PALETTE, Colors, color_by_value, color_in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class ChimeraxExporter:
         self._outdir = context.outdir
 
     def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
-        """Markers of the selected particles, coloured alike in all tomograms."""
+        """Markers of the selected particles, colored alike in all tomograms."""
         particles = results.particles
         if particles.position_a is None:
             raise DataError(
@@ -45,13 +45,13 @@ class ChimeraxExporter:
                 "subtomo2chimerax with the volume series of the same particles and -c RUN"
             )
         chosen = np.arange(particles.n_particles) if selection is None else np.sort(selection)
-        colours = self._colours(results).take(chosen)
+        colors = self._colors(results).take(chosen)
         position_a, tomogram = particles.position_a[chosen], particles.tomogram[chosen]
         written: list[Path] = []
         names = sorted(set(particles.tomogram.tolist()))
         for name, stem in zip(names, file_stems(names), strict=True):
             rows = np.flatnonzero(tomogram == name)
-            part = colours.take(rows)
+            part = colors.take(rows)
             if not len(rows):
                 continue
             script = self._outdir / f"{stem}.cxc"
@@ -61,8 +61,8 @@ class ChimeraxExporter:
             written += [script, self._outdir / f"{stem}_rgba_labels.txt"]
         return written
 
-    def _colours(self, results: RunResults) -> Colours:
-        """Colours of all particles of the run: by label, by a latent number, or by tomogram."""
+    def _colors(self, results: RunResults) -> Colors:
+        """Colors of all particles of the run: by label, by a latent number, or by tomogram."""
         spec, particles = self._spec, results.particles
         if spec.labels is not None:
             labels = read_labels(spec.labels)
@@ -71,9 +71,9 @@ class ChimeraxExporter:
                     f"{spec.labels}: holds {len(labels)} labels, the run has "
                     f"{particles.n_particles} particles; give labels of this run"
                 )
-            return colour_in_turn(labels, PALETTE)
+            return color_in_turn(labels, PALETTE)
         if spec.latent is None:
-            return colour_in_turn(particles.tomogram, PALETTE)
+            return color_in_turn(particles.tomogram, PALETTE)
         n_latents = 0 if results.latents is None else results.latents.shape[1]
         if results.latents is None or spec.latent > n_latents:
             raise DataError(
@@ -81,4 +81,4 @@ class ChimeraxExporter:
                 "give a smaller number, or leave it out"
             )
         values = results.latents[:, spec.latent - 1].astype(np.float64)
-        return colour_by_value(values, colour_map(_GRADIENT).gradient)
+        return color_by_value(values, color_map(_GRADIENT).gradient)

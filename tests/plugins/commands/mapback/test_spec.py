@@ -38,7 +38,7 @@ def test_mode_suits_the_maps(fields: dict[str, Any], mode: str) -> None:
         ({"mode": "volumes", "vol_path": "a.mrc"}, "takes vols_dir or class_volumes; found"),
         ({"vols_dir": "a", "class_volumes": "b"}, "maps come from one place; found vols_dir, cl"),
         ({"class_labels": "labels.pkl"}, "class_labels belong to class_volumes"),
-        ({"labels": "a.pkl", "color_by": "z0"}, "give labels or color_by to colour by, not both"),
+        ({"labels": "a.pkl", "color_by": "z0"}, "give labels or color_by to color by, not both"),
         ({"downsample": 15}, "downsample: .*multiple of 2"),
     ],
 )

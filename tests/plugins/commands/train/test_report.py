@@ -61,7 +61,7 @@ def test_training_leaves_a_report_that_a_browser_opens_without_a_complaint(
     page = train_vae(star, tmp_path / "run", registry)
     text = page.read_text(encoding="utf-8")
     assert headings(page) == ["What to beware of", "Particles", "Volumes", "Losses", "The run"]
-    assert "Held-out tilts: epoch 0 foretells held-out tilts best" in text
+    assert "Held-out tilts: epoch 0 predicts held-out tilts best" in text
     assert text.count("data:image/png") == 4  # consensus, components, losses, held-out tilts
     assert "is not drawn" not in caplog.text
     said = try_page(page, tmp_path)

@@ -140,7 +140,7 @@ class _Pictures:
         figures.draw_distribution(path, tomograms.counts, tomograms.names)
 
     def of_traversal(self, axis: int) -> None:
-        """The places of one component on each map, and the UMAP in the colours of the component."""
+        """The places of one component on each map, and the UMAP in the colors of the component."""
         from tomodrgn.core.figures import points as figures
 
         each = self.found.sets[axis]

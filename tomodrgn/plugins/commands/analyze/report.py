@@ -124,7 +124,7 @@ def _volumes(album: Album, outdir: Path, findings: Mapping[str, Any]) -> list[Pi
     along = album.take(
         outdir / "z_pca_volumes.png",
         "Central slices of the volumes along each principal component of the latents, from the 5th "
-        "to the 95th percentile of the particles; one grey scale, one contour.",
+        "to the 95th percentile of the particles; one gray scale, one contour.",
     )
     for folder in [each["folder"] for each in findings["clusters"]]:
         along += album.take(

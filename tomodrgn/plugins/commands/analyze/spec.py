@@ -24,7 +24,7 @@ class AnalysisSpec(Spec):
     """Run directory of train_vae or train_linear."""
     epoch: Annotated[int, Field(ge=-1)] | Literal["latest", "recommended"] = "latest"
     """Epoch to analyse, counted from 0; latest is the last with weights and latents, recommended
-    the one that held-out tilts favour, -1 the end of the run."""
+    the one that held-out tilts favor, -1 the end of the run."""
     outdir: Path | None = None
     """Folder for results; RUN/analyze.<epoch> by default, RUN/analyze for epoch -1."""
     overwrite: bool = False

@@ -31,7 +31,7 @@ from tomodrgn.core.reconstruction.stream import sum_images
 from tomodrgn.core.reconstruction.weights import Attenuation
 from tomodrgn.core.report.drawing import draw_half_map_fsc
 from tomodrgn.core.training.devices import Devices
-from tomodrgn.core.training.sharing import neighbours
+from tomodrgn.core.training.sharing import neighbors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ def _sum_share(
 def _share_of_images(particles: ParticleSet, devices: Devices) -> NDArray[np.bool_]:
     """(M,) which images this process inserts: a run of them in the order of the input."""
     in_file_order = np.argsort(particles.source_image, kind="stable")
-    share = neighbours(np.ones(len(in_file_order), np.int64), devices.rank, devices.n_ranks)
+    share = neighbors(np.ones(len(in_file_order), np.int64), devices.rank, devices.n_ranks)
     is_mine = np.zeros(len(in_file_order), bool)
     is_mine[in_file_order[share]] = True
     return is_mine

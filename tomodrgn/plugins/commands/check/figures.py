@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, color_of, picture, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def draw_maps(
         box = len(next(iter(maps.values())))
         freqs_per_a = np.arange(box // 2 + 1) / (box * pixel_size_a)
         for place, (name, curve) in enumerate(agreement.items()):
-            axes.plot(freqs_per_a[1:], curve[1:], color=colour(place), label=name)
+            axes.plot(freqs_per_a[1:], curve[1:], color=color_of(place), label=name)
         axes.axhline(_HALF_MAPS_AGREE, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.set(ylim=(min(0.0, *(curve[1:].min() for curve in agreement.values())), 1.03))
         axes.set_title("Fourier shell correlation of half maps", loc="left")
@@ -67,19 +67,19 @@ def draw_acquisition(
         counts, doses = figure.subplots(1, 2)
         reach = max(float(np.abs(tilt_deg).max()), 1.0)
         edges = np.arange(np.floor(tilt_deg.min()) - 0.5, reach + 1.5)
-        counts.hist(tilt_deg, bins=edges, color=colour(0))
+        counts.hist(tilt_deg, bins=edges, color=color_of(0))
         counts.set(xlabel="tilt (degrees)", ylabel="images")
         counts.set_title("tilts", loc="left")
         shown = np.unique(np.linspace(0, len(tilt_deg) - 1, _MOST_DOTS).astype(np.int64))
         doses.scatter(
-            tilt_deg[shown], dose_e_per_a2[shown], s=6, color=colour(1), alpha=0.5, linewidths=0
+            tilt_deg[shown], dose_e_per_a2[shown], s=6, color=color_of(1), alpha=0.5, linewidths=0
         )
         doses.set(xlabel="tilt (degrees)", ylabel="dose (e⁻/Å²)")
         doses.set_title("dose", loc="left")
 
 
 def _draw_slices(row: Any, name: str, volume: NDArray[np.float32]) -> None:
-    """Central slices across z, y and x on one grey scale."""
+    """Central slices across z, y and x on one gray scale."""
     middle = len(volume) // 2
     low, high = np.percentile(volume, (0.5, 99.8))
     row[0].set_ylabel(name)

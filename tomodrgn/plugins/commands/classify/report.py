@@ -100,10 +100,10 @@ def _verdict(figures: dict[str, Any]) -> str:
     )
     if figures["is_heterogeneous"]:
         return (
-            "Particles differ: tilts that took no part in sorting a particle are foretold better "
+            "Particles differ: tilts that took no part in sorting a particle are predicted better "
             f"by the map of its class than by one map of all ({gain})."
         )
-    return f"No heterogeneity found: classes do not help to foretell held-out tilts ({gain})."
+    return f"No heterogeneity found: classes do not help to predict held-out tilts ({gain})."
 
 
 def _warnings(figures: dict[str, Any], by_tomogram: TomogramCounts) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _maps(album: Album, run: Path, sizes: Sequence[int]) -> list[Picture | Table
         shown = album.take(
             path,
             "Central slices of the class maps, straight from the images; in brackets how many "
-            "particles a class has. One grey scale, one contour.",
+            "particles a class has. One gray scale, one contour.",
         )
     return shown + album.take(
         run / "class_FSC.png",

@@ -190,7 +190,7 @@ def _influence(
 def _explained(
     features: NDArray[np.float64], targets: NDArray[np.float64], fold: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """(Y,) part of the variance of targets (B, Y) that features foretell in particles not seen."""
+    """(Y,) part of the variance of targets (B, Y) that features predict in particles not seen."""
     left = np.zeros(targets.shape[1])
     spread = np.zeros(targets.shape[1])
     for number in range(_N_FOLDS):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.figures.style import QUIET, colour, picture
+from tomodrgn.core.figures.style import QUIET, color_of, picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def _draw_bars(axes: Any, influences: tuple[Influence, ...]) -> None:
     places = np.arange(len(influences))
     best = np.array([100 * float(each.explained.max()) for each in influences])
     chance = np.array([100 * each.by_chance for each in influences])
-    shades = [colour(_WARNING) if each.is_worrying else "#b8c4ce" for each in influences]
+    shades = [color_of(_WARNING) if each.is_worrying else "#b8c4ce" for each in influences]
     axes.barh(places, best, color=shades, height=0.62)
     axes.plot(chance, places, linestyle="", marker="|", markersize=13, color="#333333",
               label="what chance explains at most, 19 times in 20")  # fmt: skip

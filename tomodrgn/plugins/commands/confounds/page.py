@@ -110,7 +110,7 @@ def nuisance_page(report: NuisanceReport) -> str:
     lines += [_table_row(each) for each in report.influences]
     lines += [
         "",
-        "Explained: part of the variance that the covariate foretells in particles not seen. By "
+        "Explained: part of the variance that the covariate predicts in particles not seen. By "
         "chance: what a shuffled",
         "covariate reaches once in 20 times. p: corrected for the number of covariates.",
         "",

@@ -103,7 +103,7 @@ def representatives(
 
 
 def _local_maxima(density: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(L, 2) bins above all eight neighbours; the highest bin where there is none."""
+    """(L, 2) bins above all eight neighbors; the highest bin where there is none."""
     around = np.ones((3, 3), bool)
     around[1, 1] = False
     highest_around = ndimage.maximum_filter(density, footprint=around, mode="mirror")

@@ -32,7 +32,7 @@ from tomodrgn.plugins.commands.mapback.maps import (
     maps_of_particles,
 )
 from tomodrgn.plugins.commands.mapback.placed_particles import PlacedParticles, rows_by_tomogram
-from tomodrgn.plugins.commands.mapback.subject import Subject, colour_particles, read_subject
+from tomodrgn.plugins.commands.mapback.subject import Subject, color_particles, read_subject
 from tomodrgn.plugins.commands.mapback.transforms import map_centre_a, placements
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.inputs import Inputs
-    from tomodrgn.core.placement.colors import Colours
+    from tomodrgn.core.placement.colors import Colors
     from tomodrgn.plugins.commands.mapback.spec import MapbackSpec
 
 logger = logging.getLogger(__name__)
@@ -75,16 +75,16 @@ class ScriptFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tomogram:
-    """Particles of one tomogram, their colours, their rows among all, and where the files go."""
+    """Particles of one tomogram, their colors, their rows among all, and where the files go."""
 
     particles: PlacedParticles
-    colours: Colours
+    colors: Colors
     rows: NDArray[np.int64]
     files: ScriptFiles
 
     def write(self, commands: str) -> None:
         """Write the legend, then the commands."""
-        write_text_atomic(self.files.beside("rgba_labels.txt"), legend(self.colours))
+        write_text_atomic(self.files.beside("rgba_labels.txt"), legend(self.colors))
         write_text_atomic(self.files.script, commands)
 
     def transforms(self, centre_a: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ def map_back(inputs: Inputs, spec: MapbackSpec) -> list[Path]:
     if spec.shown_as == "markers":
         for tomogram in tomograms:
             part = tomogram.particles
-            rgb = tomogram.colours.rgb
+            rgb = tomogram.colors.rgb
             tomogram.write(marker_commands(part.position_a, rgb, spec.marker_radius_a))
     elif spec.vol_path is not None:
         one = np.zeros(len(subject.particles), dtype=np.int64)
@@ -127,13 +127,13 @@ def map_back(inputs: Inputs, spec: MapbackSpec) -> list[Path]:
 
 
 def _tomograms(subject: Subject) -> list[Tomogram]:
-    """The tomograms to draw; colours mean the same in all of them."""
-    spec, colours = subject.spec, colour_particles(subject)
+    """The tomograms to draw; colors mean the same in all of them."""
+    spec, colors = subject.spec, color_particles(subject)
     rows = rows_by_tomogram(subject.particles, spec.tomogram)
     return [
         Tomogram(
             particles=subject.particles.take(chosen),
-            colours=colours.take(chosen),
+            colors=colors.take(chosen),
             rows=chosen,
             files=files,
         )
@@ -168,7 +168,7 @@ def _draw_instances(
             model + 1,
             tomogram.particles.index,
             tomogram.transforms(centre_a),
-            tomogram.colours.rgb,
+            tomogram.colors.rgb,
         )
         write_text_atomic(table, content)
         write_text_atomic(script, instance_script(table.name))
@@ -192,7 +192,7 @@ def _draw_own_maps(tomograms: Sequence[Tomogram], subject: Subject) -> None:
         commands = volume_commands(
             [tomogram.files.relative(path) for path in paths],
             tomogram.transforms(map_centre_a(one.shape, one.pixel_size_a)),
-            tomogram.colours.rgb,
+            tomogram.colors.rgb,
             level=level,
             pixel_size_a=one.pixel_size_a,
         )

@@ -75,12 +75,12 @@ class MapbackSpec(Spec):
     """Density at which maps are contoured; by default the one that best divides them into particle
     and surroundings."""
     labels: Path | None = None
-    """File with a label for each particle to colour by: whole numbers, texts or measurements."""
+    """File with a label for each particle to color by: whole numbers, texts or measurements."""
     color_by: str | None = None
-    """What to colour by: a column of the STAR file, tomogram, or z0, z1, ... for a latent
+    """What to color by: a column of the STAR file, tomogram, or z0, z1, ... for a latent
     dimension."""
     colormap: str | None = None
-    """Colour map of matplotlib, instead of ten colours in turn, or of viridis for measurements."""
+    """Color map of matplotlib, instead of ten colors in turn, or of viridis for measurements."""
     devices: DevicesSpec = DevicesSpec()
     """Where maps are made."""
 
@@ -93,7 +93,7 @@ class MapbackSpec(Spec):
                 f"out: {self.out} ends in {self.out.suffix or 'nothing'}; a script ends in .cxc"
             )
         if self.labels is not None and self.color_by is not None:
-            raise ValueError("give labels or color_by to colour by, not both")
+            raise ValueError("give labels or color_by to color by, not both")
         return self
 
     @model_validator(mode="after")

@@ -17,10 +17,10 @@ from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.selection import read_indices
 from tomodrgn.core.placement.colors import (
     PALETTE,
-    Colours,
-    colour_by_value,
-    colour_in_turn,
-    colour_spread,
+    Colors,
+    color_by_value,
+    color_in_turn,
+    color_spread,
     is_gradual,
 )
 from tomodrgn.core.placement.columns import read_column
@@ -46,7 +46,7 @@ _LATENT: Final = re.compile(r"z(\d+)")
 _COORDINATE_PIXEL: Final = "coordinate_pixel_size_a"
 """Field of readers that tell the pixel size of coordinates from that of images."""
 _MEASURED: Final = "viridis"
-"""Colour map of measurements."""
+"""Color map of measurements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,28 +192,28 @@ def read_subject(inputs: Inputs, spec: MapbackSpec) -> Subject:
     )
 
 
-def colour_particles(subject: Subject) -> Colours:
-    """Colours of the particles by what the spec asks for.
+def color_particles(subject: Subject) -> Colors:
+    """Colors of the particles by what the spec asks for.
 
     Raises:
-        DataError: there is no such column, latent dimension, colour map or label for each.
+        DataError: there is no such column, latent dimension, color map or label for each.
     """
-    from tomodrgn.core.figures.colors import colour_map  # which brings matplotlib
+    from tomodrgn.core.figures.colors import color_map  # which brings matplotlib
 
     values = _values(subject)
     name = subject.spec.colormap
     if is_gradual(values):
-        return colour_by_value(values, colour_map(name or _MEASURED).gradient)
+        return color_by_value(values, color_map(name or _MEASURED).gradient)
     if name is None:
-        return colour_in_turn(values, PALETTE)
-    chosen = colour_map(name)
+        return color_in_turn(values, PALETTE)
+    chosen = color_map(name)
     if chosen.in_turn is not None:
-        return colour_in_turn(values, chosen.in_turn)
-    return colour_spread(values, chosen.gradient)
+        return color_in_turn(values, chosen.in_turn)
+    return color_spread(values, chosen.gradient)
 
 
 def _values(subject: Subject) -> NDArray[Any]:
-    """(B,) what particles are coloured by; without a wish, so that neighbours differ."""
+    """(B,) what particles are colored by; without a wish, so that neighbors differ."""
     spec, particles = subject.spec, subject.particles
     if spec.labels is not None:
         return subject.values_of(read_labels(spec.labels), spec.labels, "labels")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, color_of, picture, show_frequencies
 from tomodrgn.core.figures.training import main_axes, most_telling_axis
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def recovery(
     maps: Sequence[RecoveredMap],
     pixel_size_a: float | None,
 ) -> None:
-    """Draw latents in the colours of the true classes, and decoded beside true maps.
+    """Draw latents in the colors of the true classes, and decoded beside true maps.
 
     What is not there is left out.
 
@@ -73,30 +73,30 @@ def recovery(
 def _draw_latents(figure: SubFigure, mean: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
     """Latents on their two main axes, or a histogram of latents that have one."""
     axes = figure.subplots()
-    axes.set_title("latents, coloured by true class", loc="left")
+    axes.set_title("latents, colored by true class", loc="left")
     places, shares = main_axes(mean)
     classes, sizes = np.unique(labels, return_counts=True)
     if len(shares) == 1:
         split = [places[labels == label, 0] for label in classes]
-        axes.hist(split, bins=40, stacked=True, color=[colour(label) for label in classes])
+        axes.hist(split, bins=40, stacked=True, color=[color_of(label) for label in classes])
         axes.set(xlabel="latent", ylabel="particles")
     else:
         shuffled = np.random.default_rng(0).permutation(len(mean))  # so that no class lies on top
         x, y = places[shuffled, :2].T
         size = float(np.clip(6000 / len(mean), 1, 14))
-        colours = [colour(label) for label in labels[shuffled]]
-        axes.scatter(x, y, s=size, c=colours, alpha=0.85, linewidths=0, rasterized=True)
+        colors = [color_of(label) for label in labels[shuffled]]
+        axes.scatter(x, y, s=size, c=colors, alpha=0.85, linewidths=0, rasterized=True)
         first, second = (f"PC {i + 1} ({shares[i]:.0%} of variance)" for i in range(2))
         axes.set(xlabel=first, ylabel=second)
         axes.margins(0.08)
     for label, size in zip(classes, sizes, strict=True):
-        axes.scatter([], [], s=16, color=colour(label), label=f"class {label} ({size})")
+        axes.scatter([], [], s=16, color=color_of(label), label=f"class {label} ({size})")
     legend = {"ncols": 3, "fontsize": 8, "columnspacing": 0.8, "handletextpad": 0.1}
     figure.legend(loc="outside lower center", **legend)
 
 
 def _draw_slices(figure: SubFigure, maps: Sequence[RecoveredMap]) -> None:
-    """Central slices, one column per class, decoded above true, all on one grey scale."""
+    """Central slices, one column per class, decoded above true, all on one gray scale."""
     middle = len(maps[0].true) // 2
     axis = most_telling_axis([each.true for each in maps])
     rows = {
@@ -104,7 +104,7 @@ def _draw_slices(figure: SubFigure, maps: Sequence[RecoveredMap]) -> None:
         "true": [np.take(each.true, middle, axis) for each in maps],
     }
     low, high = np.percentile(rows["true"], (1, 99))
-    figure.suptitle(f"central {_PLANES[axis]} slices on one grey scale", fontsize=10)
+    figure.suptitle(f"central {_PLANES[axis]} slices on one gray scale", fontsize=10)
     grid = figure.subplots(2, len(maps), squeeze=False)
     for (name, slices), row in zip(rows.items(), grid, strict=True):
         row[0].set_ylabel(name)
@@ -113,9 +113,9 @@ def _draw_slices(figure: SubFigure, maps: Sequence[RecoveredMap]) -> None:
                 image, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="bicubic"
             )
             axes.set(xticks=[], yticks=[])
-            axes.spines[:].set(visible=True, color=colour(each.label), linewidth=2)
+            axes.spines[:].set(visible=True, color=color_of(each.label), linewidth=2)
     for axes, each in zip(grid[0], maps, strict=True):
-        axes.set_title(f"class {each.label}", color=colour(each.label), fontsize=9, pad=4)
+        axes.set_title(f"class {each.label}", color=color_of(each.label), fontsize=9, pad=4)
 
 
 def _draw_fsc(figure: SubFigure, maps: Sequence[RecoveredMap], pixel_size_a: float) -> None:
@@ -126,7 +126,7 @@ def _draw_fsc(figure: SubFigure, maps: Sequence[RecoveredMap], pixel_size_a: flo
     freqs_per_a = np.arange(box // 2 + 1) / (box * pixel_size_a)
     for each in maps:
         name = f"class {each.label}, mean {each.fsc[1:-1].mean():.3f}"
-        axes.plot(freqs_per_a[1:], each.fsc[1:], color=colour(each.label), label=name)
+        axes.plot(freqs_per_a[1:], each.fsc[1:], color=color_of(each.label), label=name)
     axes.axhline(_CLOSE_MATCH, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
     lowest = min(0.0, *(float(each.fsc[1:].min()) for each in maps))
     axes.set(ylim=(lowest, 1.03), ylabel="Fourier shell correlation")

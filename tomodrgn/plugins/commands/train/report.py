@@ -180,7 +180,7 @@ def _volumes(
     ) + album.take(
         along,
         "Central slices of volumes along the first principal components of the latents; the title "
-        "says how many particles lie below. One grey scale, one contour.",
+        "says how many particles lie below. One gray scale, one contour.",
     )
 
 
@@ -200,6 +200,6 @@ def _losses(
     return shown + album.take(
         path,
         "Left: error of held-out tilts by epoch, beside that of training tilts. Right: how much "
-        "better the latents of particles foretell them than the consensus map and than latents of "
-        "other particles, as part of the signal that the map foretells.",
+        "better the latents of particles predict them than the consensus map and than latents of "
+        "other particles, as part of the signal that the map predicts.",
     )

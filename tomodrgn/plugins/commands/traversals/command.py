@@ -16,7 +16,7 @@ from tomodrgn.core.files.latent_table import write_latent_table
 from tomodrgn.core.files.pickles import load_pickles, read_latents, write_pickle
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.report.drawing import drawing
-from tomodrgn.plugins.commands.traversals.graph import neighbour_graph, path_between
+from tomodrgn.plugins.commands.traversals.graph import neighbor_graph, path_between
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,10 +82,10 @@ def graph_traversal(spec: GraphTraversalSpec) -> list[Path]:
             f"anchors: there is no particle {unknown[0]}; {spec.latents} has particles 0 to "
             f"{len(latents) - 1}"
         )
-    graph = neighbour_graph(
-        latents, max_neighbours=spec.max_neighbors, average_neighbours=spec.avg_neighbors
+    graph = neighbor_graph(
+        latents, max_neighbors=spec.max_neighbors, average_neighbors=spec.avg_neighbors
     )
-    logger.info("%d particles with %.1f neighbours on average", *_size(graph))
+    logger.info("%d particles with %.1f neighbors on average", *_size(graph))
     path = path_between(graph, spec.anchors)
     logger.info("the way visits %d particles: %s", len(path), " ".join(map(str, path.tolist())))
     begin_results(spec.outdir)

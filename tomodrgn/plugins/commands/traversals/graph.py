@@ -1,4 +1,4 @@
-"""Ways from particle to particle through a graph of nearest neighbours."""
+"""Ways from particle to particle through a graph of nearest neighbors."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def neighbour_graph(
-    latents: NDArray[np.float32], *, max_neighbours: int, average_neighbours: float | None
+def neighbor_graph(
+    latents: NDArray[np.float32], *, max_neighbors: int, average_neighbors: float | None
 ) -> sparse.csr_array:
     """(B, B) distances from each of B latents to its nearest others, the longest left out.
 
     Args:
         latents: (B, Z).
-        max_neighbours: neighbours of each.
-        average_neighbours: how many are left of them on average; the longest edges of all go. None
+        max_neighbors: neighbors of each.
+        average_neighbors: how many are left of them on average; the longest edges of all go. None
             keeps all.
     """
     n_particles = len(latents)
-    n_neighbours = min(max_neighbours, n_particles - 1)
-    distances, neighbours = _other_neighbours(latents, n_neighbours)
-    sources = np.repeat(np.arange(n_particles), n_neighbours)
+    n_neighbors = min(max_neighbors, n_particles - 1)
+    distances, neighbors = _other_neighbors(latents, n_neighbors)
+    sources = np.repeat(np.arange(n_particles), n_neighbors)
     # graph routines take 0 for no edge
     lengths = np.maximum(distances.ravel(), np.finfo(np.float32).tiny)
-    targets = neighbours.ravel()
+    targets = neighbors.ravel()
     n_kept = len(lengths)
-    if average_neighbours is not None:
-        n_kept = int(n_particles * average_neighbours)
+    if average_neighbors is not None:
+        n_kept = int(n_particles * average_neighbors)
     if n_kept < len(lengths):
         kept = lengths < np.partition(lengths, n_kept)[n_kept]
         sources, targets, lengths = sources[kept], targets[kept], lengths[kept]
@@ -66,14 +66,14 @@ def path_between(graph: sparse.csr_array, anchors: Sequence[int]) -> NDArray[np.
     return np.array(path, np.int64)
 
 
-def _other_neighbours(
-    latents: NDArray[np.float32], n_neighbours: int
+def _other_neighbors(
+    latents: NDArray[np.float32], n_neighbors: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(B, k) distances and rows of the nearest others, nearest first."""
     tree = cKDTree(latents)
-    distances, rows = tree.query(latents, k=n_neighbours + 1, workers=-1)
-    # of equal latents, a particle need not come first among its own neighbours
+    distances, rows = tree.query(latents, k=n_neighbors + 1, workers=-1)
+    # of equal latents, a particle need not come first among its own neighbors
     own = rows == np.arange(len(latents))[:, None]
     own[~own.any(axis=1), -1] = True
-    shape = (len(latents), n_neighbours)
+    shape = (len(latents), n_neighbors)
     return distances[~own].reshape(shape), rows[~own].reshape(shape).astype(np.int64)

@@ -39,7 +39,7 @@ class PcTraversalSpec(Spec):
 
 
 class GraphTraversalSpec(Spec):
-    """Latents along a way from particle to particle, through neighbours."""
+    """Latents along a way from particle to particle, through neighbors."""
 
     latents: Path
     """Latents, z.pkl or z.N.pkl; .npy and .txt are read too."""
@@ -50,14 +50,14 @@ class GraphTraversalSpec(Spec):
     overwrite: bool = False
     """Replace files of the same names that exist; the inputs of the call are never replaced."""
     max_neighbors: PositiveInt = 10
-    """Neighbours to which a way may go on from each particle."""
+    """Neighbors to which a way may go on from each particle."""
     avg_neighbors: PositiveFloat | None = None
-    """Neighbours left on average when the longest steps are ruled out; all by default."""
+    """Neighbors left on average when the longest steps are ruled out; all by default."""
     plot_format: PictureFormat = "png"
     """Format of pictures."""
 
     @model_validator(mode="after")
-    def _way_and_neighbours(self) -> Self:
+    def _way_and_neighbors(self) -> Self:
         if len(self.anchors) < 2:  # noqa: PLR2004  a way has two ends
             raise ValueError("anchors: a way has two ends; give at least two particles")
         if self.avg_neighbors is not None and self.avg_neighbors > self.max_neighbors:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tomodrgn.core.figures.style import QUIET, colour, picture, show_frequencies
+from tomodrgn.core.figures.style import QUIET, color_of, picture, show_frequencies
 from tomodrgn.core.figures.training import most_telling_axis
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MANY: Final = 12
 def draw_class_maps(
     path: Path, names: Sequence[str], rows: Mapping[str, Sequence[NDArray[np.float32]]]
 ) -> None:
-    """Draw central slices of the maps of K classes, one column each, each row on one grey scale.
+    """Draw central slices of the maps of K classes, one column each, each row on one gray scale.
 
     Args:
         path: PNG file.
@@ -44,7 +44,7 @@ def draw_class_maps(
     n_rows = len(bands) * len(rows)
     size = (0.6 + 1.25 * max(width, 3), 0.5 + 1.3 * n_rows)
     with picture(path, width_in=size[0], height_in=size[1]) as figure:
-        figure.suptitle(f"central {_PLANES[axis]} slices, each row on one grey scale", fontsize=10)
+        figure.suptitle(f"central {_PLANES[axis]} slices, each row on one gray scale", fontsize=10)
         grid = figure.subplots(n_rows, width, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
@@ -54,9 +54,9 @@ def draw_class_maps(
             for column, (name, image) in enumerate(zip(names, slices, strict=True)):
                 line = grid[column // _IN_A_ROW * len(rows) + place]
                 axes = line[column % _IN_A_ROW]
-                _show(axes, image, low, high, colour(column))
+                _show(axes, image, low, high, color_of(column))
                 if place == 0:
-                    axes.set_title(f"class {name}", color=colour(column), fontsize=9, pad=4)
+                    axes.set_title(f"class {name}", color=color_of(column), fontsize=9, pad=4)
                 if column % _IN_A_ROW == 0:
                     axes.set_ylabel(what)
 
@@ -91,7 +91,7 @@ def draw_class_fsc(
             for place, (name, curve) in enumerate(curves.items()):
                 freqs = np.arange(len(curve)) / (2 * (len(curve) - 1) * pixel_size_a)
                 style = "-" if place < len(curves) - 1 or name != "all" else (0, (1, 1))
-                shade = "#333333" if name == "all" else colour(place)
+                shade = "#333333" if name == "all" else color_of(place)
                 axes.plot(freqs[1:], curve[1:], color=shade, linestyle=style, label=name)
             axes.axhline(0, color=QUIET, linewidth=0.6)
             axes.axhline(threshold, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -122,7 +122,9 @@ def draw_separation(path: Path, names: Sequence[str], found: Separation) -> None
     edge = max(2.6, 0.26 * n + 1.0)
     with picture(path, width_in=2 * edge + 1.6, height_in=edge + 0.6) as figure:
         bars, matrix = figure.subplots(1, 2, width_ratios=(1, 1.15))
-        bars.barh(range(n), found.class_z, color=[colour(place) for place in range(n)], height=0.7)
+        bars.barh(
+            range(n), found.class_z, color=[color_of(place) for place in range(n)], height=0.7
+        )
         bars.axvspan(-_LARGE_Z, _LARGE_Z, color="#eeeeee", zorder=0)
         bars.axvline(0, color=QUIET, linewidth=0.8)
         bars.set_yticks(range(n), [f"class {name}" for name in names])
@@ -130,7 +132,7 @@ def draw_separation(path: Path, names: Sequence[str], found: Separation) -> None
         bars.set(xlim=(min(-_LARGE_Z, 1.1 * found.class_z.min()), reach))
         bars.set(xlabel="z against permuted labels")
         bars.invert_yaxis()
-        bars.set_title("each class (grey: chance)", loc="left")
+        bars.set_title("each class (gray: chance)", loc="left")
         _draw_pairs(matrix, names, found.pair_z)
 
 

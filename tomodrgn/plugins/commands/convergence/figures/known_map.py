@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
-from tomodrgn.core.figures.style import QUIET, colour, picture, show_epochs, show_frequencies
+from tomodrgn.core.figures.style import QUIET, color_of, picture, show_epochs, show_frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def curves_by_epoch(
     with picture(path, width_in=5.4, height_in=3.2) as figure:
         axes = figure.subplots()
         for epoch, curve in curves.items():
-            shade = shades(order(epoch)) if len(epochs) > 1 else colour(0)
+            shade = shades(order(epoch)) if len(epochs) > 1 else color_of(0)
             axes.plot(freqs_per_a, curve, color=shade, linewidth=1.2)
         for threshold in _THRESHOLDS:
             axes.axhline(threshold, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -80,7 +80,7 @@ def _epoch_axes(figure: Figure, epochs: Sequence[int], values: NDArray[np.float6
     """A line with a dot per epoch."""
     axes = figure.subplots()
     axes.plot(epochs, values, color=QUIET, linewidth=1.2)
-    axes.scatter(epochs, values, s=14, color=colour(4), zorder=3)
+    axes.scatter(epochs, values, s=14, color=color_of(4), zorder=3)
     show_epochs(axes)
     spread = max(float(np.ptp(values)), _LEAST_SPREAD * float(np.abs(values).max()), 1e-9)
     axes.set_ylim(values.min() - 0.1 * spread, values.max() + 0.1 * spread)

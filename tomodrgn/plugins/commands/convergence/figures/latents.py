@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import LogNorm
 
-from tomodrgn.core.figures.style import QUIET, colour, line_of, picture, show_epochs
+from tomodrgn.core.figures.style import QUIET, color_of, line_of, picture, show_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ def shifts(path: Path, epochs: Sequence[int], medians: NDArray[np.float64]) -> N
     """Draw how latents move, medians (E, 3) over particles, by the epoch before each shift."""
     with picture(path, width_in=9.6, height_in=2.7) as figure:
         for place, (axes, title) in enumerate(zip(figure.subplots(1, 3), _SHIFTS, strict=True)):
-            axes.plot(epochs, medians[:, place], color=colour(place))
+            axes.plot(epochs, medians[:, place], color=color_of(place))
             axes.axhline(0, color=QUIET, linewidth=0.6)
             axes.set_title(f"median {title}", loc="left", fontsize=9)
             show_epochs(axes)
@@ -92,9 +92,9 @@ def sketched_groups(
         row[3].scatter(*_some(points).T, s=2, color="#dddddd", linewidths=0, rasterized=True)
         for index, (maximum, support) in enumerate(zip(found.maxima, found.supports, strict=True)):
             x, y = centres[0][maximum[0]], centres[1][maximum[1]]
-            row[2].scatter(x, y, s=16, facecolors="none", edgecolors=colour(4), linewidths=1.2)
+            row[2].scatter(x, y, s=16, facecolors="none", edgecolors=color_of(4), linewidths=1.2)
             members = points[support]
-            row[3].scatter(*members.T, s=3, color=colour(index), linewidths=0, rasterized=True)
+            row[3].scatter(*members.T, s=3, color=color_of(index), linewidths=0, rasterized=True)
             row[3].annotate(
                 found.names[index], (x, y), fontsize=9, fontweight="bold", ha="center", va="center"
             )
@@ -130,7 +130,9 @@ def group_places(
             some = _some(maps[epoch])
             axes.scatter(*some.T, s=2, color="#cccccc", linewidths=0, rasterized=True)
             for index, (place, label) in enumerate(zip(places[epoch], labels, strict=True)):
-                axes.scatter(*place, s=26, color=colour(index), edgecolors="white", linewidths=0.6)
+                axes.scatter(
+                    *place, s=26, color=color_of(index), edgecolors="white", linewidths=0.6
+                )
                 axes.annotate(label, place, xytext=(3, 3), textcoords="offset points", fontsize=8)
             axes.set_title(f"epoch {epoch}", loc="left", fontsize=9)
             axes.set(xticks=[], yticks=[])
@@ -172,13 +174,13 @@ def _density(
     """Particles in hexagons, on a logarithmic scale."""
     x_low, x_high, y_low, y_high = limits
     axes.hexbin(
-        *places.T, gridsize=_HEXAGONS, extent=limits, cmap=_counts_colours(), mincnt=1,
+        *places.T, gridsize=_HEXAGONS, extent=limits, cmap=_counts_colors(), mincnt=1,
         norm=LogNorm(), linewidths=0.1, rasterized=True,
     )  # fmt: skip
     axes.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
 
 
-def _counts_colours() -> Any:
+def _counts_colors() -> Any:
     return colormaps["cividis_r"]
 
 

@@ -108,7 +108,7 @@ def correlation_matrix(
         rows: their names.
         columns: their names.
         title: of the picture.
-        lowest: end of the scale of colours, the same for tables that are compared.
+        lowest: end of the scale of colors, the same for tables that are compared.
     """
     edge = 0.42
     size = {"width_in": edge * len(columns) + 2.4, "height_in": edge * len(rows) + 1.3}
