@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from tests.core.linear.class_sets import ClassSet, class_set
+from tomodrgn.core.linear import fit as fitting
 from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, HeldOut, LinearFit, fit_linear
 from tomodrgn.core.particles.keyed_random import keyed_normal
 
@@ -108,3 +109,19 @@ def test_latents_count_up_to_the_last_that_adds_something() -> None:
 
 def test_a_latent_that_makes_up_for_another_adds_nothing() -> None:
     assert _n_useful((-4.0, 0.5), (-4.0, 5.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_settled"),
+    [
+        (100.0, 100.49, True),  # half a percent
+        (100.0, 100.6, False),
+        (0.0, 0.0049, True),  # or of one, if that is more
+        (0.1, 0.1051, False),
+        (-100.49, -100.0, True),
+    ],
+)
+def test_rounds_end_when_half_a_percent_is_won(
+    before: float, after: float, is_settled: bool
+) -> None:
+    assert fitting._is_settled(before, after) is is_settled

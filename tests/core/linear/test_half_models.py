@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -162,3 +162,22 @@ def test_threads_are_as_before_afterwards() -> None:
     with pytest.raises(ZeroDivisionError):
         work(lambda: 1 // 0)
     assert torch.get_num_threads() == before
+
+
+def test_latents_are_first_looked_for_beside_the_mean_of_all(
+    given: ClassSet, halves: Halves, start: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[torch.Tensor] = []
+    passes = Halves.passes
+
+    def noted(self: Halves, maps: torch.Tensor, *others: Any, **more: Any) -> Any:
+        asked.append(maps)
+        return passes(self, maps, *others, **more)
+
+    monkeypatch.setattr(Halves, "passes", noted)
+    models = halves.begin(start)
+    assert [maps.shape[1] for maps in asked] == [1, 1]
+    assert float(asked[0].abs().max()) == 0
+    for mean, later in zip(asked[1][:, 0].flatten(1), models.maps[:, 0].flatten(1), strict=True):
+        assert float(torch.cosine_similarity(mean, later, dim=0)) > 0.9
+    assert torch.equal(models.latents, start)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tomodrgn.core.linear.halves import (
+    Grams,
     common_frame,
     grams_of,
     honest_fsc,
@@ -106,3 +107,29 @@ def test_every_coefficient_has_its_shell() -> None:
     assert shells[centre, centre, centre] == 0
     assert shells[centre, centre, centre:].tolist() == list(range(BOX // 2))
     assert shells[centre, centre + 1, centre + 1] == 2  # b - 1 < r <= b
+
+
+def test_shells_weigh_by_their_coefficients_and_the_middle_one_twice() -> None:
+    """A shell of radius r has some r^2 coefficients; the one of frequency 0 is left out."""
+    agreement = torch.linspace(0.9, 0.1, N_SHELLS, dtype=torch.float64)
+    power = torch.linspace(5.0, 1.0, N_SHELLS, dtype=torch.float64)[:, None, None]
+    grams = Grams(agreement[:, None, None] * power, power, power)
+    (curve,) = honest_fsc(grams)
+    assert float(curve[0]) == 0
+    for shell in range(1, N_SHELLS):
+        near = [each for each in (shell - 1, shell, shell + 1) if 1 <= each < N_SHELLS]
+        weights = [each**2 * (1 + (each == shell)) for each in near]
+        mean = sum(w * float(agreement[s]) for w, s in zip(weights, near, strict=True))
+        assert float(curve[shell]) == pytest.approx(mean / sum(weights), rel=1e-9)
+
+
+def test_shells_without_power_agree_not_at_all() -> None:
+    nothing = torch.zeros(N_SHELLS, 1, 1, dtype=torch.float64)
+    assert float(honest_fsc(Grams(nothing, nothing, nothing)).abs().max()) == 0
+
+
+def test_priors_are_bounded_however_halves_agree() -> None:
+    weights = torch.full((1, 2), 4.0, dtype=torch.float64)
+    strongest, weakest = wiener_prior(weights, torch.tensor([[-1.0, 1.0]], dtype=torch.float64))[0]
+    assert float(strongest) == pytest.approx(4 * 0.999 / 0.001)
+    assert float(weakest) == pytest.approx(4 * 0.001 / 0.999)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from tests.core.linear.class_sets import ClassSet, class_set
 from tomodrgn.core.linear.basis import solve_basis
 from tomodrgn.core.linear.fit import fit_half_models
 from tomodrgn.core.linear.half_models import Halves, collected
+from tomodrgn.core.linear.halves import shells_of
 from tomodrgn.core.linear.joint import JointModel, join_halves, standard_latents
 from tomodrgn.core.linear.latents import LatentTerms, population
 from tomodrgn.core.linear.passes import run_pass
@@ -144,3 +148,46 @@ def test_latents_lean_to_the_positive_side(terms: LatentTerms) -> None:
     for sign in (1.0, -1.0):
         found, _ = standard_latents(LatentTerms(terms.matrix, sign * terms.vector))
         assert float((found.mean**3).sum(0).min()) >= 0
+
+
+@pytest.mark.parametrize("agreement", [1.0, 0.5, 0.2])
+def test_what_maps_may_be_wrong_by_counts_as_noise(joint: JointModel, agreement: float) -> None:
+    """Of power P in a shell, (1 - FSC) / FSC P is doubted; images see it as their transfer does."""
+    halves = joint.halves
+    passes = halves.passes(torch.stack([joint.maps, joint.maps]), joint.precision)
+    total = collected(passes[0]).pooled(collected(passes[1]))
+    models = replace(joint.models, fsc=torch.full_like(joint.models.fsc, agreement))
+    found = replace(joint, models=models)._tolerant_precision(total, passes)
+    maps = solve_basis(total, joint.models.prior, halves.mask)
+    spectra = torch.fft.fftshift(torch.fft.fftn(maps, dim=(1, 2, 3)), dim=(1, 2, 3))
+    shells = shells_of(maps.shape[-1], maps.device).view(spectra.shape[1:])
+    n_shells = len(found)
+    power = torch.tensor([
+        [float(each[shells == shell].abs().square().mean()) for shell in range(n_shells)]
+        for each in spectra
+    ])  # fmt: skip
+    doubt = power.sum(0) * (1 - agreement) / agreement / halves.window_power
+    signal = sum(each.signal_transfer for each in passes)
+    noise = sum(each.noise_transfer for each in passes)
+    seen = (noise > 0) & (joint.precision > 0)
+    assert int(seen.sum()) > 3
+    expected = 1 / (1 / joint.precision + signal / noise * doubt)
+    torch.testing.assert_close(found[seen].double(), expected[seen].double(), rtol=1e-3, atol=0)
+    assert float(found[~seen].abs().sum()) == 0
+
+
+def test_folds_are_dealt_in_order_and_hold_each_particle_once(
+    joint: JointModel, order: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dealt: list[np.ndarray] = []
+    fold_terms = JointModel._fold_terms
+
+    def noted(self: JointModel, rows: np.ndarray, *others: Any) -> LatentTerms:
+        dealt.append(rows)
+        return fold_terms(self, rows, *others)
+
+    monkeypatch.setattr(JointModel, "_fold_terms", noted)
+    joint.cross_validated_latents(order[:, 2])
+    assert sorted(np.concatenate(dealt).tolist()) == list(range(B))
+    rank = np.argsort(np.argsort(order[:, 2]))
+    assert {tuple(np.unique(rank[rows] % 10)) for rows in dealt} == {(n,) for n in range(10)}

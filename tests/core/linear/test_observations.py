@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -132,3 +132,18 @@ def test_images_are_slices_of_the_true_volume(folder: Path, images: Observations
     observed = block.observed
     overlap = (shown.conj() * observed).real.sum() / (shown.norm() * observed.norm())
     assert float(overlap) > 0.95  # trilinear reading, and the window
+
+
+@pytest.mark.parametrize(("h", "factor"), [(0.5, 2.0), (0.01, 100.0), (5e-4, 0.0)])
+def test_images_are_divided_by_what_they_transmit_and_left_out_where_that_is_nothing(
+    images: Observations, monkeypatch: pytest.MonkeyPatch, h: float, factor: float
+) -> None:
+    def evenly(table: Any, freqs: Any, _optics: Any) -> torch.Tensor:
+        return torch.full((len(table.rotation), len(freqs)), h)
+
+    monkeypatch.setattr(observations, "signal_transfer", evenly)
+    monkeypatch.setattr(observations, "noise_transfer", evenly)
+    monkeypatch.setattr(observations, "dose_attenuation", lambda *_: torch.ones(1))
+    (block,) = images.to_radius(6).blocks(np.arange(B))
+    torch.testing.assert_close(block.signal, block.observed * factor)
+    torch.testing.assert_close(block.power, torch.full_like(block.power, h * factor))

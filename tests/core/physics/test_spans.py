@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,48 @@ def test_what_a_remedy_makes_of_a_value_is_allowed(quantity: str) -> None:
             advice, number = fault.rsplit(" by ", 1)
             better = value / float(number) if advice.endswith("divide") else value * float(number)
             assert span.low <= better <= span.high, f"{value}: {fault}"
+
+
+_PAGE = Path(__file__).parents[3] / "docs" / "image-formats.md"
+
+
+def test_spans_are_those_that_the_page_promises() -> None:
+    section = _PAGE.read_text().partition("## Numbers and their units")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line[:1] == "|"]
+    promised = {name.strip(): allowed.strip() for name, allowed in rows}
+    for name, quantity in {
+        "acceleration voltage": "voltage_kv",
+        "spherical aberration": "cs_mm",
+        "amplitude contrast": "amplitude_contrast",
+        "dose": "dose_e_per_a2",
+        "pixel size": "pixel_size_a",
+        "phase shift": "phase_shift_deg",
+    }.items():
+        span = SPANS[quantity]
+        found = f"{span.low:g} to {span.high:g} {span.unit}".rstrip()
+        assert promised[name].split(", ")[0] == found
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit"),
+    [("tilt_deg", 180), ("angle_deg", 3600), ("phase_shift_deg", 360), ("defocus_a", 1e6)],
+)
+def test_angles_are_half_a_turn_one_and_ten_and_defocus_is_a_tenth_of_a_millimeter(
+    quantity: str, limit: float
+) -> None:
+    values = np.array([-limit, limit, -limit * 1.0001, limit * 1.0001])
+    assert SPANS[quantity].excludes(values).tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("quantity", SPANS)
+def test_allowed_values_in_another_unit_are_known_to_be_in_that(quantity: str) -> None:
+    span = SPANS[quantity]
+    for mistake in span.mistakes:
+        for edge in (span.low, span.high):
+            value = (
+                0.999999 * edge / mistake.factor
+                if edge == span.high
+                else ((edge + 1e-6 * abs(edge)) / mistake.factor)
+            )
+            if span.excludes(np.array([value])).any():
+                assert f"if it is in {mistake.unit}, " in span.fault(value)

@@ -24,6 +24,7 @@ from tomodrgn.core.simulation.tilt_series import simulate
 from tomodrgn.core.specs.simulation import SimulationSpec
 from tomodrgn.plugins.commands.backproject.command import reconstruct
 from tomodrgn.plugins.commands.backproject.spec import ReconstructionSpec
+from tomodrgn.plugins.commands.validate import command
 from tomodrgn.plugins.commands.validate.chance import Separation
 from tomodrgn.plugins.commands.validate.command import validate
 from tomodrgn.plugins.commands.validate.page import Validation, validation_page
@@ -101,9 +102,17 @@ def test_labels_by_lot_are_flagged(
 
 
 def test_half_maps_are_those_of_the_class_alone(
-    run: Path, simulated: Path, registry: Registry, tmp_path: Path
+    run: Path,
+    simulated: Path,
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _validate(run, simulated / "labels.pkl", tmp_path / "out", registry)
+    monkeypatch.setattr(command, "_decode", lambda *_: pytest.fail("nobody asked for it"))
+    labels, outdir = simulated / "labels.pkl", tmp_path / "out"
+    spec = ValidateSpec(run=run, labels=labels, outdir=outdir, decoder=False)
+    found = validate(Run(run, registry), spec)
+    assert {each.decoder_agreement for each in found.classes} == {None}
     layer = {"reader": {"path": str(simulated / "particles.star")}, "seed": 0}
     alone = ReconstructionSpec(
         out=tmp_path / "alone.mrc",
