@@ -57,7 +57,12 @@ def test_a_team_gives_the_files_of_one_process(
     assert all(loaded[: min(size, 3)])  # and everybody has a share
 
 
-def test_a_cache_has_a_file_for_each_process_unless_one_is_asked_for(tmp_path: Path) -> None:
+def test_a_large_cache_has_a_file_for_each_process_unless_one_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_team(2, building(tmp_path / "small", CacheSpec(reserve_gb=0)))
+    assert [path.name for path in (tmp_path / "small").iterdir()] == ["c.h5"]
+    monkeypatch.setattr("tomodrgn.core.cache.job.SHARE_BYTES", 1000)
     in_team(2, building(tmp_path / "two", CacheSpec(reserve_gb=0)))
     in_team(2, building(tmp_path / "one", CacheSpec(reserve_gb=0, files=1)))
     assert {path.name for path in (tmp_path / "two").iterdir()} == {

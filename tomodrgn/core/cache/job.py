@@ -31,6 +31,10 @@ FILE_BYTES = 64 * 10**9
 """Most coefficients of a file, unless the number of files is given."""
 
 
+SHARE_BYTES = 256 * 10**6
+"""Coefficients that are worth a file of their own where another process of the job can build it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:
     """A cache to be built, and where its images come from.
@@ -156,8 +160,9 @@ def plan_build(
         reserve_bytes=spec.reserve_gb * 1e9,
         block_bytes=block_bytes,
     )
-    large = math.ceil(header.coefficient_bytes / FILE_BYTES)
-    return job.in_files(spec.files or max(spec.processes * n_ranks, large))
+    n_bytes, builders = header.coefficient_bytes, spec.processes * n_ranks
+    shares = max(spec.processes, min(builders, n_bytes // SHARE_BYTES))
+    return job.in_files(spec.files or max(shares, math.ceil(n_bytes / FILE_BYTES)))
 
 
 def divide(path: Path, particles: ParticleSet, n_files: int) -> tuple[PartFile, ...]:

@@ -115,7 +115,7 @@ class CacheSpec(Spec):
     """Number type of the stored coefficients."""
     files: PositiveInt | None = None
     """Files that share the coefficients of a cache that is built; by default one for every 64 GB,
-    and at least one for each process."""
+    and at least one for each process that has much to do."""
     processes: PositiveInt = 1
     """Processes of this machine that build the files of a cache, one file each at a time."""
     rebuild: bool = False

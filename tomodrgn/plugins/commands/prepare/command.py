@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from tomodrgn.plugins.commands.prepare.spec import PreparedSpec
 
 
-def prepare(dataset: Dataset, spec: PreparedSpec) -> Path:
-    """Build the cache of a data set, or find that it is there already; its path.
+def prepare(dataset: Dataset, spec: PreparedSpec) -> Path | None:
+    """Build the cache of a data set, or find that it is there already.
 
     Several processes share the work, whoever started them.
 
     Args:
         dataset: what to prepare, and how.
         spec: run directory, where the cache lies unless the run spec names another place.
+
+    Returns:
+        its path; None in all processes but the main one.
     """
-    reader, particles = dataset.selected
     on_cpu = dataset.spec.devices.model_copy(update={"accelerator": "cpu"})
-    devices = Devices(on_cpu)
+    devices = Devices(on_cpu)  # others warn only, from here on
+    with devices.agreement():
+        reader, particles = dataset.selected
     cache = open_or_build(dataset.spec, reader, particles, spec.outdir, devices)
     tell_gray_levels(cache, particles, reader)
-    return cache.path
+    return cache.path if devices.is_main else None
