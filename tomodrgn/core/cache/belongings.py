@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.cache.job import BuildJob
 
-_ELSEWHERE = "move it away, or give another --cache"
+_ELSEWHERE = "give another --cache, or move it away"
 
 
 def part_paths(index: Path, path: Path) -> list[Path]:

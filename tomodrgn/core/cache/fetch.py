@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from tomodrgn.core.cache.digests import image_checksums
 from tomodrgn.core.cache.positioned import (
     Read,
     announced,
@@ -62,11 +63,17 @@ class FileFetch:
             return
         if rows.min() < 0 or rows.max() >= self.cache.n_images:
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {self.cache.n_images}")
-        for read in announced(self._reads(rows, byte_view(buffer.numpy()))):
+        wanted = byte_view(buffer.numpy())
+        reads, bounds = self._reads(rows, wanted)
+        for read, first, last in zip(announced(reads), bounds, bounds[1:], strict=False):
             self._read(read)
+            self._verify(rows[first:last], wanted, first)
 
-    def _reads(self, rows: NDArray[np.int64], wanted: memoryview) -> list[Read]:
-        """What to read for rows, whose bytes go to ``wanted``; what lies between is dropped."""
+    def _reads(self, rows: NDArray[np.int64], wanted: memoryview) -> tuple[list[Read], list[int]]:
+        """What to read for rows, whose bytes go to ``wanted``; what lies between is dropped.
+
+        Also which of the rows each read begins with, and their number.
+        """
         size, files = self.cache.header.image_bytes, self.cache.files
         firsts = np.array([file.first for file in files])
         of_row = np.searchsorted(firsts, rows, side="right") - 1
@@ -85,7 +92,28 @@ class FileFetch:
             for run in range(first + 1, last):
                 buffers += [self._sink()[: gap_sizes[run - 1]], wanted[starts[run] : stops[run]]]
             reads.append(Read(self.descriptors[numbers[first]], offsets[first], buffers))
-        return reads
+        return reads, [*runs.first[begins].tolist(), len(rows)]
+
+    def _verify(self, rows: NDArray[np.int64], wanted: memoryview, first: int) -> None:
+        """Compare rows of one file, which lie from the given place on, with their checksums.
+
+        Raises:
+            CacheError: they are not what was written.
+        """
+        file = self.cache.file_of(int(rows[0]))
+        if file.checksums is None:
+            return
+        size = self.cache.header.image_bytes
+        found = image_checksums(wanted[first * size : (first + len(rows)) * size], size)
+        is_damaged = found != file.checksums[rows - file.first]
+        if is_damaged.any():
+            name = self.cache.image_name(int(rows[is_damaged][0]))
+            more = f" and {is_damaged.sum() - 1} more" if is_damaged.sum() > 1 else ""
+            raise CacheError(
+                f"{file.path}: the cache is damaged, the coefficients of image {name}{more} are "
+                "not those that were written; copy it again, or use --rebuild-cache to build it "
+                "anew"
+            )
 
     def _sink(self) -> memoryview:
         """This thread's place for bytes that nobody wants."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tomodrgn.core.cache.layout import coefficient_offset
+from tomodrgn.core.cache.digests import image_checksums
+from tomodrgn.core.cache.layout import checksum_offset, coefficient_offset
 from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, write_at
 from tomodrgn.core.cache.power import block_power, typical_square
 from tomodrgn.core.cache.transform import build_transform
@@ -151,16 +152,20 @@ def _squares(coefficients: Tensor) -> Tensor:
 def _writer(job: BuildJob, scale: float) -> Iterator[Callable[[NDArray[np.int64], Tensor], None]]:
     """A function that stores the coefficients of image rows, and returns when they are safe."""
     offset, size = coefficient_offset(job.partial), job.header.image_bytes
+    of_checksums = checksum_offset(job.partial)
     descriptor = os.open(job.partial, os.O_WRONLY)
 
     def write(rows: NDArray[np.int64], coefficients: Tensor) -> None:
         order = np.argsort(rows)
         number = torch.float16 if job.header.dtype == "float16" else torch.float32
         stored = (coefficients / scale).to(number)[torch.from_numpy(order)].numpy()
+        checksums = image_checksums(byte_view(stored), size)
         runs = consecutive_runs(rows[order])
         for first, row, length in zip(runs.first, runs.row, runs.length, strict=True):
             run = byte_view(stored[first : first + length])
             write_at(descriptor, [run], offset + int(row) * size)
+            of_run = byte_view(checksums[first : first + length])
+            write_at(descriptor, [of_run], of_checksums + int(row) * checksums.itemsize)
         os.fsync(descriptor)
 
     try:

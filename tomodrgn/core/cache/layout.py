@@ -4,6 +4,7 @@
 
     /                      attributes: see CacheHeader
     /images/coefficients   (M, P, 2) float16 or float32, contiguous, uncompressed
+    /images/checksum       (M,) uint64, XXH3 of the bytes of each image's coefficients
     /images/name           (M,) str, unique
     /images/source_image   (M,) int64, row in the input
     /images/<column>       every column of ImageTable; those of the CTF under /images/ctf
@@ -14,7 +15,8 @@
 
 Coefficients are those of :class:`~tomodrgn.core.fourier.disc.HalfPlaneDisc`, windowed, centred by
 the known shift and divided by ``scale``. They are written and read at the file offset of their
-dataset, not through HDF5; this module is the only one that speaks HDF5.
+dataset, not through HDF5, and so are their checksums; all other checksums are attributes, see
+:mod:`~tomodrgn.core.cache.digests`. Only these two modules speak HDF5.
 
 The coefficients of a large cache lie in several files, each a cache of consecutive particles by
 itself. The file that was asked for then holds every column, and in place of the coefficients a
@@ -32,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import h5py
 import numpy as np
 
+from tomodrgn.core.cache.digests import CHECKSUM, first_damage, is_sealed, seal
 from tomodrgn.core.cache.hdf5_writing import hdf5_writing
 from tomodrgn.core.cache.plain_hdf5 import require_plain
 from tomodrgn.core.errors import CacheError
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from tomodrgn.core.particles.tables import ImageTable, ParticleSet
 
@@ -172,7 +175,9 @@ def write_skeleton(
         if parts:
             _refer_to_coefficients(file, header, parts)
         else:
-            _reserve_coefficients(file, header)
+            _reserve(file, CHECKSUM, (header.n_images,), np.uint64)
+            shape = (header.n_images, header.n_coefficients, 2)
+            _reserve(file, COEFFICIENTS, shape, header.dtype)
 
 
 def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None:
@@ -191,6 +196,38 @@ def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None
                 del file[_DAMAGE]
             file[_DAMAGE] = found.damage
         file.attrs.modify("rms", rms)
+        seal(file, except_for=COEFFICIENTS)
+
+
+def verify(path: Path, *, only: tuple[str, ...] | None = None) -> bool:
+    """Whether a finished cache carries checksums, all of which are right.
+
+    Args:
+        path: the file.
+        only: columns to look at, all by default.
+
+    Raises:
+        CacheError: something of it is not what was written.
+    """
+    with _reading(path) as file:
+        if not is_sealed(file):
+            return False
+        damage = first_damage(file, except_for=COEFFICIENTS, only=only)
+    if damage is not None:
+        raise CacheError(
+            f"{path}: the cache is damaged, {damage} that was written; copy it again, or use "
+            "--rebuild-cache to build it anew"
+        )
+    return True
+
+
+def read_checksums(path: Path) -> NDArray[np.uint64] | None:
+    """(M,) checksums of the coefficients of a file; None where it has none."""
+    with _reading(path) as file:
+        if not is_sealed(file) or CHECKSUM not in file:
+            return None
+        checksums: NDArray[np.uint64] = file[CHECKSUM][:]
+        return checksums
 
 
 def read_gray_levels(path: Path) -> GrayLevelsFound | None:
@@ -243,12 +280,20 @@ def part_files(path: Path) -> tuple[PartFile, ...]:
 
 def coefficient_offset(path: Path) -> int:
     """Byte of the file at which the coefficients begin."""
+    return _offset(path, COEFFICIENTS)
+
+
+def checksum_offset(path: Path) -> int:
+    """Byte of the file at which the checksums of the coefficients begin."""
+    return _offset(path, CHECKSUM)
+
+
+def _offset(path: Path, name: str) -> int:
     with _reading(path) as file:
-        offset = file[COEFFICIENTS].id.get_offset()
+        offset = file[name].id.get_offset()
     if offset is None:
         raise CacheError(
-            f"{path}: {COEFFICIENTS} is compressed or in chunks, it must be contiguous; use "
-            "--rebuild-cache"
+            f"{path}: {name} is compressed or in chunks, it must be contiguous; use --rebuild-cache"
         )
     return int(offset)
 
@@ -345,16 +390,15 @@ def _write_columns(group: h5py.Group, images: ImageTable[NDArray[Any]]) -> None:
             group[f"ctf/{field.name}"] = getattr(images.ctf, field.name)
 
 
-def _reserve_coefficients(file: h5py.File, header: CacheHeader) -> None:
-    """Place the dataset of coefficients in the file without writing to it."""
+def _reserve(file: h5py.File, name: str, shape: tuple[int, ...], number: DTypeLike) -> None:
+    """Place a dataset in the file without writing to it."""
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_obj_track_times(False)  # equal caches are equal files
     properties.set_layout(h5py.h5d.CONTIGUOUS)
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    space = h5py.h5s.create_simple((header.n_images, header.n_coefficients, 2))
-    number = h5py.h5t.py_create(np.dtype(header.dtype))
-    h5py.h5d.create(file.id, COEFFICIENTS.encode(), number, space, properties)
+    kind = h5py.h5t.py_create(np.dtype(number))
+    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), properties)
 
 
 def _refer_to_coefficients(file: h5py.File, header: CacheHeader, parts: Sequence[PartFile]) -> None:

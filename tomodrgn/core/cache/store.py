@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import pandas as pd
 
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import file_identity
+from tomodrgn.core.cache.digests import CHECKSUM
 from tomodrgn.core.cache.job import describe_preparation, describe_source
 from tomodrgn.core.cache.prepare import build_cache
 from tomodrgn.core.cache.publish import complete, is_half_published
@@ -49,12 +51,14 @@ class CoefficientFile:
         first: row of the cache that its first image has.
         offset: byte at which the coefficients begin.
         identity: what changes when the file is replaced.
+        checksums: (M,) of its images; None in caches of before, which are read unverified.
     """
 
     path: Path
     first: int
     offset: int
     identity: tuple[int, int]
+    checksums: NDArray[np.uint64] | None = field(default=None, compare=False, repr=False)
 
     def open_file(self) -> int:
         """Descriptor of the file for reading, if it is still the one that was checked.
@@ -111,6 +115,15 @@ class CoefficientCache:
         """Size of all coefficients as they are stored."""
         return self.header.coefficient_bytes
 
+    def file_of(self, row: int) -> CoefficientFile:
+        """The file that holds a row."""
+        firsts = [file.first for file in self.files]
+        return self.files[bisect_right(firsts, row) - 1]
+
+    def image_name(self, row: int) -> str:
+        """Name of the image of a row."""
+        return str(layout.read_image_names(self.path)[row])
+
     def gray_levels(self) -> layout.GrayLevelsFound | None:
         """What was found of the gray levels of its images; None where nobody looked."""
         return layout.read_gray_levels(self.path)
@@ -162,6 +175,8 @@ def open_cache(
         raise CacheError(
             f"{path}: this is part {header.part} of a cache; give the file that all parts belong to"
         )
+    if not layout.verify(path):
+        logger.info("%s: it has no checksums and is read unverified; %s", path, REBUILD)
     files = _open_files(path, header)
     wanted = describe_preparation(preparation)
     if _was_normalized(path, header) and wanted["normalize"] == "on":
@@ -201,6 +216,7 @@ def _open_part(
             f"{beside}: this is no part of {path.name}, or one of another build; put the part "
             f"back that belongs to it, or {REBUILD}"
         )
+    layout.verify(beside, only=(CHECKSUM,))
     return _open_one(beside, found, part.first)
 
 
@@ -210,7 +226,7 @@ def _open_one(path: Path, header: layout.CacheHeader, first: int) -> Coefficient
     whole = path.stat().st_size >= offset + header.coefficient_bytes
     if identity is None or not header.is_finished or not whole:
         raise CacheError(f"{path}: the cache is incomplete; {REBUILD}")
-    return CoefficientFile(path, first, offset, identity)
+    return CoefficientFile(path, first, offset, identity, layout.read_checksums(path))
 
 
 def ensure_cache(
