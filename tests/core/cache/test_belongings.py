@@ -99,7 +99,7 @@ def test_a_file_in_the_way_that_is_none_of_a_cache_is_left_alone(
     else:
         path.write_text("precious" if content == "text" else json.dumps({"job": 1, "mine": 2}))
     before = path.read_bytes()
-    with pytest.raises(CacheError, match=rf"{name}: this file is not .* is left alone; give another"):
+    with pytest.raises(CacheError, match=rf"{name}: this file is not .* is left alone; give"):
         build_cache(tmp_path / "c.h5", particles, reader, AS_BUILT, IN_THREE)
     assert contents(tmp_path) == {name: before}
 

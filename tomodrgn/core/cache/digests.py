@@ -63,16 +63,16 @@ def first_damage(
         only: columns to look at besides the attributes, all by default.
     """
     if _of_attributes(dict(file.attrs)) != file.attrs[_DIGEST]:
-        return "its root attributes are not those"
+        return "its root attributes are not those that were written"
     noted: dict[str, str] = json.loads(file.attrs[_COLUMNS])
     there = set(_columns(file, except_for))
     for name in sorted(noted.keys() | there if only is None else only):
         if name not in there:
-            return f"{name} is missing that was"
+            return f"{name} is missing"
         if name not in noted:
-            return f"{name} is none of what was"
+            return f"{name} does not belong to it"
         if _of_column(file[name]) != noted[name]:
-            return f"{name} is not what was"
+            return f"{name} is not what was written"
     return None
 
 

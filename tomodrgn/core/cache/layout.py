@@ -215,8 +215,8 @@ def verify(path: Path, *, only: tuple[str, ...] | None = None) -> bool:
         damage = first_damage(file, except_for=COEFFICIENTS, only=only)
     if damage is not None:
         raise CacheError(
-            f"{path}: the cache is damaged, {damage} that was written; copy it again, or use "
-            "--rebuild-cache to build it anew"
+            f"{path}: the cache is damaged, {damage}; copy it again, or use --rebuild-cache to "
+            "build it anew"
         )
     return True
 
