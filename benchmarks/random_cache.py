@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.particles import TILTS, regular_particles
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import file_identity
+from tomodrgn.core.cache.seal import image_checksums
 from tomodrgn.core.cache.store import CoefficientCache, CoefficientFile
 from tomodrgn.core.fourier.disc import half_plane_disc
 
@@ -46,7 +47,10 @@ def random_cache(path: Path, size_gb: float, box_size_px: int) -> CoefficientCac
     offset = layout.coefficient_offset(path)
     noise = np.random.default_rng(0).normal(size=header.image_bytes // 2 * TILTS)
     block = noise.astype(np.float16).tobytes()
+    checksums = image_checksums(memoryview(block), header.image_bytes)
     with path.open("r+b") as file:
+        file.seek(layout.checksum_offset(path))
+        file.write(np.tile(checksums, particles.n_particles).tobytes())
         file.seek(offset)
         for _ in range(particles.n_particles):
             file.write(block)
@@ -56,7 +60,7 @@ def random_cache(path: Path, size_gb: float, box_size_px: int) -> CoefficientCac
     identity = file_identity(path)
     if identity is None:
         raise FileNotFoundError(path)
-    files = (CoefficientFile(path, 0, offset, identity),)
+    files = (CoefficientFile(path, 0, offset, identity, layout.read_checksums(path)),)
     return CoefficientCache(path, layout.read_header(path), files)
 
 

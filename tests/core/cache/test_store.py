@@ -13,6 +13,7 @@ import pytest
 
 from tests.core.cache.imaginary import ImaginaryReader, take
 from tomodrgn.core.cache.prepare import build_cache
+from tomodrgn.core.cache.seal import Seal, finish_seal, read_seal, write_seal
 from tomodrgn.core.cache.store import CoefficientCache, ensure_cache, open_cache
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
@@ -112,6 +113,9 @@ def test_a_cache_of_another_version_is_refused(
 ) -> None:
     with h5py.File(cache.path, "r+", locking=False) as file:
         file.attrs["encoding-version"] = 99
+    seal = read_seal(cache.path)
+    assert seal is not None
+    finish_seal(cache.path, seal.n_bytes, seal.offset)
     with pytest.raises(CacheError, match="layout version 99, this program reads version 1"):
         open_cache(cache.path, particles, reader, AS_BUILT)
 
@@ -127,8 +131,7 @@ def test_a_copy_that_was_cut_short_is_refused(
 def test_an_unfinished_cache_is_refused(
     cache: CoefficientCache, particles: ParticleSet, reader: ImaginaryReader
 ) -> None:
-    with h5py.File(cache.path, "r+", locking=False) as file:
-        file.attrs.modify("rms", np.nan)
+    write_seal(cache.path, Seal("", 0))
     with pytest.raises(CacheError, match=f"incomplete; {WAY_OUT}"):
         open_cache(cache.path, particles, reader, AS_BUILT)
 

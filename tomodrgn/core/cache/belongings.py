@@ -29,7 +29,7 @@ def part_paths(index: Path, path: Path) -> list[Path]:
     None where ``index`` is no cache of several files; names that are not made of that of the cache
     do not count.
     """
-    name = re.compile(rf"{re.escape(path.stem)}\.\d+of\d+{re.escape(path.suffix)}")
+    name = _name_of_part(path)
     try:
         parts = layout.part_files(index)
     except CacheError:
@@ -37,10 +37,18 @@ def part_paths(index: Path, path: Path) -> list[Path]:
     return [path.with_name(part.name) for part in parts if name.fullmatch(part.name)]
 
 
+def _name_of_part(path: Path) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(path.stem)}\.\d+of\d+{re.escape(path.suffix)}")
+
+
 def own_parts(path: Path) -> list[Path]:
     """The parts of a finished cache that carry its own build."""
     own = layout.read_origin(path)
-    return [part for part in part_paths(path, path) if _is_of(own, layout.read_origin(part))]
+    if own is None or not own[0]:
+        return []
+    name = _name_of_part(path)
+    beside = [file for file in path.parent.iterdir() if name.fullmatch(file.name)]
+    return [file for file in beside if _is_of(own, layout.read_origin(file))]
 
 
 def refuse_foreign(job: BuildJob) -> None:

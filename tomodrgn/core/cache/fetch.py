@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from tomodrgn.core.cache.digests import image_checksums
 from tomodrgn.core.cache.positioned import (
     Read,
     announced,
@@ -20,6 +19,7 @@ from tomodrgn.core.cache.positioned import (
     consecutive_runs,
     read_at,
 )
+from tomodrgn.core.cache.seal import image_checksums
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tomodrgn.core.cache.digests import image_checksums
 from tomodrgn.core.cache.layout import checksum_offset, coefficient_offset
 from tomodrgn.core.cache.positioned import byte_view, consecutive_runs, write_at
 from tomodrgn.core.cache.power import block_power, typical_square
+from tomodrgn.core.cache.seal import image_checksums
 from tomodrgn.core.cache.transform import build_transform
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.gray_levels.damage import SOUND, damage_lines

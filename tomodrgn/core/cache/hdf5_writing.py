@@ -24,15 +24,22 @@ ResultT = TypeVar("ResultT")
 
 
 @contextmanager
-def hdf5_writing(path: Path, mode: Literal["w", "r+"]) -> Iterator[h5py.File]:
+def hdf5_writing(
+    path: Path, mode: Literal["w", "r+"], *, skipping: int | None = None
+) -> Iterator[h5py.File]:
     """An HDF5 file, created (``w``) or changed (``r+``) in the block.
+
+    Args:
+        path: the file.
+        mode: see above.
+        skipping: bytes at the front of a new file that HDF5 is to leave to others.
 
     Raises:
         OSError: something could not be written.
     """
     with path.open("w+b" if mode == "w" else "r+b", buffering=0) as raw:
         unfailing = _UnfailingFile(raw)
-        with h5py.File(unfailing, mode) as file:
+        with h5py.File(unfailing, mode, userblock_size=skipping) as file:
             yield file
         if unfailing.error is not None:
             raise unfailing.error

@@ -15,8 +15,8 @@
 
 Coefficients are those of :class:`~tomodrgn.core.fourier.disc.HalfPlaneDisc`, windowed, centred by
 the known shift and divided by ``scale``. They are written and read at the file offset of their
-dataset, not through HDF5, and so are their checksums; all other checksums are attributes, see
-:mod:`~tomodrgn.core.cache.digests`. Only these two modules speak HDF5.
+dataset, not through HDF5; this module is the only one that speaks HDF5. In front of it is a block
+of text, see :mod:`~tomodrgn.core.cache.seal`.
 
 The coefficients of a large cache lie in several files, each a cache of consecutive particles by
 itself. The file that was asked for then holds every column, and in place of the coefficients a
@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import h5py
 import numpy as np
 
-from tomodrgn.core.cache.digests import CHECKSUM, first_damage, is_sealed, seal
 from tomodrgn.core.cache.hdf5_writing import hdf5_writing
 from tomodrgn.core.cache.plain_hdf5 import require_plain
+from tomodrgn.core.cache.seal import SEAL_BYTES, Seal, finish_seal, read_seal, write_seal
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.files.json_text import parse_json
 
@@ -55,6 +55,7 @@ ENCODING_VERSION = 1
 """Rises whenever a reader of the former version could no longer read the file."""
 
 COEFFICIENTS = "/images/coefficients"
+CHECKSUM = "/images/checksum"
 _DAMAGE = "images/damage"
 _GRAY_LEVELS = "gray_levels"
 _JSON_ATTRIBUTES = ("preparation", "fingerprint")
@@ -159,7 +160,7 @@ def write_skeleton(
 
     With ``parts``, the coefficients are to come in these files instead.
     """
-    with hdf5_writing(path, "w") as file:
+    with hdf5_writing(path, "w", skipping=SEAL_BYTES) as file:
         file.attrs["encoding-type"] = ENCODING_TYPE
         file.attrs["encoding-version"] = ENCODING_VERSION
         for name, value in asdict(header).items():
@@ -178,6 +179,7 @@ def write_skeleton(
             _reserve(file, CHECKSUM, (header.n_images,), np.uint64)
             shape = (header.n_images, header.n_coefficients, 2)
             _reserve(file, COEFFICIENTS, shape, header.dtype)
+    write_seal(path, Seal(header.build, header.part))
 
 
 def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None:
@@ -196,35 +198,15 @@ def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None
                 del file[_DAMAGE]
             file[_DAMAGE] = found.damage
         file.attrs.modify("rms", rms)
-        seal(file, except_for=COEFFICIENTS)
-
-
-def verify(path: Path, *, only: tuple[str, ...] | None = None) -> bool:
-    """Whether a finished cache carries checksums, all of which are right.
-
-    Args:
-        path: the file.
-        only: columns to look at, all by default.
-
-    Raises:
-        CacheError: something of it is not what was written.
-    """
-    with _reading(path) as file:
-        if not is_sealed(file):
-            return False
-        damage = first_damage(file, except_for=COEFFICIENTS, only=only)
-    if damage is not None:
-        raise CacheError(
-            f"{path}: the cache is damaged, {damage}; copy it again, or use --rebuild-cache to "
-            "build it anew"
-        )
-    return True
+        coefficients = file[COEFFICIENTS]
+        where = (0, 0) if coefficients.is_virtual else _extent(coefficients)
+    finish_seal(path, *where)
 
 
 def read_checksums(path: Path) -> NDArray[np.uint64] | None:
     """(M,) checksums of the coefficients of a file; None where it has none."""
     with _reading(path) as file:
-        if not is_sealed(file) or CHECKSUM not in file:
+        if CHECKSUM not in file:
             return None
         checksums: NDArray[np.uint64] = file[CHECKSUM][:]
         return checksums
@@ -258,7 +240,10 @@ def is_cache(path: Path) -> bool:
 def read_origin(path: Path) -> tuple[str, int] | None:
     """Build and part of a cache of any version, see :class:`CacheHeader`; None of other files."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        seal = read_seal(path)
+        if seal is not None:
+            return seal.build, seal.part
+        with h5py.File(path, "r", locking=False) as file:  # of before, without a seal
             if file.attrs.get("encoding-type") != ENCODING_TYPE:
                 return None
             return str(file.attrs.get("build", "")), int(file.attrs.get("part", 0))
@@ -281,6 +266,11 @@ def part_files(path: Path) -> tuple[PartFile, ...]:
 def coefficient_offset(path: Path) -> int:
     """Byte of the file at which the coefficients begin."""
     return _offset(path, COEFFICIENTS)
+
+
+def _extent(dataset: h5py.Dataset) -> tuple[int, int]:
+    """Size of a contiguous dataset in bytes, and where it begins."""
+    return int(dataset.nbytes), int(dataset.id.get_offset())
 
 
 def checksum_offset(path: Path) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.belongings import own_parts, part_paths
 from tomodrgn.core.cache.job import partial_of, record_of
+from tomodrgn.core.cache.seal import verify
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.files.atomic import flush_to_disk
 
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 def mark_finished(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None:
     """Finish the partial file of a cache or of a part."""
     layout.finish(partial_of(path), rms, found)
-    flush_to_disk(partial_of(path))
 
 
 def move_parts(parts: Iterable[Path]) -> None:
@@ -53,6 +53,8 @@ def put_in_place(path: Path) -> None:
 
 def is_half_published(path: Path) -> bool:
     """Whether a process was killed after it had begun to replace the cache at ``path``."""
+    if not partial_of(path).exists():
+        return False
     header = _finished(partial_of(path))
     if header is None:
         return False
@@ -87,10 +89,10 @@ def complete(path: Path) -> None:
 def _finished(path: Path) -> layout.CacheHeader | None:
     """Header of a finished file; None where there is none."""
     try:
-        header = layout.read_header(path) if path.exists() else None
+        verify(path)
+        return layout.read_header(path)
     except CacheError:
         return None
-    return header if header is not None and header.is_finished else None
 
 
 def _is_part(path: Path, index: layout.CacheHeader, number: int) -> bool:

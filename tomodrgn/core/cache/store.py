@@ -18,10 +18,10 @@ import pandas as pd
 
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import file_identity
-from tomodrgn.core.cache.digests import CHECKSUM
 from tomodrgn.core.cache.job import describe_preparation, describe_source
 from tomodrgn.core.cache.prepare import build_cache
 from tomodrgn.core.cache.publish import complete, is_half_published
+from tomodrgn.core.cache.seal import verify
 from tomodrgn.core.cache.team import ALONE, agreed
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.ownership.lease import lock_of_file, one_writer
@@ -170,13 +170,13 @@ def open_cache(
         raise CacheError(
             f"{path}: there is no cache; build it with tomodrgn prepare --cache {path}"
         )
+    if not verify(path):
+        logger.info("%s: it has no checksums and is read unverified; %s", path, REBUILD)
     header = layout.read_header(path)
     if header.part:
         raise CacheError(
             f"{path}: this is part {header.part} of a cache; give the file that all parts belong to"
         )
-    if not layout.verify(path):
-        logger.info("%s: it has no checksums and is read unverified; %s", path, REBUILD)
     files = _open_files(path, header)
     wanted = describe_preparation(preparation)
     if _was_normalized(path, header) and wanted["normalize"] == "on":
@@ -210,13 +210,13 @@ def _open_part(
         raise CacheError(
             f"{beside}: this part of {path.name} is missing; put it back, or {REBUILD}"
         )
+    verify(beside)
     found = layout.read_header(beside)
     if found != replace(header, part=number, n_images=part.n_images):
         raise CacheError(
             f"{beside}: this is no part of {path.name}, or one of another build; put the part "
             f"back that belongs to it, or {REBUILD}"
         )
-    layout.verify(beside, only=(CHECKSUM,))
     return _open_one(beside, found, part.first)
 
 
