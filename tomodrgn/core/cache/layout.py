@@ -198,8 +198,8 @@ def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None
                 del file[_DAMAGE]
             file[_DAMAGE] = found.damage
         file.attrs.modify("rms", rms)
-        coefficients = file[COEFFICIENTS]
-        where = (0, 0) if coefficients.is_virtual else _extent(coefficients)
+        stored = file[COEFFICIENTS]
+        where = (0, 0) if stored.is_virtual else (stored.nbytes, stored.id.get_offset())
     finish_seal(path, *where)
 
 
@@ -266,11 +266,6 @@ def part_files(path: Path) -> tuple[PartFile, ...]:
 def coefficient_offset(path: Path) -> int:
     """Byte of the file at which the coefficients begin."""
     return _offset(path, COEFFICIENTS)
-
-
-def _extent(dataset: h5py.Dataset) -> tuple[int, int]:
-    """Size of a contiguous dataset in bytes, and where it begins."""
-    return int(dataset.nbytes), int(dataset.id.get_offset())
 
 
 def checksum_offset(path: Path) -> int:
