@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tomodrgn.core.cache.seal import finish_seal, read_seal
 from tomodrgn.core.particles.tables import CtfTable, ImageTable, OpticsGroup, ParticleSet
 
 if TYPE_CHECKING:
@@ -103,3 +104,10 @@ def imaginary_reader(particles: ParticleSet, strength: float = 1.0) -> Imaginary
     rng = np.random.default_rng(3)
     pixels = rng.normal(size=(particles.rows_read, box, box)) * strength
     return ImaginaryReader(pixels.astype(np.float32), particles)
+
+
+def seal_again(path: Path) -> None:
+    """Give a cache that was changed the checksum that it has now."""
+    seal = read_seal(path)
+    assert seal is not None
+    finish_seal(path, seal.n_bytes, seal.offset)

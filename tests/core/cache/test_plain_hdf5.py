@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.core.cache.imaginary import ImaginaryReader
+from tests.core.cache.imaginary import ImaginaryReader, seal_again
 from tomodrgn.core.cache.layout import COEFFICIENTS
 from tomodrgn.core.cache.store import CoefficientCache, open_cache
 from tomodrgn.core.errors import CacheError
@@ -102,6 +102,7 @@ def test_what_a_cache_never_holds_is_refused(
     before = other.read_bytes()
     with h5py.File(cache.path, "r+") as file:
         change(file, other)
+    seal_again(cache.path)
     with pytest.raises(CacheError, match=fault):
         open_cache(cache.path, particles, reader, PreparationSpec())
     assert other.read_bytes() == before
@@ -118,5 +119,6 @@ def test_attributes_of_another_kind_are_refused(
 ) -> None:  # fmt: skip
     with h5py.File(cache.path, "r+") as file:
         file.attrs[name] = value if len(str(value)) < 60_000 else str(value)[:60_000]
+    seal_again(cache.path)
     with pytest.raises(CacheError, match=r"cache\.h5"):
         open_cache(cache.path, particles, reader, PreparationSpec())

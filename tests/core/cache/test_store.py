@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.core.cache.imaginary import ImaginaryReader, take
+from tests.core.cache.imaginary import ImaginaryReader, seal_again, take
 from tomodrgn.core.cache.prepare import build_cache
-from tomodrgn.core.cache.seal import Seal, finish_seal, read_seal, write_seal
+from tomodrgn.core.cache.seal import Seal, write_seal
 from tomodrgn.core.cache.store import CoefficientCache, ensure_cache, open_cache
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.specs.dataset import CacheSpec, PreparationSpec
@@ -113,9 +113,7 @@ def test_a_cache_of_another_version_is_refused(
 ) -> None:
     with h5py.File(cache.path, "r+", locking=False) as file:
         file.attrs["encoding-version"] = 99
-    seal = read_seal(cache.path)
-    assert seal is not None
-    finish_seal(cache.path, seal.n_bytes, seal.offset)
+    seal_again(cache.path)
     with pytest.raises(CacheError, match="layout version 99, this program reads version 1"):
         open_cache(cache.path, particles, reader, AS_BUILT)
 
