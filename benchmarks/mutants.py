@@ -28,7 +28,10 @@ from typing import Final
 from benchmarks.mutation import Fault, faults, with_fault
 
 ROOT: Final = Path(__file__).parents[1]
-_HEAVY: Final = ("numpy", "pandas", "torch", "pydantic", "click", "pluggy", "yaml", "sklearn")
+_HEAVY: Final = (
+    *("numpy", "pandas", "torch", "pydantic", "click", "pluggy", "yaml", "sklearn"),
+    *("matplotlib.figure", "h5py", "scipy.stats", "lightning_fabric"),
+)
 """Imported once, before any process is forked; nothing of ours, which changes."""
 _PASSED: Final = 0
 _OUT_OF_TIME: Final = -1
