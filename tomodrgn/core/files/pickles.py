@@ -10,7 +10,8 @@ import math
 import operator
 import pickle
 import re
-from typing import TYPE_CHECKING, Any, Final
+import struct
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from tomodrgn.core.files.atomic import atomic_path
 from tomodrgn.core.files.opening import lines_of, open_to_read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -67,9 +69,13 @@ class _LoadedArray(np.ndarray[Any, Any]):
         super().__setstate__((tuple(shape), dtype, bool(in_columns), content))  # type: ignore[arg-type]
 
 
+_ARRAY: Final = object()
+"""Stands for the class of arrays, so that no pickle can ask it for memory."""
+
+
 def _empty_array(kind: object, shape: object, _typecode: object) -> _LoadedArray:
     """What a pickle begins an array with; its content, and with it its size, follows."""
-    if kind is not _LoadedArray or shape != (0,):
+    if kind is not _ARRAY or shape != (0,):
         raise pickle.UnpicklingError("it asks for memory that it does not fill")
     return np.empty(0, dtype=np.int8).view(_LoadedArray)
 
@@ -101,7 +107,7 @@ def _as_bytes(text: str, codec: str = "latin1") -> bytes:
 
 
 _MADE_HERE: Final[dict[str, Any]] = {
-    "numpy.ndarray": _LoadedArray,
+    "numpy.ndarray": _ARRAY,
     "numpy.dtype": _Typecode,
     "builtins.bytearray": _bytes_of,
     "__builtin__.bytearray": _bytes_of,
@@ -118,8 +124,30 @@ _MADE_HERE: Final[dict[str, Any]] = {
 }
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Makes numpy arrays and plain containers, nothing else."""
+class _PlainUnpickler(pickle._Unpickler):
+    """Makes numpy arrays and plain containers, nothing else.
+
+    The unpickler in Python: that in C takes as much memory as a pickle names places in it.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
+    def load_build(self) -> None:
+        """Give a state to types and arrays alone."""
+        if not isinstance(self.stack[-2], _Typecode | _LoadedArray):
+            raise pickle.UnpicklingError("it changes what is no array")
+        super().load_build()  # type: ignore[misc]
+
+    def load_bytearray8(self) -> None:
+        """Take memory for bytes once they are read."""
+        (n_bytes,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(n_bytes)))
+
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
     def find_class(self, module: str, name: str) -> Any:
         if f"{module}.{name}" in _MADE_HERE:
