@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pytest
@@ -70,6 +75,65 @@ def cold_tomodrgn() -> Command:
         return done
 
     return run
+
+
+class Training:
+    """A training in a process of its own, to be ended from outside."""
+
+    def __init__(self, socket: Path, messages: IO[bytes], words: list[object]) -> None:
+        self._messages = messages
+        call = list(map(str, ["-m", "tomodrgn", "train_vae", *words]))
+        self._process = warm_python.Process(str(socket), call, (messages.fileno(),) * 3)
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return int(self._process.pid)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_running
+
+    def send(self, number: signal.Signals, after: Path) -> None:
+        """Wait for a file, and send a signal."""
+        self.await_file(after)
+        os.kill(self._process.pid, number)
+
+    def await_file(self, after: Path) -> None:
+        """Wait for a file."""
+        limit = time.monotonic() + 60
+        while not after.exists():
+            assert self._process.is_running, warm_python.text_of(self._messages)
+            assert time.monotonic() < limit
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        """End it, unless it has ended."""
+        if self._process.is_running:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code and what it said."""
+        return self._process.wait(), warm_python.text_of(self._messages)
+
+
+Begin = Callable[..., Training]
+
+
+@pytest.fixture
+def begin(warm_socket: Path) -> Iterator[Callable[..., Training]]:
+    """Begins a training; none outlives the test."""
+    with ExitStack() as stack:
+
+        def call(star: Path, outdir: Path, *options: object) -> Training:
+            messages = stack.enter_context(TemporaryFile())
+            words = [star, "-o", outdir, *SMALL_NETWORK, *options]
+            training = Training(warm_socket, messages, words)
+            stack.callback(training.kill)
+            return training
+
+        yield call
 
 
 def shuffle_rows(star: Path, name: str) -> Path:

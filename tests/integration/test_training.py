@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import random
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 
 import numpy as np
 import pytest
 import torch
 
-from tests.docs import warm_python
-from tests.integration.conftest import SMALL_NETWORK, Command, shuffle_rows
+from tests.integration.conftest import SMALL_NETWORK, Begin, Command, shuffle_rows
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.training.checkpoint import load_checkpoint
@@ -201,52 +194,9 @@ def test_no_positional_encoding_trains_too(star: Path, tomodrgn: Command, tmp_pa
     assert (tmp_path / "z.pkl").exists()
 
 
-class Training:
-    """A training in a process of its own, to be ended from outside."""
-
-    def __init__(self, socket: Path, messages: IO[bytes], words: list[object]) -> None:
-        self._messages = messages
-        call = list(map(str, ["-m", "tomodrgn", "train_vae", *words]))
-        self._process = warm_python.Process(str(socket), call, (messages.fileno(),) * 3)
-
-    def send(self, number: signal.Signals, after: Path) -> None:
-        """Wait for a file, and send a signal."""
-        limit = time.monotonic() + 60
-        while not after.exists():
-            assert self._process.is_running, warm_python.text_of(self._messages)
-            assert time.monotonic() < limit
-            time.sleep(0.005)
-        os.kill(self._process.pid, number)
-
-    def kill(self) -> None:
-        """End it, unless it has ended."""
-        if self._process.is_running:
-            os.kill(self._process.pid, signal.SIGKILL)
-
-    def end(self) -> tuple[int, str]:
-        """Its exit code and what it said."""
-        return self._process.wait(), warm_python.text_of(self._messages)
-
-
-Begin = Callable[..., Training]
-
-
-@pytest.fixture
-def begin(warm_socket: Path) -> Iterator[Callable[..., Training]]:
-    """Begins a training; none outlives the test."""
-    with ExitStack() as stack:
-
-        def call(star: Path, outdir: Path, *options: object) -> Training:
-            messages = stack.enter_context(TemporaryFile())
-            words = [star, "-o", outdir, *SMALL_NETWORK, *options]
-            training = Training(warm_socket, messages, words)
-            stack.callback(training.kill)
-            return training
-
-        yield call
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_the_state_and_the_run_goes_on_exactly(
     number: signal.Signals, code: int, begin: Begin, star: Path, tomodrgn: Command, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.ownership.undamaged import require_of_run
 from tomodrgn.core.products import LATENTS, METRICS, WEIGHTS, latents_of, weights_of
 from tomodrgn.core.training.checkpoint import load_checkpoint, saved_epochs
 
@@ -55,7 +56,9 @@ class Epochs:
 
     def latents(self, epoch: int) -> NDArray[np.float32]:
         """(B, Z) latents after an epoch."""
-        return read_latents(self.files[epoch].latents)[0]
+        path = self.files[epoch].latents
+        require_of_run(path, self.run, "latents")
+        return read_latents(path)[0]
 
     def all_latents(self) -> Iterator[NDArray[np.float32]]:
         """(B, Z) of every saved epoch, one at a time.

@@ -16,6 +16,7 @@ from tomodrgn.core.data.selected import SelectedParticles, particle_index, selec
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import Reader, ReaderContext, RunResults
+from tomodrgn.core.ownership.undamaged import require_of_run
 from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.products import LATENTS, RUN_SPEC, WEIGHTS
 from tomodrgn.core.recorded import parse_recorded
@@ -199,6 +200,7 @@ class Run:
         from tomodrgn.core.training.checkpoint import load_checkpoint
 
         path = weights or self.weights
+        require_of_run(path, self.directory, "weights")
         checkpoint = load_checkpoint(path)
         model = build_model(self.spec, self.registry, self.facts)
         try:
@@ -340,6 +342,7 @@ class Run:
             raise RunError(
                 f"{path}: is missing, so the run has not ended; go on with --load latest"
             )
+        require_of_run(path, self.directory, "latents")
         mean, log_variance = read_latents(path)
         expected = (self.facts.n_particles, dim)
         if mean.shape != expected:

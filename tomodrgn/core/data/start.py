@@ -11,6 +11,7 @@ import numpy as np
 from tomodrgn.core.data.run_directory import read_run
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.ownership.results import REPLACED, ResultsFolder, begin_results
+from tomodrgn.core.ownership.undamaged import require_as_made
 from tomodrgn.core.products import DESCRIPTIONS, INTERRUPTED, MANIFEST, METRICS, RESULTS, RUN_SPEC
 from tomodrgn.core.specs.files import read_spec
 from tomodrgn.core.training.checkpoint import (
@@ -54,6 +55,7 @@ def find_start(run: RunSpecBase, outdir: Path, *, can_go_on: bool = True) -> Sav
     load = run.training.load
     if load is not None:
         path = find_checkpoint(outdir, load)
+        require_as_made(path)
         return SavedState(path, load_checkpoint(path))
     results = _results_in(outdir) or _results_in(outdir / REPLACED)
     if results and not run.training.overwrite:

@@ -10,6 +10,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.opening import lines_of, open_to_read
 from tomodrgn.core.files.pickles import load_pickles
+from tomodrgn.core.ownership.undamaged import require_as_made
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,7 @@ def _text(value: object) -> str:
 
 def _read_values(path: Path) -> NDArray[Any]:
     """The array of a file, of any shape and type."""
+    require_as_made(path)
     try:
         if path.suffix == ".pkl":
             return np.asarray(load_pickles(path)[0])

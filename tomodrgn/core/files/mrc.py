@@ -22,6 +22,7 @@ import numpy as np
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import atomic_path
 from tomodrgn.core.files.opening import open_to_read
+from tomodrgn.core.ownership.undamaged import require_as_made
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,9 +124,11 @@ def read_volume(path: Path) -> tuple[NDArray[np.float32], float]:
     """A whole volume, (z, y, x), and its pixel size in angstrom (0 where the file states none).
 
     Raises:
-        DataError: the file is no MRC file, or a voxel is not finite.
+        DataError: the file is no MRC file, a voxel is not finite, or the file is not as its record
+            says that it was made.
     """
     header = read_mrc_header(path)
+    require_as_made(path)
     sections = np.arange(header.shape[0], dtype=np.int64)
     volume = read_mrc_slices(path, sections, header)
     n_bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))

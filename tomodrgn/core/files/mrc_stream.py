@@ -41,6 +41,10 @@ def open_stack(
         mrc.set_image_stack()
         mrc.voxel_size = pixel_size_a
         _finish_header(mrc.header)
+        offset = int(mrc.data.offset)
+    # Written, not mapped, so that a full disk is an error and does not end the program.
+    with writing(path), path.open("r+b") as file:
+        file.seek(offset)
         done = 0
 
         def append(images: NDArray[np.float32]) -> None:
@@ -53,7 +57,7 @@ def open_stack(
                     f"{path.name}: image {spoilt + 1} holds a pixel that is not finite, or too "
                     f"large for {dtype}; repair or remove the image, or choose another --dtype"
                 )
-            mrc.data[done : done + len(pixels)] = pixels
+            file.write(np.ascontiguousarray(pixels).data)
             done += len(pixels)
 
         yield append
