@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +60,20 @@ class SmallData:
 
     folder: Path
 
-    def words(self, command: str, out: Path, /, **spoilt: object) -> list[str]:
-        """The words of a call, with some inputs replaced."""
-        names = {
+    def inputs(self, out: Path) -> dict[str, Path]:
+        """Where the inputs of commands are."""
+        return {
             "star": self.folder / "data/particles.star", "truth": self.folder / "data",
             "volume_star": self.folder / "data/volumes.star", "run": self.folder / "vae",
             "nn": self.folder / "nn", "latents": self.folder / "latents.pkl",
             "labels": self.folder / "labels.pkl", "indices": self.folder / "indices.txt",
             "map": self.folder / "volumes/vol_000.mrc", "volumes": self.folder / "volumes",
             "pipeline": self.folder / "pipeline.yaml", "out": out,
-        } | spoilt  # fmt: skip
+        }  # fmt: skip
+
+    def words(self, command: str, out: Path, /, **spoilt: object) -> list[str]:
+        """The words of a call, with some inputs replaced."""
+        names = self.inputs(out) | spoilt
         return [command, *(word.format(**names) for word in shlex.split(CALLS[command]))]
 
     def digests(self) -> dict[str, str]:
@@ -96,7 +99,7 @@ def is_told(result: Result) -> bool:
 
 
 def make_small_data(folder: Path) -> SmallData:
-    """Two dozen particles of three tilts and box 12, a run of each kind, and what commands need."""
+    """Two dozen particles of three tilts and box 12, and what commands need besides runs."""
     data = SmallData(folder)
     size = {"n_particles": 24, "n_tilts": 3, "n_tomograms": 2, "box_size_px": 12}
     simulate(SimulationSpec(outdir=folder / "data", pixel_size_a=20.0, n_classes=2, **size))
@@ -109,8 +112,11 @@ def make_small_data(folder: Path) -> SmallData:
         write_volume(folder / f"volumes/vol_{number:03d}.mrc", values, 20.0)
     step = f"train_nn: {{particles: {folder}/data/particles.star, outdir: {folder}/other}}"
     (folder / "pipeline.yaml").write_text(f"steps:\n- {step}\n")
-    for command, name in (("train_vae", "vae"), ("train_nn", "nn")):
-        made = call(data.words(command, folder / name))
-        assert made.exit_code == 0, made.output
-        shutil.rmtree(folder / name / "report", ignore_errors=True)
     return data
+
+
+def make_runs(data: SmallData) -> None:
+    """A run of either kind."""
+    for command, name in (("train_vae", "vae"), ("train_nn", "nn")):
+        made = call(data.words(command, data.folder / name))
+        assert made.exit_code == 0, made.output
