@@ -98,7 +98,7 @@ def _least_variance(latents: NDArray[np.float32]) -> float:
 
 
 def different_latents(latents: NDArray[np.float32], most: int) -> int:
-    """How many latents differ, counted up to ``most``."""
+    """How many latents (B, Z) differ, counted up to ``most``."""
     some = np.unique(latents[: 10 * most], axis=0)
     if len(some) < most:
         some = np.unique(latents, axis=0)

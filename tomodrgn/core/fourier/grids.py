@@ -84,7 +84,7 @@ def read_grid(grid: Tensor, where: Corners) -> Tensor:
 
 
 def complete_plane(grid: Tensor, parity: int) -> Tensor:
-    """A copy of half grids (..., z, y, x) whose plane x = 0 has what was added at -k, too.
+    """A copy of half grids (V, z, y, x) whose plane x = 0 has what was added at -k, too.
 
     ``parity`` is -1 for imaginary parts, else 1.
     """

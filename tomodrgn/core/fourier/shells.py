@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def shell_indices(radius_px: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Shell of each radius; 0 is DC alone."""
+    """(n,) shell of each radius in px; 0 is DC alone."""
     return np.ceil(np.round(radius_px, 9)).astype(np.int64)
 
 

@@ -93,7 +93,7 @@ def mirror_z(volumes: Tensor) -> Tensor:
 
 
 def lowpass(volumes: Tensor, *, pixel_size_a: float, resolution_a: float) -> Tensor:
-    """Volumes without the frequencies above 1 / ``resolution_a``, both in angstrom."""
+    """Volumes (V, D, D, D) without frequencies above 1 / ``resolution_a``, lengths in angstrom."""
     box = volumes.shape[-1]
     spectra = torch.fft.rfftn(volumes, dim=(-3, -2, -1))
     axis = torch.fft.fftfreq(box, device=volumes.device)

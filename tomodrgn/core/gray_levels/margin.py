@@ -75,11 +75,11 @@ class PixelLevels:
         return found
 
     def take(self, rows: NDArray[Any]) -> PixelLevels:
-        """Some of the rows."""
+        """Some of the rows (n,)."""
         return PixelLevels(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def replaced(self, rows: NDArray[np.int64], by: PixelLevels) -> PixelLevels:
-        """The record with other values in some rows."""
+        """The record with other values in some rows (n,)."""
         columns = {f.name: getattr(self, f.name).copy() for f in fields(self)}
         for name, column in columns.items():
             column[rows] = getattr(by, name)

@@ -55,11 +55,11 @@ class LookingReader(Protocol):
     """A reader that says which of its images are damaged."""
 
     def look_at(self, rows: NDArray[np.int64]) -> LookedAt:
-        """Images of the ``source_image`` rows given, in that order."""
+        """Images (n, D, D) of the ``source_image`` rows given, in that order."""
 
 
 def look_at(reader: Reader, rows: NDArray[np.int64]) -> LookedAt:
-    """Images of any reader; one that does not look finds nothing."""
+    """Images (n, D, D) of any reader; one that does not look finds nothing."""
     if isinstance(reader, LookingReader):
         return reader.look_at(rows)
     none = np.zeros(len(rows), dtype=np.int64)
@@ -131,7 +131,7 @@ class NormalizingReader:
         return self.look_at(rows).images
 
     def look_at(self, rows: NDArray[np.int64]) -> LookedAt:
-        """Images of the ``source_image`` rows given, and which of them are damaged."""
+        """Images (n, D, D) of the ``source_image`` rows given, and which of them are damaged."""
         standard = self.standard
         images = self.reader.load_images(rows)
         levels = self._margin.measure(images, is_coarse=not standard.normalizes)

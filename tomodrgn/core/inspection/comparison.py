@@ -175,7 +175,7 @@ def decide(
 
 
 def paired_z(differences: Tensor) -> float:
-    """Mean over its standard error; 0 where all are equal or there are too few."""
+    """Mean of (n,) differences over its standard error; 0 where all are equal or too few."""
     n = len(differences)
     if n < FEWEST_PARTICLES:
         return 0.0

@@ -49,7 +49,7 @@ class Span:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> Span:
-        """The span of at least one number."""
+        """The span of (n,) numbers, at least one."""
         return cls(
             low=float(values.min()), middle=float(np.median(values)), high=float(values.max())
         )

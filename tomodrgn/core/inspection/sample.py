@@ -110,7 +110,7 @@ def part_of(sample: Sample, wanted: NDArray[np.bool_]) -> Sample:
 
 
 def without_rows(sample: Sample, rows: Sequence[int] | NDArray[np.int64]) -> Sample:
-    """The sample without the images of some rows of the input."""
+    """The sample without the images of some rows (n,) of the input."""
     keep = ~np.isin(sample.source_row, rows)
     if keep.all():
         return sample

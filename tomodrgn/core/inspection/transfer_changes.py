@@ -64,7 +64,7 @@ def _has_doses(sample: Sample) -> bool:
 
 
 def with_defocus(sample: Sample, added: Tensor | float, factor: float = 1.0) -> Sample | None:
-    """Both defoci multiplied by a factor, with something added; None without CTF."""
+    """Both defoci times a factor, plus a scalar or (M,) angstrom; None without CTF."""
     ctf = sample.images.ctf
     if ctf is None:
         return None

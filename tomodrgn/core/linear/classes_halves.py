@@ -199,7 +199,7 @@ class ClassHalves:
         return replace(models, maps=maps, precision=precision)
 
     def in_order(self, parts: Sequence[Tensor]) -> Tensor:
-        """What was found for the particles of each half, in the order of all rows."""
+        """(B, ...) what was found for the particles of each half, in the order of all rows."""
         joined = torch.cat(list(parts))
         return joined[torch.argsort(torch.cat(self.places))]
 

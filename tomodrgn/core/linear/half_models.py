@@ -75,7 +75,7 @@ class HalfModels:
         )
 
     def with_maps(self, maps: Tensor, precision: Tensor) -> HalfModels:
-        """With other maps and noise."""
+        """With other maps (2, 1 + K, D, D, D) and precisions of the noise (shells,)."""
         return replace(self, maps=maps, precision=precision)
 
 

@@ -123,7 +123,7 @@ class Observations:
         return self.particles.n_images * self.n_coefficients <= KEPT_COEFFICIENTS
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[Block]:
-        """Blocks of the particles with the rows given, in that order."""
+        """Blocks of the particles with the rows (n,) given, in that order."""
         key = rows.tobytes()
         if key in self._kept:
             yield from self._kept[key]

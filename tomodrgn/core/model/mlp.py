@@ -238,7 +238,7 @@ def block_rows(n_rows: int, bytes_per_number: int = 4) -> int:
 
 
 def activate_(hidden: Tensor, slope: float) -> None:
-    """Apply the activation in place."""
+    """Apply the activation in place, to (n, features)."""
     if slope:
         functional.leaky_relu_(hidden, slope)
     else:
@@ -246,7 +246,7 @@ def activate_(hidden: Tensor, slope: float) -> None:
 
 
 def through_activation_(gradient: Tensor, activated: Tensor, slope: float) -> None:
-    """Multiply a gradient by the derivative of the activation that gave ``activated``."""
+    """Multiply a gradient (n, features) by the derivative of what gave ``activated``."""
     if slope:
         torch.ops.aten.leaky_relu_backward(gradient, activated, slope, True, grad_input=gradient)
     else:

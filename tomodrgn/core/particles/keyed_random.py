@@ -53,7 +53,7 @@ def particle_keys(tomogram: NDArray[np.object_], name: NDArray[np.object_]) -> N
 
 
 def join_keys(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One key for each ordered pair of keys."""
+    """(n,) one key for each ordered pair of keys (n,)."""
     return _mix(_mix(first) + second)
 
 

@@ -153,7 +153,7 @@ def rank_within_particle(particles: ParticleSet, values: NDArray[Any]) -> NDArra
 
 
 def read_indices(path: Path, n: int, what: str) -> NDArray[np.int64]:
-    """Distinct indices below ``n`` from a file.
+    """(k,) distinct indices below ``n`` from a file.
 
     Args:
         path: the index file.

@@ -222,7 +222,7 @@ class ParticleSet:
         return np.repeat(np.arange(self.n_particles, dtype=np.int64), self.counts)
 
     def take_rows(self, particles: NDArray[np.int64], images: NDArray[np.int64]) -> dict[str, Any]:
-        """Every per-particle and per-image field at some rows, for :func:`dataclasses.replace`.
+        """Fields at rows (b,) of particles and (m,) of images, for :func:`dataclasses.replace`.
 
         The counts are left to the caller.
         """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def electron_wavelength_a(voltage_kv: Tensor) -> Tensor:
-    """Relativistic de Broglie wavelength in angstrom; 0.0196870 at 300 kV.
+    """(...) relativistic de Broglie wavelength in angstrom; 0.0196870 at 300 kV.
 
     Source:
         Reimer & Kohl 2008, eq. 2.5, constants rounded as in RELION and CTFFIND.

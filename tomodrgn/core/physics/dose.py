@@ -23,7 +23,7 @@ _ELECTRON_REST_KEV = 510.99895
 
 
 def voltage_factor(voltage_kv: Tensor) -> Tensor:
-    """Critical dose at a voltage over that at 300 kV.
+    """(...) critical dose at a voltage in kV, any shape, over that at 300 kV.
 
     Damage per electron goes with the inelastic cross-section, that is with 1 / v^2 (v the speed of
     the electron), so the dose survived goes with (v / v300)^2: 0.80 at 200 kV, 0.50 at 100 kV,
@@ -68,7 +68,15 @@ def critical_dose(freqs_per_a: Tensor, voltage_kv: Tensor) -> Tensor:
 
 
 def optimal_dose(freqs_per_a: Tensor, voltage_kv: Tensor) -> Tensor:
-    """Cumulative dose beyond which more exposure lowers the signal-to-noise ratio, in e/A^2."""
+    """Cumulative dose beyond which more exposure lowers the signal-to-noise ratio, in e/A^2.
+
+    Args:
+        freqs_per_a: (P,) spatial frequencies in 1/angstrom.
+        voltage_kv: (...) acceleration voltage in kV, of a shape that goes with them.
+
+    Source:
+        Grant & Grigorieff 2015, doi:10.7554/eLife.06980: 2.51284 critical doses.
+    """
     return OPTIMAL_PER_CRITICAL * critical_dose(freqs_per_a, voltage_kv)
 
 

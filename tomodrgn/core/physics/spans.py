@@ -59,7 +59,7 @@ class Span:
     mistakes: tuple[Mistake, ...] = ()
 
     def excludes(self, values: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Whether each value is outside; not-a-number is none of its business."""
+        """(n,) whether each value is outside; not-a-number is none of its business."""
         return (values < self.low) | (values > self.high)
 
     def fault(self, value: float) -> str:

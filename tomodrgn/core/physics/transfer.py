@@ -56,7 +56,7 @@ def signal_transfer(
 def noise_transfer(
     images: ImageTable[Tensor], freqs_per_a: Tensor, optics: Sequence[OpticsGroup]
 ) -> Tensor | None:
-    """Factor h >= 0 of the noise in each coefficient, arguments as :func:`signal_transfer`."""
+    """(M, P) factor h >= 0 of the noise; arguments as :func:`signal_transfer`."""
     transfer = None
     if images.ctf is not None and any(group.state.ctf_premultiplied for group in optics):
         modulus = contrast_transfer(images.ctf, freqs_per_a).abs()
@@ -104,7 +104,7 @@ def b_factor_envelope(b_factor_a2: Tensor, freqs_per_a: Tensor) -> Tensor:
 
 
 def phase_flip(transfer: Tensor) -> Tensor:
-    """Sign that makes the contrast of an image agree at all frequencies, +1 or -1."""
+    """(M, P) sign, +1 or -1, that makes the contrast of an image agree at all frequencies."""
     return torch.where(transfer < 0, -1.0, 1.0)
 
 

@@ -42,7 +42,7 @@ def halves_by_particle(
 def rows_of_halves(
     particles: ParticleSet, seed: int, *, needed: int, what: str, way_out: str = _ONE_STRUCTURE
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of the particles of two halves.
+    """Rows (n,) of the particles of each of two halves.
 
     Args:
         particles: B particles.

@@ -47,7 +47,7 @@ class FourierSums:
 
     @property
     def grids(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Real part, imaginary part and power."""
+        """(V, z, y, x) real part, imaginary part and power."""
         return self.real, self.imag, self.power
 
     def pooled(self, volumes: list[int]) -> FourierSums:
@@ -66,7 +66,7 @@ class FourierSums:
 
 
 def empty_sums(n_volumes: int, box_size_px: int, *, like: Tensor) -> FourierSums:
-    """Sums of nothing, on the device and in the (real) number type of ``like``."""
+    """Sums (V, z, y, x) of nothing, on the device and in the (real) number type of ``like``."""
     shape = grid_shape(box_size_px)
     grids = (like.new_zeros((n_volumes, *shape)) for _ in range(3))
     return FourierSums(box_size_px, *grids)

@@ -98,7 +98,7 @@ def embed_together(
     latent_dim: int,
     devices: Devices,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The same of all particles in every process, each process having embedded its share."""
+    """Mean and log variance (B, Z) of all particles in every process; each embeds a share."""
     rows = sampler.share_in_order(devices.rank, devices.n_ranks)
     found = torch.zeros(2, sampler.particles.n_particles, latent_dim)
     with devices.agreement():

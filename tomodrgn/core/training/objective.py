@@ -65,7 +65,7 @@ class LatentPenalty(NamedTuple):
 
 
 def squared_error(model: VolumeModel, chunk: CoefficientChunk, latent: Tensor | None) -> Tensor:
-    """Weighted squared error summed over the coefficients of a chunk."""
+    """() weighted squared error, summed over the coefficients of a chunk; latents are (B, Z)."""
     predicted = model.decode(chunk.freqs, latent, chunk.counts)
     if chunk.transfer is not None:
         predicted = predicted * chunk.transfer
@@ -122,7 +122,7 @@ def decoder_gradients(
     autocast: Callable[[], AbstractContextManager[object]],
     workers: Workers,
 ) -> tuple[Tensor, Tensor]:
-    """Squared error of a batch, and ``scale`` times its gradient with respect to the latents.
+    """Squared error () of a batch, and ``scale`` times its gradient (B, Z) by the latents.
 
     The gradients with respect to the parameters of the decoder are added to theirs.
     """

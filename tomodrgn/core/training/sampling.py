@@ -97,7 +97,7 @@ class Sampler:
 
         Args:
             batch_size: particles per batch.
-            rows: which particles; all by default.
+            rows: (n,) which particles; all by default.
         """
         rows = np.arange(self.particles.n_particles) if rows is None else rows
         for start in range(0, len(rows), batch_size):
@@ -111,7 +111,7 @@ class Sampler:
         Args:
             rank: which process this is.
             n_ranks: number of processes.
-            rows: which particles are shared out; all by default.
+            rows: (n,) which particles are shared out; all by default.
         """
         rows = np.arange(self.particles.n_particles) if rows is None else rows
         return rows[neighbors(self.particles.counts[rows], rank, n_ranks)]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def deal(weights: NDArray[np.integer], rank: int, n_ranks: int) -> NDArray[np.int64]:
-    """Positions of the items of one process, ascending, so that weights are even over processes.
+    """(k,) positions of the items of one process, ascending; weights (n,) are evenly dealt.
 
     Items are dealt from the heaviest to the lightest, to and fro: the sums of two processes differ
     by no more than the heaviest item.
@@ -23,7 +23,7 @@ def deal(weights: NDArray[np.integer], rank: int, n_ranks: int) -> NDArray[np.in
 
 
 def neighbors(weights: NDArray[np.integer], rank: int, n_ranks: int) -> slice:
-    """The run of adjacent items of one process, weights being about even over processes."""
+    """The run of adjacent items of one process; weights (n,) are about even over processes."""
     done = np.cumsum(weights)
     inner = done[-1:].sum() * np.arange(1, n_ranks) / n_ranks
     edges = [0, *np.searchsorted(done, inner, side="right").tolist(), len(weights)]
