@@ -130,4 +130,4 @@ def test_what_cannot_be_done_is_refused(
 def test_classes_are_not_replaced_unasked(classes: Path, run: Path, tomodrgn: Command) -> None:
     done = tomodrgn("classify", classes, "-o", run, *_PLAIN, check=False)
     assert done.returncode == 1
-    assert "already holds classes" in done.stderr
+    assert "already holds a run (class_000.mrc)" in done.stderr

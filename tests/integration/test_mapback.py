@@ -264,7 +264,7 @@ def test_maps_and_labels_may_be_those_of_the_one_tomogram(
     written = []
     for labels in ("all.pkl", "of_it.pkl"):
         words = ("--vols-dir", tmp_path / "vols", "--coloring-labels", tmp_path / labels)
-        map_back(series, "-o", tmp_path / "one.cxc", "--tomoname", "TS_10", *words)
+        map_back(series, "-o", tmp_path / "one.cxc", "--tomoname", "TS_10", *words, "--overwrite")
         written.append((tmp_path / "one.cxc").read_text())
     assert written[0] == written[1]
     assert [path.stem for path in read_scene(tmp_path / "one.cxc").maps] == [
