@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tomodrgn.plugins.commands.validate import page
 from tomodrgn.plugins.commands.validate.chance import Separation
 from tomodrgn.plugins.commands.validate.page import ClassFinding, Validation, validation_page
 
@@ -36,11 +39,62 @@ def validation(p_value: float, p_of_pair: float) -> Validation:
 def test_pairs_are_named_where_classes_differ_and_these_do_not(
     p_value: float, p_of_pair: float, is_named: bool
 ) -> None:
-    page = validation_page(validation(p_value, p_of_pair))
-    assert ("Not told apart: classes apo and bound." in page) == is_named
-    assert ("Not told apart" in page) == is_named
+    text = validation_page(validation(p_value, p_of_pair))
+    assert ("Not told apart: classes apo and bound." in text) == is_named
+    assert ("Not told apart" in text) == is_named
 
 
 def test_no_class_is_real_where_labels_together_are_not() -> None:
     assert validation(1e-4, 1e-4).class_verdicts == ["real"] * 3
     assert validation(0.5, 1e-4).class_verdicts == ["no better than chance"] * 3
+
+
+def test_without_a_comparison_nothing_is_said_of_any_class() -> None:
+    found = replace(validation(1e-4, 1e-4), separation=None, is_held_out=False, is_from_images=True)
+    assert (found.verdict, found.is_doubtful) == ("too few particles", False)
+    assert found.class_verdicts == ["too few particles"] * 3
+    assert found.alike == []
+
+
+def made_of_the_images(z: float, *, n_compared: int = 100, run_found: bool | None) -> Validation:
+    """Labels that were made of the images that they are compared with."""
+    found = validation(1e-4, 1e-4)
+    assert found.separation is not None
+    return replace(
+        found,
+        separation=replace(found.separation, z=z),
+        n_compared=n_compared,
+        is_held_out=False,
+        is_from_images=True,
+        run_found=run_found,
+    )
+
+
+@pytest.mark.parametrize("run_found", [None, True])
+def test_labels_made_of_the_images_are_doubtful_below_what_noise_reaches(
+    run_found: bool | None,
+) -> None:
+    least = made_of_the_images(9.0, run_found=run_found).least_z
+    below, above = (made_of_the_images(least + by, run_found=run_found) for by in (-0.01, 0.01))
+    assert [each.verdict for each in (below, above)] == ["doubtful", "differ"]
+    assert below.class_verdicts == ["doubtful"] * 3
+    for known in (replace(below, is_held_out=True), replace(below, is_from_images=False)):
+        assert known.verdict == "differ"
+
+
+def test_labels_of_a_run_that_found_nothing_are_doubtful_however_far_apart() -> None:
+    assert made_of_the_images(1e6, run_found=False).verdict == "doubtful"
+
+
+@pytest.mark.parametrize("share", [0.25, 4.0])
+def test_noise_reaches_further_with_more_particles_unless_the_run_found_something(
+    share: float,
+) -> None:
+    """Both limits are the same for (a / b)^2 particles; half and twice that for a quarter and 4."""
+    equal = (page.FITTED_NOISE / page.FITTED_NOISE_PER_ROOT) ** 2
+    n_compared = round(share * equal)
+    by_number = page.FITTED_NOISE_PER_ROOT * n_compared**0.5
+    alone = made_of_the_images(9.0, n_compared=n_compared, run_found=None).least_z
+    beside = made_of_the_images(9.0, n_compared=n_compared, run_found=True).least_z
+    assert alone == pytest.approx(max(page.FITTED_NOISE, by_number))
+    assert beside == pytest.approx(min(page.FITTED_NOISE, by_number))
