@@ -1,4 +1,4 @@
-# make install | test | test-all | test-interop | mutants | demo | bench-smoke | format | clean   (python3 >= 3.11 with venv and pip)
+# make install | test | test-all | test-interop | mutants | many-examples | demo | bench-smoke | format | clean   (python3 >= 3.11 with venv and pip)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ CRYODRGN := .venv-cryodrgn/.installed
 RECOVAR := .venv-recovar/.installed
 ZARR_PARTICLE_TOOLS := .venv-zarr-particle-tools/.installed
 
-.PHONY: install test test-all test-interop mutants check demo bench-smoke format clean
+.PHONY: install test test-all test-interop mutants many-examples check demo bench-smoke format clean
 
 install: $(STAMP)
 
@@ -48,6 +48,11 @@ $(ZARR_PARTICLE_TOOLS): constraints-zarr-particle-tools.txt
 	$(PYTHON) -m venv .venv-zarr-particle-tools
 	.venv-zarr-particle-tools/bin/python -m pip install --quiet -c constraints-zarr-particle-tools.txt zarr-particle-tools
 	touch $@
+
+# property tests with 2,000 examples each, 2,000 damaged files of each kind, and every command with every spoilt path
+many-examples: install
+	HYPOTHESIS_PROFILE=many TOMODRGN_MUTATIONS=2000 nice $(BIN)/python -m pytest -n auto --dist worksteal \
+	  tests/core/test_quoting.py tests/core/files/test_yaml_text.py tests/integration/hostile
 
 # 200 small faults, each put into a copy: do the tests notice? Hours; it goes on where it was stopped. docs/testing.md
 mutants: install

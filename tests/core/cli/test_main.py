@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
@@ -45,15 +45,16 @@ def test_help_of_commands_imports_nothing_heavy() -> None:
     assert _modules_after(code).isdisjoint(HEAVY)
 
 
-def test_help_takes_less_than_a_second() -> None:
+def test_help_takes_less_than_half_a_second_of_a_processor() -> None:
     def seconds() -> float:
-        start = time.perf_counter()
+        before = os.times()
         subprocess.run(
             [sys.executable, "-m", "tomodrgn", "--help"], capture_output=True, check=True
         )
-        return time.perf_counter() - start
+        after = os.times()
+        return after.children_user + after.children_system - sum(before[2:4])
 
-    assert min(seconds() for _ in range(3)) < 1
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -6,11 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Ground, decide
 from tomodrgn.core.inspection.pose_changes import scaled_shifts
-from tomodrgn.core.inspection.transfer_changes import reversed_doses, scaled_pixels
+from tomodrgn.core.inspection.transfer_changes import (
+    reversed_doses,
+    scaled_pixels,
+    without_transfer,
+)
 
 if TYPE_CHECKING:
     from tomodrgn.core.inspection.alternatives import Alternative
@@ -61,10 +66,26 @@ def test_an_alternative_is_not_believed_where_a_control_explains_more(
     assert decided(faulty, halfway) == decision
 
 
+def test_a_pixel_size_is_not_believed_where_no_transfer_explains_more(sample: Sample) -> None:
+    """As of images of one defocus, whose maps take up what all of them have in common."""
+    ctf = sample.images.ctf
+    assert ctf is not None
+    one = replace(
+        ctf,
+        defocus_u_a=torch.full_like(ctf.defocus_u_a, 9e4),
+        defocus_v_a=torch.full_like(ctf.defocus_v_a, 9e4),
+    )
+    larger = named("pixel size is 1.25 times as large")
+    untransferred = sample.with_images(ctf=one)  # of which the truth is another transfer
+    assert without_transfer in larger.controls
+    assert decided(untransferred, replace(larger, controls=())) == "contradicted"
+    assert decided(untransferred, larger) == "undecided"
+
+
 def test_a_peak_between_controls_needs_less_evidence() -> None:
     opposite = named("particle height adds to defocus with the opposite sign")
-    for alternative, decision in ((opposite, "contradicted"), (replace(opposite, controls=()),
-                                  "doubtful")):  # fmt: skip
+    alone = replace(opposite, is_bracketed=False)
+    for alternative, decision in ((opposite, "contradicted"), (alone, "doubtful")):
         assert decide(alternative, 4.0, (2.5, 3.0), gain=0.01, n=200) == decision
         assert decide(alternative, 4.0, (0.5, 5.0), gain=0.01, n=200) == "doubtful"
 

@@ -107,6 +107,21 @@ def test_latents_count_up_to_the_last_that_adds_something() -> None:
     assert _n_useful((1.0, 0.1), (1.0, -2.0)) == 0
 
 
+@pytest.mark.parametrize(
+    ("gain", "n_useful"),
+    [((0.5,), 1), ((0.5, 0.503, 0.504), 2), ((0.5, 0.502), 1), ((0.5, 0.4), 1), ((-0.1, -0.2), 0)],
+)
+def test_a_latent_adds_half_a_percent_or_nothing(gain: tuple[float, ...], n_useful: int) -> None:
+    sure = (9.0,) * len(gain)
+    assert HeldOut(gain=gain, z=sure, increment_z=sure).n_useful(2.5) == n_useful
+
+
+@pytest.mark.parametrize(("least_z", "n_useful"), [(2.99, 2), (3.0, 1), (3.99, 1), (4.0, 0)])
+def test_both_the_gain_and_what_a_latent_adds_must_be_steady(least_z: float, n_useful: int) -> None:
+    found = HeldOut(gain=(1.0, 2.0), z=(4.0, 5.0), increment_z=(4.5, 3.0))
+    assert found.n_useful(least_z) == n_useful
+
+
 def test_a_latent_that_makes_up_for_another_adds_nothing() -> None:
     assert _n_useful((-4.0, 0.5), (-4.0, 5.0)) == 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tomodrgn.core.analysis.latent_activity import LatentActivity, latent_activity
 from tomodrgn.core.errors import RunError
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.devices import Devices
 
 logger = logging.getLogger(__name__)
+
+
+LineT = TypeVar("LineT", HeldOutReport, LatentActivity)
 
 
 @dataclass
@@ -103,7 +106,7 @@ def read_held_out(directory: Path) -> list[HeldOutReport]:
     Raises:
         RunError: the file is damaged.
     """
-    return [HeldOutReport(**line) for line in _read(directory / HELD_OUT)]
+    return _read(directory / HELD_OUT, HeldOutReport)
 
 
 def read_activity(directory: Path) -> list[LatentActivity]:
@@ -112,20 +115,20 @@ def read_activity(directory: Path) -> list[LatentActivity]:
     Raises:
         RunError: the file is damaged.
     """
-    return [LatentActivity(**line) for line in _read(directory / ACTIVITY)]
+    return _read(directory / ACTIVITY, LatentActivity)
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
     append_line(path, json.dumps(line))
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path, kind: type[LineT]) -> list[LineT]:
     if not path.exists():
         return []
     try:
-        lines = [parse_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        by_epoch = {int(line["epoch"]): line for line in lines}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        lines = [parse_json(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        by_epoch = {int(line["epoch"]): kind(**line) for line in lines}
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise RunError(
             f"{path}: cannot be read as one JSON object per line ({error}); remove it to go on "
             "without it"

@@ -93,17 +93,18 @@ def read_run(directory: Path) -> RunRecord:
         SpecError: the spec is missing or damaged.
     """
     spec = read_spec(directory / RUN_SPEC)
-    listed = spec.get("dataset", {}).get("leave_out_imgs")
-    if listed and (directory / Path(listed).name).exists():  # the run may have been moved
+    dataset = spec.get("dataset")
+    listed = dataset.get("leave_out_imgs") if isinstance(dataset, dict) else None
+    if isinstance(listed, str) and (directory / Path(listed).name).exists():  # the run was moved
         spec["dataset"]["leave_out_imgs"] = str(directory / Path(listed).name)
     path = directory / MANIFEST
     try:
         manifest = read_json(path)
-        facts = DatasetFacts(**manifest["dataset"])
+        facts = _facts(manifest["dataset"])
         found_format, program = int(manifest.get("format", 1)), manifest.get("program", "")
         places = (manifest.get("made_in"), manifest.get("started_in"))
         origin = RunOrigin(directory, *(None if each is None else Path(each) for each in places))
-    except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (DataError, ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}: cannot be read as the manifest of a run ({error}); train the run again"
         ) from error
@@ -113,6 +114,20 @@ def read_run(directory: Path) -> RunRecord:
             f"tomodrgn {__version__}, which knows formats up to {FORMAT}; use that version or later"
         )
     return RunRecord(spec=spec, facts=facts, origin=origin)
+
+
+def _facts(found: Any) -> DatasetFacts:
+    """Facts of a data set, each of its kind."""
+    facts = DatasetFacts(**found)
+    counts = ("box_size_px", "n_particles", "n_images", "min_tilts", "max_tilts")
+    wrong = [name for name in counts if type(getattr(facts, name)) is not int]
+    if not isinstance(facts.pixel_size_a, int | float):
+        wrong.append("pixel_size_a")
+    if not isinstance(facts.some_poses, dict):
+        wrong.append("some_poses")
+    if wrong:
+        raise TypeError(f"{wrong[0]} is {getattr(facts, wrong[0])!r}")
+    return facts
 
 
 def write_classic_config(

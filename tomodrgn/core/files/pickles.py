@@ -6,8 +6,12 @@ plain containers; anything else is refused before it is made.
 
 from __future__ import annotations
 
+import math
+import operator
 import pickle
-from typing import TYPE_CHECKING, Any, Final
+import re
+import struct
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -17,6 +21,7 @@ from tomodrgn.core.files.atomic import atomic_path
 from tomodrgn.core.files.opening import lines_of, open_to_read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,22 +31,65 @@ _ALLOWED: Final = {
     "builtins": _CONTAINERS,
     "__builtin__": _CONTAINERS,  # builtins in the days of Python 2
     "collections": {"OrderedDict"},
-    "_codecs": {"encode"},  # how old pickles spell bytes
-    "numpy": {"dtype"},
-    "numpy.core.multiarray": {"scalar"},
-    "numpy._core.multiarray": {"scalar"},
-    "numpy.core.numeric": {"_frombuffer"},
-    "numpy._core.numeric": {"_frombuffer"},
 }
+_TYPES: Final = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|f16|c8|c16|[SUa]\d{1,6}|O8?|\?)")
+_MOST_VALUES: Final = 1 << 28
+_DEEPEST: Final = 200
+_LARGEST_EXACT: Final = 2.0**53
+
+
+class _Typecode:
+    """A number type, a text of some length, or ``O``; never a record."""
+
+    def __init__(self, code: object, _align: object = False, _copy: object = False) -> None:
+        if not isinstance(code, str) or not _TYPES.fullmatch(code):
+            raise pickle.UnpicklingError(f"it holds the type {code!r}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        """The byte order, which a pickle adds to a type."""
+        _version, order, *names = state[:5]
+        if any(each is not None for each in names) or order not in {"<", ">", "|", "="}:
+            raise pickle.UnpicklingError("it holds a type of several parts")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _LoadedArray(np.ndarray[Any, Any]):
+    """An array that takes its content from a pickle."""
+
+    def __setstate__(self, state: Any, /) -> None:
+        """Shape and content, which fill each other."""
+        _version, shape, typecode, in_columns, content = state
+        dtype = typecode.dtype
+        if not isinstance(content, list if dtype.hasobject else bytes):
+            raise pickle.UnpicklingError("it holds an array without its content")
+        found = len(content) if dtype.hasobject else len(content) // max(dtype.itemsize, 1)
+        if math.prod(map(operator.index, shape)) != found or any(n < 0 for n in shape):
+            raise pickle.UnpicklingError("it holds an array of another size than its content")
+        super().__setstate__((tuple(shape), dtype, bool(in_columns), content))  # type: ignore[arg-type]
+
+
 _ARRAY: Final = object()
 """Stands for the class of arrays, so that no pickle can ask it for memory."""
 
 
-def _empty_array(kind: object, shape: object, _typecode: object) -> NDArray[Any]:
+def _empty_array(kind: object, shape: object, _typecode: object) -> _LoadedArray:
     """What a pickle begins an array with; its content, and with it its size, follows."""
     if kind is not _ARRAY or shape != (0,):
         raise pickle.UnpicklingError("it asks for memory that it does not fill")
-    return np.empty(0, dtype=np.int8)
+    return np.empty(0, dtype=np.int8).view(_LoadedArray)
+
+
+def _array_of(content: Any, typecode: _Typecode, shape: Any, order: Any) -> NDArray[Any]:
+    """An array from the bytes of it."""
+    return np.frombuffer(content, dtype=typecode.dtype).reshape(shape, order=order).copy()
+
+
+def _number_of(typecode: _Typecode, content: Any = None) -> Any:
+    """One number of an array."""
+    if typecode.dtype.hasobject:
+        return content
+    return np.frombuffer(content, dtype=typecode.dtype)[0]
 
 
 def _bytes_of(*content: object) -> bytearray:
@@ -51,19 +99,77 @@ def _bytes_of(*content: object) -> bytearray:
     return bytearray(*content)
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Makes numpy arrays and plain containers, nothing else."""
+def _as_bytes(text: str, codec: str = "latin1") -> bytes:
+    """Bytes as old pickles spell them."""
+    if codec != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the codec {codec!r}")
+    return text.encode("latin1")
+
+
+_MADE_HERE: Final[dict[str, Any]] = {
+    "numpy.ndarray": _ARRAY,
+    "numpy.dtype": _Typecode,
+    "builtins.bytearray": _bytes_of,
+    "__builtin__.bytearray": _bytes_of,
+    "_codecs.encode": _as_bytes,
+    **{
+        f"numpy.{core}.{name}": made
+        for core in ("core", "_core")
+        for name, made in (
+            ("multiarray._reconstruct", _empty_array),
+            ("multiarray.scalar", _number_of),
+            ("numeric._frombuffer", _array_of),
+        )
+    },
+}
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    """Makes numpy arrays and plain containers, nothing else.
+
+    The unpickler in Python: that in C takes as much memory as a pickle names places in it.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
+    def load_build(self) -> None:
+        """Give a state to types and arrays alone."""
+        if not isinstance(self.stack[-2], _Typecode | _LoadedArray):
+            raise pickle.UnpicklingError("it changes what is no array")
+        super().load_build()  # type: ignore[misc]
+
+    def load_bytearray8(self) -> None:
+        """Take memory for bytes once they are read."""
+        (n_bytes,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(n_bytes)))
+
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("numpy", "ndarray"):
-            return _ARRAY
-        if name == "_reconstruct" and module in {"numpy.core.multiarray", "numpy._core.multiarray"}:
-            return _empty_array
-        if name == "bytearray" and module in {"builtins", "__builtin__"}:
-            return _bytes_of
+        if f"{module}.{name}" in _MADE_HERE:
+            return _MADE_HERE[f"{module}.{name}"]
         if name in _ALLOWED.get(module, ()):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"it holds a {module}.{name}")
+
+
+def _n_values(value: object, known: dict[int, int], depth: int = 0) -> int:
+    """Values in a container, each counted as often as it appears."""
+    if not isinstance(value, list | tuple | dict | set | frozenset):
+        return 1
+    if id(value) not in known:
+        if depth > _DEEPEST:
+            raise pickle.UnpicklingError("it is nested too deeply")
+        known[id(value)] = _MOST_VALUES + 1  # while it is counted: it must not hold itself
+        parts = list(value.values()) if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_n_values(part, known, depth + 1) for part in parts)
+    if known[id(value)] > _MOST_VALUES:
+        raise pickle.UnpicklingError("it repeats its values too often, or holds itself")
+    return known[id(value)]
 
 
 def load_pickles(path: Path) -> list[Any]:
@@ -76,7 +182,10 @@ def load_pickles(path: Path) -> list[Any]:
     try:
         with open_to_read(path) as file:
             while file.peek(1):  # type: ignore[attr-defined]
-                values.append(_PlainUnpickler(file).load())
+                value = _PlainUnpickler(file).load()
+                _n_values(value, {})
+                is_array = isinstance(value, _LoadedArray)
+                values.append(value.view(np.ndarray) if is_array else value)
     except DataError:
         raise
     except Exception as error:  # a damaged pickle raises anything
@@ -112,6 +221,8 @@ def read_index_file(path: Path) -> NDArray[np.int64]:
     not_whole = indices[indices != np.floor(indices)] if indices.dtype.kind == "f" else indices[:0]
     if len(not_whole):
         raise DataError(f"{path}: {not_whole[0]} is not a whole number; indices are 0, 1, 2, ...")
+    if indices.dtype.kind == "f" and indices.size and np.abs(indices).max() > _LARGEST_EXACT:
+        raise DataError(f"{path}: {np.abs(indices).max():g} is no index; indices are 0, 1, 2, ...")
     return indices.astype(np.int64)
 
 
@@ -170,7 +281,8 @@ def _read_array(path: Path) -> NDArray[Any]:
         if path.suffix == ".txt":
             with open_to_read(path) as file:
                 lines = lines_of(file.read().decode("utf-8"))
-            return np.loadtxt(lines, ndmin=2) if any(lines) else np.empty((0, 1))
+            rows = [line for line in lines if line.split("#")[0].strip()]
+            return np.loadtxt(rows, ndmin=2) if rows else np.empty((0, 1))
     except (ValueError, EOFError) as error:
         raise DataError(f"{path}: is no table of numbers: {error}") from error
     raise DataError(f"{path}: ends in {path.suffix or 'nothing'}; .pkl, .npy and .txt are read")

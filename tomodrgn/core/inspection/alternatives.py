@@ -39,6 +39,7 @@ from tomodrgn.core.inspection.transfer_changes import (
     scaled_defocus,
     scaled_heights,
     scaled_pixels,
+    without_transfer,
 )
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ class Alternative:
         name: what would be the case.
         remedy: what to change then.
         change: the sample under this reading.
-        controls: readings between and beyond that no metadata would state; where one of them
-            explains images better, it is the model that does not suit, not the metadata.
+        controls: readings that no metadata would state; where one of them explains images better,
+            it is the model that does not suit, not the metadata.
+        is_bracketed: whether controls lie on either side of it, so that it is a peak among them.
     """
 
     assumption: str
@@ -99,6 +101,7 @@ class Alternative:
     remedy: str
     change: Change
     controls: tuple[Change, ...] = ()
+    is_bracketed: bool = False
 
 
 def alternatives() -> Iterator[Alternative]:
@@ -137,6 +140,7 @@ def _other_pixel_size(scale: float) -> Alternative:
         f"pixel size is {scale:.3g} times as large",
         "correct the pixel size (--Apix), or the defocus, which looks alike",
         scaled_pixels(scale),
+        controls=(without_transfer,),
     )
 
 
@@ -243,6 +247,7 @@ def _of_transfer() -> Iterator[Alternative]:
         "computed upstream, invert its handedness there",
         scaled_heights(-1),
         controls=tuple(map(scaled_heights, (0.5, 0, -2))),
+        is_bracketed=True,
     )
 
 

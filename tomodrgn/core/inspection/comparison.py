@@ -26,9 +26,9 @@ Decision = Literal["supported", "contradicted", "doubtful", "undecided"]
 CLEARLY_BETTER_Z: Final = 4.5
 """About one false alarm in three hundred thousand comparisons, of which a check makes some 50."""
 DOUBTFUL_Z: Final = 3.5
-"""A warning: about one in a hundred clean sets would carry one. Where an alternative has controls,
-it is better than these, too: readings between it and the metadata, which explain more than it does
-where the metadata are right. Then chance would have to make good for what the metadata explain
+"""A warning: about one in a hundred clean sets would carry one. Where an alternative is bracketed
+by controls, it is better than readings between it and the metadata, too, which explain more than it
+does where the metadata are right. Then chance would have to make good for what the metadata explain
 beside this z, so that it is enough."""
 CLEARLY_WORSE_Z: Final = 3.0
 _BETTER_IN_HALF_Z: Final = 1.6
@@ -165,7 +165,7 @@ def decide(
         n: particles.
     """
     notable = gain > _NOTABLE_OF.get(alternative.assumption, _NOTABLE)
-    needed = DOUBTFUL_Z if alternative.controls else CLEARLY_BETTER_Z
+    needed = DOUBTFUL_Z if alternative.is_bracketed else CLEARLY_BETTER_Z
     is_better = z > student_limit(needed, n) and min(halves) > _BETTER_IN_HALF_Z
     if is_better and notable:
         return "contradicted"

@@ -115,6 +115,11 @@ def scaled_pixels(scale: float) -> Change:
     return change
 
 
+def without_transfer(sample: Sample) -> Sample | None:
+    """Images that were never transferred; maps take up what all of them have in common."""
+    return None if sample.images.ctf is None else sample.with_images(ctf=None)
+
+
 def reversed_doses(sample: Sample) -> Sample | None:
     """Doses of each particle from last to first."""
     if not _has_doses(sample):

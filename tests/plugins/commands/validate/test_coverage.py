@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.geometry.rotations import matrices_from_euler
+from tomodrgn.plugins.commands.validate import coverage
 from tomodrgn.plugins.commands.validate.coverage import angular_coverage
 
 
@@ -36,3 +37,10 @@ def test_views_along_one_axis_leave_a_cone() -> None:
 def test_coverage_falls_with_the_radius() -> None:
     covered = [angular_coverage(_views(12), radius).covered for radius in (2.0, 4.0, 8.0)]
     assert covered == sorted(covered, reverse=True)
+
+
+def test_views_may_be_counted_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = _views(7, largest_tilt_deg=50)
+    whole = angular_coverage(views, 3.0)
+    monkeypatch.setattr(coverage, "_VALUES_AT_ONCE", 3 * coverage._N_DIRECTIONS)
+    assert angular_coverage(views, 3.0) == whole  # three, three and one
