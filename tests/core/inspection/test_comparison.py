@@ -90,5 +90,20 @@ def test_a_peak_between_controls_needs_less_evidence() -> None:
         assert decide(alternative, 4.0, (0.5, 5.0), gain=0.01, n=200) == "doubtful"
 
 
+def test_a_control_that_is_better_by_chance_says_nothing(sample: Sample) -> None:
+    """As where it is better for one particle, and equal for all others."""
+
+    def better_for_one(given: Sample) -> Sample:
+        factor = torch.where(given.particle == 0, -1.0, -0.6)[:, None]
+        return given.with_images(shift_px=given.images.shift_px * factor)
+
+    halfway = replace(
+        named("shifts have the opposite sign"),
+        change=scaled_shifts(-0.6, -0.6),
+        controls=(better_for_one,),
+    )
+    assert decided(scaled_shifts(-1, -1)(sample), halfway) == "contradicted"
+
+
 def test_opposite_heights_have_controls_on_either_side() -> None:
     assert len(named("particle height adds to defocus with the opposite sign").controls) == 3

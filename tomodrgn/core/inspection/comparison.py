@@ -31,6 +31,8 @@ by controls, it is better than readings between it and the metadata, too, which 
 does where the metadata are right. Then chance would have to make good for what the metadata explain
 beside this z, so that it is enough."""
 CLEARLY_WORSE_Z: Final = 3.0
+_CONTROL_Z: Final = 2.0
+"""Least z at which a control explains more: a peak lies off its place by chance, too."""
 _BETTER_IN_HALF_Z: Final = 1.6
 """Least z in either half of the particles: what one map gained by chance, the other does not."""
 FEWEST_PARTICLES: Final = 8
@@ -115,14 +117,18 @@ class Ground:
             difference=difference,
             gain=gain,
             halves=halves,
-            decision=self._decide(alternative, z, halves, gain),
+            decision=self._decide(alternative, differences, halves, gain),
             differences=differences,
         )
 
     def _decide(
-        self, alternative: Alternative, z: float, halves: tuple[float, float], gain: float
+        self,
+        alternative: Alternative,
+        differences: Tensor,
+        halves: tuple[float, float],
+        gain: float,
     ) -> Decision:
-        n = self.sample.n_particles
+        n, z = self.sample.n_particles, paired_z(differences)
         if z > student_limit(DOUBTFUL_Z, n):
             if (
                 alternative.assumption in _TRANSFER
@@ -130,17 +136,17 @@ class Ground:
                 and gain < _NOTABLE_OF_CUT
             ):
                 return "undecided"
-            if any(self._gain_by(change) > gain for change in alternative.controls):
+            controls = (self._gain_by(change) - differences for change in alternative.controls)
+            if any(paired_z(more) > student_limit(_CONTROL_Z, n) for more in controls):
                 return "undecided"
         return decide(alternative, z, halves, gain=gain, n=n)
 
-    def _gain_by(self, change: Change) -> float:
-        """What another reading adds, in units of what the better of both explains."""
+    def _gain_by(self, change: Change) -> Tensor:
+        """(B,) what another reading adds to the log likelihood; nothing where it changes none."""
         changed = change(self.sample)
         if changed is None:
-            return -np.inf
-        likelihood = fit(changed, self.base.noise).likelihood
-        return self._in_units(float((likelihood - self.base.likelihood).mean()))
+            return torch.zeros_like(self.base.likelihood)
+        return fit(changed, self.base.noise).likelihood - self.base.likelihood
 
     def _in_units(self, difference: float) -> float:
         worth = float(self.gain.mean())
