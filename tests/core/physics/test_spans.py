@@ -45,6 +45,12 @@ def test_recorded_values_are_allowed() -> None:
         ("defocus_a", -3e6, "if it is in pm, divide by 100"),
         ("defocus_a", 5e8, "correct the column"),  # 5e6 A would be outside, too
         ("pixel_size_a", 5e-7, "correct the column"),
+        ("cs_mm", 60, "if it is in micrometers, divide by 1000"),
+        ("cs_mm", 1.2e6, "if it is in A, divide by 1e+07"),
+        ("amplitude_contrast", 1.5, "if it is in percent, divide by 100"),
+        ("dose_e_per_a2", 1000.5, r"if it is in e/nm\^2, divide by 100"),
+        ("pixel_size_a", 1000.5, "if it is in pm, divide by 100"),
+        ("defocus_a", 1_000_001, "if it is in pm, divide by 100"),
     ],
 )
 def test_values_outside_are_refused_with_their_likely_unit(
