@@ -87,13 +87,13 @@ def works(folder: Path, cache: CoefficientCache) -> dict[str, Callable[[], Work]
 
 
 def prepared(folder: Path, box_size_px: int, checked: bool) -> Seconds:
-    """Time per image to prepare a stack of half a GB."""
+    """Time per image to prepare a stack of a quarter of a GB."""
 
     def none(stored: memoryview, image_bytes: int) -> NDArray[np.uint64]:
         return np.zeros(len(stored) // image_bytes, dtype=np.uint64)
 
     with patch("tomodrgn.core.cache.fill.image_checksums", image_checksums if checked else none):
-        row = prepare.measure(folder, box_size_px=box_size_px, size_gb=0.5, pages="warm")
+        row = prepare.measure(folder, box_size_px=box_size_px, size_gb=0.25, pages="warm")
     return 1 / float(row["images_per_s"]), 1 / float(row["images_per_processor_s"])
 
 
