@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.model.ragged import segment_max, segment_mean, segment_median
     from tomodrgn.core.particles.tables import CtfTable, ImageTable, OpticsGroup, ParticleSet
     from tomodrgn.core.report.page import Picture, Table
+    from tomodrgn.core.report.shown import Shown
 
 API_VERSION: Final = 1
 """Of the hooks and of what is listed here; it grows when something of it changes or goes."""
@@ -99,6 +100,7 @@ _LAZY: Final = {
     "OpticsGroup": "tomodrgn.core.particles.tables:OpticsGroup",
     "ParticleSet": "tomodrgn.core.particles.tables:ParticleSet",
     "Picture": "tomodrgn.core.report.page:Picture",
+    "Shown": "tomodrgn.core.report.shown:Shown",
     "Table": "tomodrgn.core.report.page:Table",
 }
 
@@ -138,6 +140,7 @@ __all__ = [
     "RunError",
     "RunResults",
     "SelectionWriter",
+    "Shown",
     "SourceRows",
     "Spec",
     "SpecError",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.plugins.commands.validate import page
 from tomodrgn.plugins.commands.validate.chance import Separation
 from tomodrgn.plugins.commands.validate.page import ClassFinding, Validation, validation_page
@@ -98,3 +101,16 @@ def test_noise_reaches_further_with_more_particles_unless_the_run_found_somethin
     beside = made_of_the_images(9.0, n_compared=n_compared, run_found=True).least_z
     assert alone == pytest.approx(max(page.FITTED_NOISE, by_number))
     assert beside == pytest.approx(min(page.FITTED_NOISE, by_number))
+
+
+def test_findings_print_show_and_write_themselves(tmp_path: Path) -> None:
+    found = validation(0.01, 0.01)
+    assert str(found) == found._repr_markdown_() == found.page()
+    page, values = found.write(tmp_path / "new")
+    assert page.read_text() == found.page()
+    assert json.loads(values.read_text())["verdict"] == found.verdict
+    found.draw(tmp_path / "chance.png")
+    assert (tmp_path / "chance.png").is_file()
+    with pytest.raises(DataError, match="fewer than two classes"):
+        replace(found, separation=None).draw(tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -10,13 +9,10 @@ import numpy as np
 
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.confounds.explained_variance import MOST_PARTICLES, nuisance_report
-from tomodrgn.plugins.commands.confounds.figures import draw_nuisance
-from tomodrgn.plugins.commands.confounds.page import nuisance_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAGE: Final = "nuisance.md"
 _IMAGES_AT_ONCE: Final = 256
 
 
@@ -79,11 +74,10 @@ def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
 def write_nuisance(outdir: Path, report: NuisanceReport) -> None:
     """Write the report as JSON, as a page and as a picture."""
     begin_results(outdir)
-    write_text_atomic(outdir / CONFOUNDS.name, json.dumps(report.as_json(), indent=1) + "\n")
-    write_text_atomic(outdir / PAGE, nuisance_page(report))
+    report.write(outdir)
     if report.influences:
         with drawing(CONFOUNDS_PICTURE.name):
-            draw_nuisance(outdir / CONFOUNDS_PICTURE.name, report)
+            report.draw(outdir / CONFOUNDS_PICTURE.name)
 
 
 def _contrast(run: Run, seed: int) -> NDArray[np.float64] | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.quoting import markdown_row, markdown_text
+from tomodrgn.core.report.shown import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +55,7 @@ class Influence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NuisanceReport:
+class NuisanceReport(Shown):
     """Influences on the latent.
 
     Attributes:
@@ -62,6 +65,8 @@ class NuisanceReport:
         n_particles: how many were looked at.
         of_tomograms: names of those that hardly vary within a tomogram.
     """
+
+    stem: ClassVar[str] = "nuisance"
 
     influences: tuple[Influence, ...]
     constant: tuple[str, ...]
@@ -78,6 +83,21 @@ class NuisanceReport:
     def page(self) -> str:
         """The report as Markdown."""
         return nuisance_page(self)
+
+    def draw(self, path: Path | str) -> None:
+        """Draw what each covariate explains of each direction of the latent.
+
+        Args:
+            path: of the picture, ``.png``, ``.svg`` or ``.pdf``.
+
+        Raises:
+            DataError: no covariate varies.
+        """
+        from tomodrgn.plugins.commands.confounds.figures import draw_nuisance
+
+        if not self.influences:
+            raise DataError("no covariate varies, so there is nothing to draw")
+        draw_nuisance(Path(path), self)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ import torch
 from tomodrgn.core.data.labels import labels_of_run
 from tomodrgn.core.display import show_progress
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.memory.work import announce, maps_work
 from tomodrgn.core.ownership.results import begin_results
@@ -23,7 +21,7 @@ from tomodrgn.core.reconstruction.resolution import masked_fsc
 from tomodrgn.core.reconstruction.stream import sum_images
 from tomodrgn.plugins.commands.validate.coverage import angular_coverage
 from tomodrgn.plugins.commands.validate.files import draw_validation, write_class_maps
-from tomodrgn.plugins.commands.validate.page import ClassFinding, Validation, validation_page
+from tomodrgn.plugins.commands.validate.page import ClassFinding, Validation
 from tomodrgn.plugins.commands.validate.raw_classes import beside_images
 from tomodrgn.plugins.commands.validate.separation import separate_classes
 
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAY_OUT = "give labels with fewer classes, or --accelerator cpu where that has more"
-REPORT = "validate.json"
-PAGE = "validate.md"
 
 
 def validate(run: Run, spec: ValidateSpec) -> Validation:
@@ -89,8 +85,7 @@ def validate(run: Run, spec: ValidateSpec) -> Validation:
     write_class_maps(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()},
                      raw.mask)  # fmt: skip
     draw_validation(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()})
-    write_text_atomic(outdir / PAGE, validation_page(found))
-    write_text_atomic(outdir / REPORT, json.dumps(found.as_json(), indent=1) + "\n")
+    found.write(outdir)
     return found
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.quoting import markdown_row, markdown_text
+from tomodrgn.core.report.shown import Shown
 from tomodrgn.plugins.commands.validate.chance import CHANCE, N_SHUFFLES
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ class ClassFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class Validation(Shown):
     """All findings on a set of labels.
 
     Attributes:
@@ -72,6 +75,8 @@ class Validation:
         run_found: whether that run found on held-out tilts that particles differ; None where it
             did not ask.
     """
+
+    stem: ClassVar[str] = "validate"
 
     classes: tuple[ClassFinding, ...]
     compared: tuple[int, ...]
@@ -133,6 +138,22 @@ class Validation:
     def page(self) -> str:
         """The findings in words and a table, as Markdown."""
         return validation_page(self)
+
+    def draw(self, path: Path | str) -> None:
+        """Draw how far each class, and each pair of classes, is from permuted labels.
+
+        Args:
+            path: of the picture, ``.png``, ``.svg`` or ``.pdf``.
+
+        Raises:
+            DataError: fewer than two classes could be compared.
+        """
+        from tomodrgn.plugins.commands.validate.figures import draw_separation
+
+        if self.separation is None:
+            raise DataError("fewer than two classes could be compared, so there is nothing to draw")
+        names = [self.classes[row].name for row in self.compared]
+        draw_separation(Path(path), names, self.separation)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
