@@ -47,3 +47,9 @@ def test_attenuation_falls_with_dose_and_frequency() -> None:
 def test_voltages_that_are_not_positive_are_refused(voltage_kv: float) -> None:
     with pytest.raises(DataError, match=rf"voltage {voltage_kv} kV is not positive"):
         critical_dose(torch.tensor([0.1]), torch.tensor(voltage_kv))
+
+
+@pytest.mark.parametrize("voltages_kv", [[300.0, 0.0], [-200.0, 300.0], [float("nan"), 300.0]])
+def test_one_voltage_that_is_not_positive_is_refused(voltages_kv: list[float]) -> None:
+    with pytest.raises(DataError, match="kV is not positive; correct the voltage column"):
+        voltage_factor(torch.tensor(voltages_kv))

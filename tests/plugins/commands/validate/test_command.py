@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from matplotlib.image import imread
 from tests.core.finished_run import finish_run
 from tomodrgn.core.commands import resolve_run
 from tomodrgn.core.data.dataset import Dataset
-from tomodrgn.core.data.labels import record_labels
+from tomodrgn.core.data.labels import Labels, record_labels
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.labels import read_labels
@@ -29,6 +31,9 @@ from tomodrgn.plugins.commands.validate.chance import Separation
 from tomodrgn.plugins.commands.validate.command import validate
 from tomodrgn.plugins.commands.validate.page import Validation, validation_page
 from tomodrgn.plugins.commands.validate.spec import ValidateSpec
+
+if TYPE_CHECKING:
+    from tomodrgn.plugins.commands.validate.raw_classes import RawClasses
 
 N = 60
 
@@ -248,3 +253,10 @@ def test_held_out_tilts_decide_where_there_are_some(
     assert found.is_held_out
     assert found.verdict == "differ"
     assert "on tilts that the run has held out" in validation_page(found)
+
+
+def test_a_class_is_decoded_at_the_member_nearest_to_its_mean() -> None:
+    latents = np.array([[0.0], [9.0], [1.0], [9.5], [5.0], [30.0]], np.float32)
+    labels = Labels(np.array([0, 1, 0, 1, 0, 1]), ("a", "b"))  # means of 2 and 16.2
+    raw = cast("RawClasses", SimpleNamespace(usable=(0, 1), labels=labels))
+    assert list(command._medoids(latents, raw)) == [2, 3]
