@@ -9,13 +9,16 @@ import pytest
 from click.testing import CliRunner
 
 from tomodrgn.core.cli.main import cli, offered_commands
+from tomodrgn.core.command_table import collect_commands
 from tomodrgn.core.commands import resolve
 from tomodrgn.core.data.calls import PythonCommand
 from tomodrgn.core.data.doing import do
 from tomodrgn.core.errors import PluginError, RunError, SpecError
+from tomodrgn.core.manager import COMMAND_PLUGINS, load_plugins
 from tomodrgn.core.registry import Registry
 from tomodrgn.core.steps import Pipeline
 from tomodrgn.core.testing.example_run import example_run
+from tomodrgn.plugins import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,3 +171,18 @@ def test_help_lists_commands_in_the_order_of_their_records(plugged: Registry) ->
     built_in = [order for order in orders if order < 1000]
     assert len(set(built_in)) == len(built_in) > 20
     assert list(plugged.commands)[-1] == "count"
+
+
+def test_a_folder_with_a_record_is_a_built_in_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else names it."""
+    (tmp_path / "added").mkdir()
+    (tmp_path / "added" / "__init__.py").write_text(
+        "from tomodrgn.core.command import Command\n"
+        "COMMANDS = (Command(name='added', help_order=15, summary='A.', function='a:b'),)\n"
+    )
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    plugins = load_plugins(external=(), modules=(), builtin=COMMAND_PLUGINS)
+    found = collect_commands(plugins, lambda *_: None)
+    assert list(found)[:3] == ["simulate", "added", "check"]
