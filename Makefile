@@ -1,4 +1,4 @@
-# make install | test | test-all | test-interop | mutants | many-examples | demo | bench-smoke | format | clean   (python3 >= 3.11 with venv and pip)
+# make install | test | test-all | test-interop | mutants | many-examples | faults | demo | bench-smoke | format | clean   (python3 >= 3.11 with venv and pip)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ CRYODRGN := .venv-cryodrgn/.installed
 RECOVAR := .venv-recovar/.installed
 ZARR_PARTICLE_TOOLS := .venv-zarr-particle-tools/.installed
 
-.PHONY: install test test-all test-interop mutants many-examples check demo bench-smoke format clean
+.PHONY: install test test-all test-interop mutants many-examples faults check demo bench-smoke format clean
 
 install: $(STAMP)
 
@@ -57,6 +57,10 @@ many-examples: install
 # 200 small faults, each put into a copy: do the tests notice? Hours; it goes on where it was stopped. docs/testing.md
 mutants: install
 	nice $(BIN)/python -m benchmarks mutants --sample 200 --seed 1
+
+# kill -9, a full disk and unreadable files at every step of every command: hours. docs/reliability.md
+faults: install
+	nice $(BIN)/python -m tests.faults
 
 demo: install
 	$(BIN)/tomodrgn run examples/demo.yaml

@@ -1,0 +1,1 @@
+"""Commands that are killed, or whose disk fails, at every step: nothing is lost."""
