@@ -18,6 +18,7 @@ from tomodrgn.core.errors import CacheError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
+    from multiprocessing.context import SpawnContext
     from multiprocessing.synchronize import Event
 
     from tomodrgn.core.cache.job import BuildJob
@@ -52,7 +53,7 @@ def in_processes(count: int) -> Callable[[FillPart, Iterable[Task], Permit, Show
 
     def fill_all(fill_part: FillPart, tasks: Iterable[Task], permit: Permit, show: Show) -> None:
         context = multiprocessing.get_context("spawn")
-        stop = context.Event()
+        stop = _event(context)
         arguments = (stop, permit, max(1, len(os.sched_getaffinity(0)) // count))
         with ProcessPoolExecutor(count, context, _begin_worker, arguments) as pool:
             try:
@@ -67,6 +68,22 @@ def in_processes(count: int) -> Callable[[FillPart, Iterable[Task], Permit, Show
                 raise
 
     return fill_all
+
+
+def _event(context: SpawnContext) -> Event:
+    """A signal between processes.
+
+    Raises:
+        CacheError: the system has no memory that processes share.
+    """
+    try:
+        return context.Event()
+    except OSError as error:
+        reason = error.strerror or error
+        raise CacheError(
+            f"several processes cannot work together here: {reason} (/dev/shm is missing, full or "
+            "closed); mount it, or call the command again with --processes 1"
+        ) from error
 
 
 def _hand_out(
