@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,10 +10,15 @@ from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Ground, paired_z, student_limit
 from tomodrgn.core.inspection.image_changes import scrambled_tilts
-from tomodrgn.core.inspection.sample import Sample
+from tomodrgn.core.inspection.sample import Sample, part_of
 from tomodrgn.core.inspection.transfer_changes import declared_state
 from tomodrgn.plugins.commands.check.search import Search
-from tomodrgn.plugins.commands.check.verdicts import Verdict, beside_order_of_tilts, judge
+from tomodrgn.plugins.commands.check.verdicts import (
+    Verdict,
+    beside_order_of_tilts,
+    judge,
+    order_of_tilts,
+)
 
 
 def decisions(sample: Sample) -> dict[str, str]:
@@ -48,6 +54,14 @@ def test_images_of_particles_in_any_order_are_named_and_nothing_else(sample: Sam
     judgement = judge(scrambled_tilts(sample), no_progress)
     wrong = [v.assumption for v in judgement.verdicts if v.decision == "contradicted"]
     assert wrong == [tried.MATCH]
+
+
+def test_fewer_than_eight_particles_say_nothing_of_their_order(sample: Sample) -> None:
+    first = np.arange(sample.n_particles) < 4
+    halves = sample.half[torch.from_numpy(first)[sample.particle]].unique()
+    assert len(halves) == 2
+    assert order_of_tilts(Ground(part_of(sample, first))) == "undecided"
+    assert order_of_tilts(Ground(sample)) == "supported"
 
 
 def test_where_tilts_in_any_order_are_as_good_they_may_be_what_is_wrong() -> None:

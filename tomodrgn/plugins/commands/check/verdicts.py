@@ -124,7 +124,7 @@ def judge(
     signal_z = paired_z(search.best.gain)
     is_present = excess_z > _PRESENT_Z and not is_seen and sample.n_particles >= _FEWEST_TO_MATCH
     scrambled = search.against_chance()
-    match = _match(scrambled, signal_z, is_present=is_present, order=_order_of_tilts(search.best))
+    match = _match(scrambled, signal_z, is_present=is_present, order=order_of_tilts(search.best))
     verdicts = [beside_order_of_tilts(verdict, scrambled) for verdict in verdicts]
     if match.fault:
         verdicts = [set_aside(verdict) for verdict in verdicts]
@@ -163,7 +163,7 @@ def _verdict(
     return Verdict(assumption=assumption, decision="undecided", comparisons=())
 
 
-def _order_of_tilts(ground: Ground) -> Decision:
+def order_of_tilts(ground: Ground) -> Decision:
     """Whether images of particles lie in the order of their rows, or in any order.
 
     Clearly less than half of what is predicted of the differences between tilts is seen then. It
@@ -171,6 +171,8 @@ def _order_of_tilts(ground: Ground) -> Decision:
     by chance do it both ways.
     """
     n = ground.sample.n_particles
+    if n < FEWEST_PARTICLES:
+        return "undecided"
     share, error = share_in_order(ground.sample, ground.base)
     is_less = share + student_limit(CLEARLY_BETTER_Z, n) * error < _HALF_IN_ORDER
     if is_less and n >= _FEWEST_TO_MATCH:
