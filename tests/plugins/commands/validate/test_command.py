@@ -256,7 +256,7 @@ def test_held_out_tilts_decide_where_there_are_some(
 
 
 def test_a_class_is_decoded_at_the_member_nearest_to_its_mean() -> None:
-    latents = np.array([[0.0], [9.0], [1.0], [9.5], [5.0], [30.0]], np.float32)
+    latents = np.array([[0, 7], [9, 7], [1, 7], [9.5, 7], [5, 7], [30, 7]], np.float32)
     labels = Labels(np.array([0, 1, 0, 1, 0, 1]), ("a", "b"))  # means of 2 and 16.2
     raw = cast("RawClasses", SimpleNamespace(usable=(0, 1), labels=labels))
     assert list(command._medoids(latents, raw)) == [2, 3]
