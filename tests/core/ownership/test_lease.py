@@ -77,6 +77,15 @@ def test_a_writer_of_another_machine_that_lives_is_not_succeeded(tmp_path):
     beat.join()
 
 
+def test_a_lock_whose_maker_was_killed_before_it_wrote_its_name_is_succeeded(tmp_path, monkeypatch):
+    monkeypatch.setattr("tomodrgn.core.ownership.lease._NAMELESS_S", 0.3)
+    lock_of_folder(tmp_path).touch()
+    began = time.monotonic()
+    with one_writer(lock_of_folder(tmp_path), place=tmp_path, lease_s=20.0) as lease:
+        assert lease.is_held()
+        assert 0.3 <= time.monotonic() - began < 10
+
+
 def test_the_lock_goes_with_its_owner(tmp_path):
     with one_writer(lock_of_folder(tmp_path), place=tmp_path) as lease:
         lease.require()

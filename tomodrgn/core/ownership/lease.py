@@ -33,6 +33,7 @@ than NFS remembers file attributes."""
 
 _HEARTBEAT_S: Final = 10.0
 _POLL_S: Final = 0.2
+_NAMELESS_S: Final = 5.0
 _FIRST_PID_NAMESPACE: Final = 0xEFFFFFFC  # fixed by Linux; filelock names all others
 
 logger = logging.getLogger(__name__)
@@ -162,6 +163,7 @@ def _acquire(lease: SoftFileLease, place: Path, lease_s: float) -> None:
         OutputError: somebody else holds it and lives.
     """
     deadline = time.monotonic() + lease_s + 2 * _POLL_S
+    nameless = _Nameless(Path(lease.lock_file))
     first: tuple[str | None, float] | None = None
     while True:
         try:
@@ -175,6 +177,8 @@ def _acquire(lease: SoftFileLease, place: Path, lease_s: float) -> None:
             owner, beat = lease.owner, _last_beat(lease)
         else:
             return
+        if owner is None and nameless.is_left():
+            continue
         seen = None if owner is None else (owner.token, beat)
         if first is None and owner is not None and not _is_here(owner):
             logger.info(
@@ -188,6 +192,34 @@ def _acquire(lease: SoftFileLease, place: Path, lease_s: float) -> None:
                 "another place"
             )
         time.sleep(_POLL_S)
+
+
+class _Nameless:
+    """A lock in which nobody has written a name, as its maker was killed before.
+
+    Args:
+        lock: its path.
+    """
+
+    def __init__(self, lock: Path) -> None:
+        self._lock = lock
+        self._seen: tuple[int, int] | None = None
+        self._since = time.monotonic()
+
+    def is_left(self) -> bool:
+        """Whether it was one for so long that nobody will write a name; it is removed then."""
+        try:
+            stat = self._lock.lstat()
+        except OSError:
+            return False
+        found = stat.st_ino, stat.st_mtime_ns
+        if stat.st_size or found != self._seen:
+            self._seen, self._since = None if stat.st_size else found, time.monotonic()
+            return False
+        if time.monotonic() - self._since < _NAMELESS_S:
+            return False
+        self._lock.unlink(missing_ok=True)
+        return True
 
 
 def _last_beat(lease: SoftFileLease) -> float:
