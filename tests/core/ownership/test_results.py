@@ -8,7 +8,7 @@ import pytest
 from tomodrgn.core.errors import OutputError
 from tomodrgn.core.files.atomic import append_line, write_text_atomic
 from tomodrgn.core.ownership import call as calls
-from tomodrgn.core.ownership.call import calling, note_inputs, remove
+from tomodrgn.core.ownership.call import calling, keep_edited, note_inputs, remove
 from tomodrgn.core.ownership.lease import FOLDER_LOCK
 from tomodrgn.core.ownership.leftovers import partial_beside
 from tomodrgn.core.ownership.record import RECORD, read_record
@@ -124,6 +124,18 @@ def test_a_result_that_was_changed_is_refused_and_not_removed(tmp_path):
         with pytest.raises(OutputError, match="z: was changed since train made it"):
             write_text_atomic(tmp_path / "z", "lost")
     assert content(tmp_path) == {"z": "edited"}
+
+
+def test_settings_that_the_user_changed_are_kept_under_another_name(tmp_path):
+    for words in ("one", "two", "three"):
+        with train(tmp_path):
+            keep_edited(tmp_path / "run.yaml")
+            write_text_atomic(tmp_path / "run.yaml", words)
+        if words != "three":
+            (tmp_path / "run.yaml").write_text(f"{words}, edited")
+    assert content(tmp_path) == {
+        "run.yaml": "three", "run.edited.yaml": "one, edited", "run.edited.2.yaml": "two, edited",
+    }  # fmt: skip
 
 
 def test_a_result_of_another_command_is_not_replaced(tmp_path):

@@ -11,6 +11,7 @@ from tomodrgn.core.data.gray_level_record import gray_level_record
 from tomodrgn.core.data.provenance import write_manifest
 from tomodrgn.core.data.run_directory import DatasetFacts, write_classic_config
 from tomodrgn.core.errors import RunError
+from tomodrgn.core.ownership.call import keep_edited
 from tomodrgn.core.particles.identity import particles_digest, some_poses, unordered_digest
 from tomodrgn.core.particles.tilt_counts import describe_fewest
 from tomodrgn.core.products import CONFIG, MANIFEST, RUN_SPEC
@@ -39,6 +40,7 @@ def describe_run(outdir: Path, dataset: Dataset, *, facts: DatasetFacts, images:
     run = dataset.spec
     used = [run.reader, run.positional_encoding, run.encoder, run.decoder]
     used += [*run.loss_weightings, *run.exporters]
+    keep_edited(outdir / RUN_SPEC)
     write_spec(outdir / RUN_SPEC, _without_circumstances(run))
     write_manifest(
         outdir / MANIFEST,

@@ -130,6 +130,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def keep_edited(path: Path) -> None:
+    """Keep a file that the user has changed under another name, as it is to be written anew."""
+    home = _home(path)
+    if home is not None:
+        home.keep_edited(path)
+
+
 def _refuse_inputs(path: Path) -> None:
     """Refuse to replace what any command under way reads."""
     identity = _identity(path)

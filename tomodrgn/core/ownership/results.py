@@ -8,6 +8,7 @@ by the next writer.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
@@ -128,6 +129,21 @@ class ResultsFolder:
         self.record.identity = secrets.token_hex(8)
         self.record.is_complete = False
         self._writer.begin(self.record.identity)
+
+    def keep_edited(self, path: Path) -> None:
+        """Give a file of the command that the user has changed another name, to write it anew.
+
+        For files that users may change, such as settings: ``run.yaml`` is kept as
+        ``run.edited.yaml``.
+        """
+        made = self.record.files.get(self._name(path))
+        if made is None or not path.is_file() or _is_as_made(path, made):
+            return
+        numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+        kept = (path.with_name(f"{path.stem}.edited{n}{path.suffix}") for n in numbers)
+        free = next(each for each in kept if not each.exists())
+        path.rename(free)
+        logger.info("%s: was changed by hand and is kept as %s", path, free.name)
 
     def remove(self, path: Path) -> bool:
         """Remove a file if it is the command's own; whether it was."""
