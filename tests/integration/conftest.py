@@ -112,6 +112,7 @@ class Training:
         """End it, unless it has ended."""
         if self._process.is_running:
             os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def end(self) -> tuple[int, str]:
         """Its exit code and what it said."""

@@ -26,6 +26,7 @@ from tests.core.notebook.notebooks import code_cells
 from tomodrgn.core.cli.main import cli
 from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.files.pickles import load_pickles
+from tomodrgn.core.ownership.record import RECORD
 
 PICKLES = ("weights.pkl", "z.pkl", "config.pkl", "labels.pkl")
 LOOKS: dict[str, tuple[str, ...]] = {
@@ -61,8 +62,9 @@ def marker(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(latent_run: Path, tmp_path: Path) -> Path:
-    """A copy of a run, with labels."""
+    """A copy of a run, with labels; no record tells that its files were changed."""
     copy = Path(shutil.copytree(latent_run, tmp_path / "run"))
+    (copy / RECORD).unlink()
     (copy / "labels.pkl").write_bytes(pickle.dumps(np.array([0, 1, 0, 1])))
     return copy
 

@@ -16,7 +16,7 @@ from tomodrgn.core.data.selected import SelectedParticles, particle_index, selec
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import Reader, ReaderContext, RunResults
-from tomodrgn.core.ownership.undamaged import require_of_run
+from tomodrgn.core.ownership.undamaged import require_as_made, require_of_run
 from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.products import LATENTS, RUN_SPEC, WEIGHTS
 from tomodrgn.core.recorded import parse_recorded
@@ -200,8 +200,9 @@ class Run:
         from tomodrgn.core.training.checkpoint import load_checkpoint
 
         path = weights or self.weights
-        require_of_run(path, self.directory, "weights")
+        require_as_made(path)
         checkpoint = load_checkpoint(path)
+        require_of_run(path, self.directory, "weights")
         model = build_model(self.spec, self.registry, self.facts)
         try:
             model.load_state_dict(checkpoint.model)

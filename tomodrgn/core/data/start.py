@@ -10,9 +10,18 @@ import numpy as np
 
 from tomodrgn.core.data.run_directory import read_run
 from tomodrgn.core.errors import RunError
+from tomodrgn.core.ownership.call import note_growing
 from tomodrgn.core.ownership.results import REPLACED, ResultsFolder, begin_results
 from tomodrgn.core.ownership.undamaged import require_as_made
-from tomodrgn.core.products import DESCRIPTIONS, INTERRUPTED, MANIFEST, METRICS, RESULTS, RUN_SPEC
+from tomodrgn.core.products import (
+    DESCRIPTIONS,
+    INTERRUPTED,
+    LOG,
+    MANIFEST,
+    METRICS,
+    RESULTS,
+    RUN_SPEC,
+)
 from tomodrgn.core.specs.files import read_spec
 from tomodrgn.core.training.checkpoint import (
     Checkpoint,
@@ -22,6 +31,7 @@ from tomodrgn.core.training.checkpoint import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tomodrgn.core.data.run_directory import DatasetFacts
@@ -122,21 +132,26 @@ def _difference(trained: DatasetFacts, facts: DatasetFacts) -> str | None:
     )
 
 
-def begin_run(outdir: Path, *, rank: int = 0) -> ResultsFolder:
-    """Be the one writer of a run directory until the command ends.
+def begin_run(outdir: Path, begin_log: Callable[[], None]) -> ResultsFolder:
+    """Be the one writer of a run directory until the command ends, and begin its log.
 
     Raises:
         OutputError: another process writes there, or the directory cannot be made.
     """
-    return begin_results(outdir, rank=rank, can_go_on=_can_go_on)
+    results = begin_results(outdir, can_go_on=_can_go_on)
+    note_growing(outdir / LOG)
+    begin_log()
+    return results
 
 
-def set_results_aside(results: ResultsFolder) -> None:
+def set_results_aside(results: ResultsFolder, run: RunSpecBase) -> None:
     """Make room for a new run; the one of before goes when the new one is complete.
 
     Raises:
         OutputError: a file is in the way, or somebody works on these results.
+        RunError: another process has put results there meanwhile.
     """
+    find_start(run, results.folder)
     if (results.folder / MANIFEST).exists():  # a run, maybe of a version that kept no record
         results.adopt(lambda name: bool(RESULTS.fullmatch(name) or DESCRIPTIONS.fullmatch(name)))
     results.set_aside()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 import secrets
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,14 @@ from tomodrgn.core.errors import OutputError
 from tomodrgn.core.ownership.call import current_call
 from tomodrgn.core.ownership.lease import Lease, lock_of_folder, one_writer
 from tomodrgn.core.ownership.leftovers import PARTIAL_SUFFIX, partial_beside, remove_leftovers
+from tomodrgn.core.ownership.moving import (
+    is_as_made,
+    is_log,
+    move_made,
+    records_in,
+    remove_empty,
+    remove_made,
+)
 from tomodrgn.core.ownership.record import (
     RECORD,
     MadeFile,
@@ -37,7 +44,6 @@ if TYPE_CHECKING:
 REPLACED: Final = "replaced"
 """Folder of the results of before, until the new ones are complete."""
 
-_RECORDS: Final = re.compile(re.escape(RECORD.removesuffix(".jsonl")) + r"(\.\d+)?\.jsonl")
 _NESTED: Final = (f"*/{RECORD}", f"*/*/{RECORD}")
 
 logger = logging.getLogger(__name__)
@@ -80,7 +86,7 @@ class ResultsFolder:
     def is_own(self, path: Path) -> bool:
         """Whether the command made a file, and nobody changed it since."""
         made = self.record.files.get(self._name(path))
-        return made is not None and made.by == self.by and _is_as_made(path, made)
+        return made is not None and made.by == self.by and is_as_made(path, made)
 
     def refuse(self, path: Path) -> None:
         """Say whose a file is that is not the command's own.
@@ -137,7 +143,7 @@ class ResultsFolder:
         ``run.edited.yaml``.
         """
         made = self.record.files.get(self._name(path))
-        if made is None or not path.is_file() or _is_as_made(path, made):
+        if made is None or not path.is_file() or is_as_made(path, made):
             return
         numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
         kept = (path.with_name(f"{path.stem}.edited{n}{path.suffix}") for n in numbers)
@@ -173,14 +179,14 @@ class ResultsFolder:
         Raises:
             OutputError: somebody else's file is in the way, or somebody works on these results.
         """
-        own = [name for name in self.record.files if not _is_log(name) and self._is_as_made(name)]
+        own = [name for name in self.record.files if not is_log(name) and self._is_as_made(name)]
         if self.replaced.exists():
             self._require_replaced()
             for name in own:
                 (self.folder / name).unlink()
         elif own:
             self._move_to_replaced(own)
-        self._restart_record({n: made for n, made in self.record.files.items() if _is_log(n)})
+        self._restart_record({n: made for n, made in self.record.files.items() if is_log(n)})
 
     def put_back(self) -> None:
         """Remove what was begun, and bring back what waits."""
@@ -189,10 +195,10 @@ class ResultsFolder:
             return
         if waiting.identity != self.record.identity:
             for name in self.record.files:
-                if not _is_log(name) and self._is_as_made(name):
+                if not is_log(name) and self._is_as_made(name):
                     (self.folder / name).unlink()
-        _move_made(self.replaced, self.folder)
-        _remove_empty(self.replaced)
+        move_made(self.replaced, self.folder)
+        remove_empty(self.replaced)
         self.record = read_record(self.folder) or Record()
         logger.info("%s: the results of before are back", self.folder)
 
@@ -203,7 +209,7 @@ class ResultsFolder:
         self._writer.note_complete()
         self.record.is_complete = True
         if read_record(self.replaced) is not None:
-            _remove_made(self.replaced)
+            remove_made(self.replaced)
 
     def recover(self, *, can_go_on: Callable[[Path], bool]) -> None:
         """Put right what a writer that was killed left.
@@ -213,12 +219,12 @@ class ResultsFolder:
         """
         waiting = read_record(self.replaced)
         if waiting is None:
-            _remove_empty(self.replaced)  # where nothing is left in it
+            remove_empty(self.replaced)  # where nothing is left in it
             return
         if waiting.identity == self.record.identity:  # while they were moved there, or back
             self.put_back()
         elif self.record.is_complete:
-            _remove_made(self.replaced)
+            remove_made(self.replaced)
         elif not can_go_on(self.folder):
             self.put_back()
 
@@ -227,7 +233,7 @@ class ResultsFolder:
 
     def _is_as_made(self, name: str) -> bool:
         path = self.folder / name
-        return path.exists() and _is_as_made(path, self.record.files[name])
+        return path.exists() and is_as_made(path, self.record.files[name])
 
     def _forget(self, path: Path) -> None:
         name = self._name(path)
@@ -248,16 +254,16 @@ class ResultsFolder:
             for folder in nested:
                 stack.enter_context(one_writer(lock_of_folder(folder), place=folder))
             self.replaced.mkdir()
-            for path in _records_in(self.folder):
+            for path in records_in(self.folder):
                 (self.replaced / path.name).write_bytes(path.read_bytes())
             for name in names:
                 target = self.replaced / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (self.folder / name).rename(target)
             for folder in nested:
-                _move_made(folder, self.replaced / folder.relative_to(self.folder))
+                move_made(folder, self.replaced / folder.relative_to(self.folder))
         for folder in nested:
-            _remove_empty(folder)
+            remove_empty(folder)
         logger.info(
             "%s: the results of before wait in %s until the new ones are complete",
             self.folder, self.replaced,
@@ -269,7 +275,7 @@ class ResultsFolder:
         self.record = Record(secrets.token_hex(8), dict(kept))
         writer = RecordWriter(self.folder, self.by)
         writer.write_anew(beside, self.record)
-        for path in _records_in(self.folder):
+        for path in records_in(self.folder):
             if path.name != RECORD:
                 path.unlink()
         beside.replace(self.folder / RECORD)
@@ -345,63 +351,3 @@ def _make(folder: Path) -> None:
         raise OutputError(
             f"{folder}: cannot be written: {error.strerror or error}; name another place"
         ) from error
-
-
-def _is_as_made(path: Path, made: MadeFile) -> bool:
-    """Whether a file still holds what was made."""
-    if path.is_symlink() or not path.is_file():
-        return False
-    return not made.digests or digest_of(path) in made.digests
-
-
-def _is_log(name: str) -> bool:
-    """Whether a file tells what was done in the folder, whichever results lie there."""
-    return name.endswith(".log")
-
-
-def _records_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _RECORDS.fullmatch(path.name))
-
-
-def _move_made(source: Path, target: Path) -> None:
-    """Move what records of a folder list, of the folders in it, too.
-
-    A record is there before its files and until these are gone, so that a kill in between leaves
-    nothing that no record lists.
-    """
-    for folder in sorted({path.parent for path in source.rglob(RECORD)}, reverse=True):
-        record = read_record(folder)
-        place = target / folder.relative_to(source)
-        place.mkdir(parents=True, exist_ok=True)
-        for path in _records_in(folder):
-            beside = partial_beside(place / path.name)
-            beside.write_bytes(path.read_bytes())
-            beside.replace(place / path.name)
-        for name, made in () if record is None else record.files.items():
-            if _is_as_made(folder / name, made) and not (place / name).exists():
-                (place / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).rename(place / name)
-        for path in _records_in(folder):
-            path.unlink()
-
-
-def _remove_made(source: Path) -> None:
-    """Remove what records of a folder list, of the folders in it, too; the rest stays."""
-    for folder in sorted({path.parent for path in source.rglob(RECORD)}, reverse=True):
-        record = read_record(folder)
-        for name, made in () if record is None else record.files.items():
-            if _is_as_made(folder / name, made):
-                (folder / name).unlink()
-        for path in _records_in(folder):
-            path.unlink()
-    _remove_empty(source)
-    if source.exists():
-        logger.warning("%s: holds files that are not tomodrgn's, which stay", source)
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder and those in it where nothing is left in them."""
-    for path in [*sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True), folder]:
-        remove_leftovers(path)
-        with suppress(OSError):
-            path.rmdir()

@@ -36,7 +36,6 @@ from tomodrgn.core.linear.classes_starts import (
 from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, fit_half_models
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.memory.work import linear_work
-from tomodrgn.core.ownership.call import note_growing
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
@@ -115,12 +114,10 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         reader, particles = dataset.with_spec(run).selected
         run = with_ctf_state(run, particles)
         _begin(spec, dataset.replaced(run, reader, particles))
-        results = begin_run(outdir)
-        note_growing(outdir / LOG)
-        begin_log()
+        results = begin_run(outdir, begin_log)
         work = _work(spec, run, particles, devices)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
-        set_results_aside(results)
+        set_results_aside(results, run)
         run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
         dataset = dataset.replaced(run, reader, particles)
         task = _begin(spec, dataset)

@@ -43,7 +43,7 @@ from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.memory.work import training_work
 from tomodrgn.core.model.evaluation import decode_volumes
-from tomodrgn.core.ownership.call import note_growing, remove
+from tomodrgn.core.ownership.call import remove
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import DAMAGED_IMAGES, EXPORTS, INTERRUPTED, LOG, METRICS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
@@ -172,15 +172,13 @@ class _Training:
 
     def begin(self, begin_log: Callable[[], None]) -> None:
         """Make the run directory, whose one writer is the main process from now on."""
-        self.results = begin_run(self.outdir)
-        note_growing(self.outdir / LOG)
-        begin_log()
+        self.results = begin_run(self.outdir, begin_log)
 
     def run(self, saved: SavedState | None) -> int | None:
         """Train, write the final results; the signal that stopped the run, if one did."""
         self.images = self._open_images()
         if saved is None:
-            self.devices.on_main(lambda: set_results_aside(self.results))
+            self.devices.on_main(lambda: set_results_aside(self.results, self.run_spec))
         self._leave_out_damaged(saved)
         training = self.run_spec.training
         self.checkups = self._prepare_checkups()
@@ -197,19 +195,7 @@ class _Training:
             self.warm_start.teach(
                 self.outdir, self.images, self.sampler, self.builder, self.devices
             )
-        loop = TrainingLoop(
-            stepper=stepper,
-            sampler=self.sampler,
-            builder=self.builder,
-            source=self.images.source,
-            cache_rows=self.images.cache_rows,
-            training=training,
-            latent=self.run_spec.latent,
-            norm=self.images.norm,
-            on_progress=self.log.progress,
-            on_epoch=self._after_epoch,
-            on_checkpoint=self._save_interrupted,
-        )
+        loop = self._loop(stepper)
         began = time.perf_counter()
         with self.log.showing():
             stopped_by = loop.run(start)
@@ -218,6 +204,22 @@ class _Training:
             return stopped_by
         self._finish(stepper, time.perf_counter() - began, start)
         return None
+
+    def _loop(self, stepper: Stepper) -> TrainingLoop:
+        """What goes through the epochs."""
+        return TrainingLoop(
+            stepper=stepper,
+            sampler=self.sampler,
+            builder=self.builder,
+            source=self.images.source,
+            cache_rows=self.images.cache_rows,
+            training=self.run_spec.training,
+            latent=self.run_spec.latent,
+            norm=self.images.norm,
+            on_progress=self.log.progress,
+            on_epoch=self._after_epoch,
+            on_checkpoint=self._save_interrupted,
+        )
 
     def _leave_out_damaged(self, saved: SavedState | None) -> None:
         """Go on without images that turned out to be damaged, as a saved state did."""

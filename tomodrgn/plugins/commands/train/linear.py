@@ -32,7 +32,6 @@ from tomodrgn.core.linear.fit import (
     fit_linear,
 )
 from tomodrgn.core.memory.work import linear_work
-from tomodrgn.core.ownership.call import note_growing
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import COVARIANCE, LATENTS, LINEAR, LOG, WEIGHTS
@@ -82,13 +81,11 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         rows = _halves(particles, run)
         is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
         facts = dataset_facts(particles, is_trained)
-        results = begin_run(outdir)
-        note_growing(outdir / LOG)
-        begin_log()
+        results = begin_run(outdir, begin_log)
         n_maps = None if run.latent.dim is None else 1 + run.latent.dim
         work = linear_work(run, particles, devices.device, n_maps=n_maps)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
-        set_results_aside(results)
+        set_results_aside(results, run)
         run, particles, images = leave_out_damaged(run, particles, images, outdir, devices)
         if particles.n_images < facts.n_images:
             rows = _halves(particles, run)

@@ -1,0 +1,79 @@
+"""Files that a record lists, moved or removed with their record; everything else stays."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from tomodrgn.core.ownership.leftovers import partial_beside, remove_leftovers
+from tomodrgn.core.ownership.record import RECORD, MadeFile, digest_of, read_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_RECORDS: Final = re.compile(re.escape(RECORD.removesuffix(".jsonl")) + r"(\.\d+)?\.jsonl")
+
+logger = logging.getLogger(__name__)
+
+
+def is_as_made(path: Path, made: MadeFile) -> bool:
+    """Whether a file still holds what was made."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    return not made.digests or digest_of(path) in made.digests
+
+
+def is_log(name: str) -> bool:
+    """Whether a file tells what was done in the folder, whichever results lie there."""
+    return name.endswith(".log")
+
+
+def records_in(folder: Path) -> list[Path]:
+    """The record of a folder, in the files of all processes that wrote it."""
+    return sorted(path for path in folder.iterdir() if _RECORDS.fullmatch(path.name))
+
+
+def move_made(source: Path, target: Path) -> None:
+    """Move what records of a folder list, of the folders in it, too.
+
+    A record is there before its files and until these are gone, so that a kill in between leaves
+    nothing that no record lists.
+    """
+    for folder in sorted({path.parent for path in source.rglob(RECORD)}, reverse=True):
+        record = read_record(folder)
+        place = target / folder.relative_to(source)
+        place.mkdir(parents=True, exist_ok=True)
+        for path in records_in(folder):
+            beside = partial_beside(place / path.name)
+            beside.write_bytes(path.read_bytes())
+            beside.replace(place / path.name)
+        for name, made in () if record is None else record.files.items():
+            if is_as_made(folder / name, made) and not (place / name).exists():
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).rename(place / name)
+        for path in records_in(folder):
+            path.unlink()
+
+
+def remove_made(source: Path) -> None:
+    """Remove what records of a folder list, of the folders in it, too; the rest stays."""
+    for folder in sorted({path.parent for path in source.rglob(RECORD)}, reverse=True):
+        record = read_record(folder)
+        for name, made in () if record is None else record.files.items():
+            if is_as_made(folder / name, made):
+                (folder / name).unlink()
+        for path in records_in(folder):
+            path.unlink()
+    remove_empty(source)
+    if source.exists():
+        logger.warning("%s: holds files that are not tomodrgn's, which stay", source)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder and those in it where nothing is left in them."""
+    for path in [*sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True), folder]:
+        remove_leftovers(path)
+        with suppress(OSError):
+            path.rmdir()
