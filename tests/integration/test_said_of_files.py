@@ -112,7 +112,7 @@ def _without_places(written: made.HandmadeSet) -> None:
 
 
 SETS: dict[str, tuple[Callable[[made.HandmadeSet], None], str]] = {
-    "two places": (_from_two_places, "particles of tomogram TS_10 have stacks in a/stacks and in"),
+    "two places": (_from_two_places, "particles of tomogram TS_10 have stacks in two places"),
     "no hand": (_without_hand, "has no column rlnTomoHand"),
     "refined scales": (_with_refined_scales, "that were refined and are no cosines"),
     "no places": (_without_places, "heights of particles in their tomograms cannot be told"),

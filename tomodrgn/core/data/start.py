@@ -11,6 +11,7 @@ import numpy as np
 from tomodrgn.core.data.run_directory import read_run
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.ownership.call import note_growing
+from tomodrgn.core.ownership.moving import is_record
 from tomodrgn.core.ownership.results import REPLACED, ResultsFolder, begin_results
 from tomodrgn.core.ownership.undamaged import require_as_made
 from tomodrgn.core.products import (
@@ -152,9 +153,18 @@ def set_results_aside(results: ResultsFolder, run: RunSpecBase) -> None:
         RunError: another process has put results there meanwhile.
     """
     find_start(run, results.folder)
-    if (results.folder / MANIFEST).exists():  # a run, maybe of a version that kept no record
+    if results.is_loose:
+        _remove_results(results.folder)
+    elif (results.folder / MANIFEST).exists():  # a run, maybe of a version that kept no record
         results.adopt(lambda name: bool(RESULTS.fullmatch(name) or DESCRIPTIONS.fullmatch(name)))
     results.set_aside()
+
+
+def _remove_results(outdir: Path) -> None:
+    """Remove what a run left, and the record that would no longer be true."""
+    for path in sorted(outdir.iterdir()) if outdir.is_dir() else ():
+        if RESULTS.fullmatch(path.name) or DESCRIPTIONS.fullmatch(path.name) or is_record(path):
+            path.unlink()
 
 
 def _can_go_on(outdir: Path) -> bool:

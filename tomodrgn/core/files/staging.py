@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tomodrgn.core.errors import OutputError
 from tomodrgn.core.files.atomic import flush_to_disk, make_folder, move_into_place, writing
-from tomodrgn.core.ownership.call import permit
+from tomodrgn.core.ownership.call import current_call, permit
 from tomodrgn.core.ownership.leftovers import partial_beside
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def staged(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     for path in (folder / name for name in names):
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name another output")
+        if path.exists() and current_call() is None:  # nobody says that it may be replaced
+            raise OutputError(f"{path}: exists; name another output, or remove it")
         permit(path)
     make_folder(folder)
     stage = partial_beside(folder / names[-1])

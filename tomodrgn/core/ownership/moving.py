@@ -30,9 +30,14 @@ def is_log(name: str) -> bool:
     return name.endswith(".log")
 
 
+def is_record(path: Path) -> bool:
+    """Whether a file is the record of its folder, or a part of it."""
+    return bool(_RECORDS.fullmatch(path.name))
+
+
 def records_in(folder: Path) -> list[Path]:
     """The record of a folder, in the files of all processes that wrote it."""
-    return sorted(path for path in folder.iterdir() if _RECORDS.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if is_record(path))
 
 
 def move_made(source: Path, target: Path) -> None:

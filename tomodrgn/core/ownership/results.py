@@ -57,11 +57,15 @@ class ResultsFolder:
         by: the command.
         lease: that this process is its one writer; None in processes that the main one vouches for.
         was_recorded: whether it had a record before.
+        is_loose: whether it is written outside of a command, so that nobody keeps a record.
     """
 
-    def __init__(self, folder: Path, by: str, lease: Lease | None, rank: int = 0) -> None:
+    def __init__(
+        self, folder: Path, by: str, lease: Lease | None, rank: int = 0, *, is_loose: bool = False
+    ) -> None:
         self.folder = folder
         self.by = by
+        self.is_loose = is_loose
         self.lease = lease
         found = read_record(folder)
         self.was_recorded = found is not None
@@ -165,7 +169,7 @@ class ResultsFolder:
         Args:
             is_own: whether a name is one that only a result has.
         """
-        if self.was_recorded:
+        if self.was_recorded or self.is_loose:
             return
         for path in sorted(self.folder.iterdir()):
             if is_own(path.name) and path.is_file() and not path.is_symlink():
@@ -179,6 +183,8 @@ class ResultsFolder:
         Raises:
             OutputError: somebody else's file is in the way, or somebody works on these results.
         """
+        if self.is_loose:
+            return
         own = [name for name in self.record.files if not is_log(name) and self._is_as_made(name)]
         if self.replaced.exists():
             self._require_replaced()
@@ -204,6 +210,8 @@ class ResultsFolder:
 
     def complete(self) -> None:
         """Note that the results are all there; those of before go."""
+        if self.is_loose:
+            return
         if not self._is_begun:
             self.begin()
         self._writer.note_complete()
@@ -305,7 +313,7 @@ def begin_results(
     call = current_call()
     if call is None:
         _make(folder)
-        return ResultsFolder(folder.absolute(), "python", None, rank)
+        return ResultsFolder(folder.absolute(), "python", None, rank, is_loose=True)
     place = folder.absolute()
     for known in call.results:
         if place == known.folder or (shares and place.is_relative_to(known.folder)):
