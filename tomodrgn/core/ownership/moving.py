@@ -41,39 +41,36 @@ def records_in(folder: Path) -> list[Path]:
 
 
 def move_made(source: Path, target: Path) -> None:
-    """Move what records of a folder list, of the folders in it, too.
+    """Move what the record of a folder lists; folders with records of their own stay.
 
-    A record is there before its files and until these are gone, so that a kill in between leaves
+    The record is there before its files and until these are gone, so that a kill in between leaves
     nothing that no record lists.
     """
-    for folder in sorted({path.parent for path in source.rglob(RECORD)}, reverse=True):
-        record = read_record(folder)
-        place = target / folder.relative_to(source)
-        place.mkdir(parents=True, exist_ok=True)
-        for path in records_in(folder):
-            beside = partial_beside(place / path.name)
-            beside.write_bytes(path.read_bytes())
-            beside.replace(place / path.name)
-        for name, made in () if record is None else record.files.items():
-            if is_as_made(folder / name, made) and not (place / name).exists():
-                (place / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).rename(place / name)
-        for path in records_in(folder):
-            path.unlink()
+    record = read_record(source)
+    target.mkdir(parents=True, exist_ok=True)
+    for path in records_in(source):
+        beside = partial_beside(target / path.name)
+        beside.write_bytes(path.read_bytes())
+        beside.replace(target / path.name)
+    for name, made in () if record is None else record.files.items():
+        if is_as_made(source / name, made) and not (target / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).rename(target / name)
+    for path in records_in(source):
+        path.unlink()
 
 
 def remove_made(source: Path) -> None:
-    """Remove what records of a folder list, of the folders in it, too; the rest stays."""
-    for folder in sorted({path.parent for path in source.rglob(RECORD)}, reverse=True):
-        record = read_record(folder)
-        for name, made in () if record is None else record.files.items():
-            if is_as_made(folder / name, made):
-                (folder / name).unlink()
-        for path in records_in(folder):
-            path.unlink()
+    """Remove what the record of a folder lists; the rest stays."""
+    record = read_record(source)
+    for name, made in () if record is None else record.files.items():
+        if is_as_made(source / name, made):
+            (source / name).unlink()
+    for path in records_in(source):
+        path.unlink()
     remove_empty(source)
     if source.exists():
-        logger.warning("%s: holds files that are not tomodrgn's, which stay", source)
+        logger.warning("%s: holds other files, too, which stay", source)
 
 
 def remove_empty(folder: Path) -> None:

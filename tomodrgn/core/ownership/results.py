@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 REPLACED: Final = "replaced"
 """Folder of the results of before, until the new ones are complete."""
 
-_NESTED: Final = (f"*/{RECORD}", f"*/*/{RECORD}")
-
 logger = logging.getLogger(__name__)
 
 
@@ -256,22 +254,17 @@ class ResultsFolder:
             )
 
     def _move_to_replaced(self, names: list[str]) -> None:
-        """Move files, and folders of results made of them, aside; the record goes along first."""
-        nested = [path.parent for pattern in _NESTED for path in self.folder.glob(pattern)]
-        with ExitStack() as stack:
-            for folder in nested:
-                stack.enter_context(one_writer(lock_of_folder(folder), place=folder))
-            self.replaced.mkdir()
-            for path in records_in(self.folder):
-                (self.replaced / path.name).write_bytes(path.read_bytes())
-            for name in names:
-                target = self.replaced / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (self.folder / name).rename(target)
-            for folder in nested:
-                move_made(folder, self.replaced / folder.relative_to(self.folder))
-        for folder in nested:
-            remove_empty(folder)
+        """Move files aside; the record goes along first.
+
+        Folders below with records of their own stay, as they may be other runs.
+        """
+        self.replaced.mkdir()
+        for path in records_in(self.folder):
+            (self.replaced / path.name).write_bytes(path.read_bytes())
+        for name in names:
+            target = self.replaced / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).rename(target)
         logger.info(
             "%s: the results of before wait in %s until the new ones are complete",
             self.folder, self.replaced,
