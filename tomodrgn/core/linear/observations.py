@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.device_transfer import send, send_all, send_rows
+from tomodrgn.core.fourier.disc import shift_phases
 from tomodrgn.core.fourier.grids import OVERSAMPLING, Corners, corners
 from tomodrgn.core.fourier.shells import shell_indices
 from tomodrgn.core.physics.dose import dose_attenuation
@@ -107,8 +108,15 @@ class Observations:
 
     def to_radius(self, radius_px: int) -> Observations:
         """The same images up to another radius."""
+        return self._changed(self.particles, radius_px)
+
+    def of(self, particles: ParticleSet) -> Observations:
+        """The same images, with what another table says of their poses and contrast."""
+        return self._changed(particles, self.radius_px)
+
+    def _changed(self, particles: ParticleSet, radius_px: int) -> Observations:
         return Observations(
-            self.particles,
+            particles,
             self.disc,
             self.source,
             self.cache_rows,
@@ -159,6 +167,9 @@ class Observations:
         table = send_rows(self.particles.images, images, self.device)
         optics = self.particles.optics
         observed = torch.view_as_complex(coefficients[:, : self.n_coefficients].contiguous())
+        if table.further_shift_px is not None:
+            freqs = self._k / self.disc.box_size_px
+            observed = observed * shift_phases(freqs, table.further_shift_px.to(freqs))
         ones = torch.ones_like(observed.real)
         signal = signal_transfer(table, self._freqs_per_a, optics)
         noise = noise_transfer(table, self._freqs_per_a, optics)

@@ -96,6 +96,9 @@ class ImageTable(Generic[ColumnT]):
         ctf: contrast transfer parameters, or None for a set without any.
         b_factor_a2: (M,) float32, B of the factor exp(-B k^2 / 4) that was part of the transfer
             function by which premultiplied images were multiplied; None for no such factor.
+        further_shift_px: (M, 2) float32, (x, y) that moves content already centered by `shift_px`
+            to where refined poses have the particle; None for no such movement.
+        scale: (M,) float32 factor of the signal, fitted contrast; None for 1.
     """
 
     rotation: ColumnT
@@ -106,6 +109,8 @@ class ImageTable(Generic[ColumnT]):
     optics: ColumnT
     ctf: CtfTable[ColumnT] | None = None
     b_factor_a2: ColumnT | None = None
+    further_shift_px: ColumnT | None = None
+    scale: ColumnT | None = None
 
     def __len__(self) -> int:
         return len(self.dose_e_per_a2)  # type: ignore[arg-type]  # every column type has a length

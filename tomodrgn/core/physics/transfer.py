@@ -3,7 +3,8 @@
 g and h follow from the contrast transfer function C and from what upstream programs have done to
 the images (:class:`~tomodrgn.core.particles.tables.ImageState`): g = C and h = 1 for raw images,
 g = |C| and h = 1 for phase-flipped ones, g = C^2 and h = |C| for premultiplied ones. Dose
-and tilt weights multiply g and h alike. The sign of inverted contrast belongs to g.
+and tilt weights multiply g and h alike. The sign of inverted contrast and fitted scales belong to
+g alone.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ def signal_transfer(
     weights = upstream_weights(images, freqs_per_a, optics)
     if weights is not None:
         transfer = weights if transfer is None else transfer * weights
+    if images.scale is not None:
+        scale = images.scale[:, None].to(freqs_per_a)
+        transfer = scale.expand(-1, len(freqs_per_a)) if transfer is None else transfer * scale
     if not any(group.state.inverted for group in optics):
         return transfer
     ones = images.dose_e_per_a2.new_ones(len(images), len(freqs_per_a))
