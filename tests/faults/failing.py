@@ -2,7 +2,8 @@
 
 ``python failing.py KIND NTH FOLDER WORDS...``; a kind is ``kill`` (SIGKILL), ``full`` (no space on
 the device), ``unreadable`` (EIO at the nth file that is opened to be read), ``large`` (no file may
-have more than NTH kilobytes) or ``none``.
+have more than NTH kilobytes) or ``none``. With 0 for NTH nothing fails, and ``FOLDER/../steps``
+gets a byte for each of these events.
 """
 
 from __future__ import annotations
@@ -19,19 +20,26 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Fault:
-    """The nth of some events fails."""
+    """The nth of some events fails; with 0 they are counted."""
 
     def __init__(self, kind: str, number: int, folder: str) -> None:
         self.kind, self.left, self.folder = kind, number, folder
+        self.has_come = False
 
     def __call__(self, event: str, details: tuple[Any, ...]) -> None:
         """See ``sys.addaudithook``."""
-        if self.left <= 0 or not self.counts(event, details):
+        if self.has_come or not self.counts(event, details):
             return
         self.left -= 1
-        if self.left:
-            return
-        os.close(os.open(f"{self.folder}/../came", os.O_CREAT | os.O_WRONLY))
+        if self.left < 0:
+            _add_byte(f"{self.folder}/../steps")
+        elif not self.left:
+            self.fail()
+
+    def fail(self) -> None:
+        """End the process, or have the system say that something failed."""
+        self.has_come = True
+        _add_byte(f"{self.folder}/../came")
         if self.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         number = errno.EIO if self.kind == "unreadable" else errno.ENOSPC
@@ -48,6 +56,12 @@ class Fault:
             is_writing = isinstance(details[2], int) and bool(details[2] & WRITING)
             return is_writing != (self.kind == "unreadable")
         return event in CHANGES and self.kind != "unreadable"
+
+
+def _add_byte(path: str) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.write(descriptor, b".")
+    os.close(descriptor)
 
 
 def main(kind: str, number: str, folder: str, *words: str) -> None:

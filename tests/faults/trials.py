@@ -111,8 +111,7 @@ def make_world(folder: Path, socket: Path) -> World:
 def attempt(world: World, name: str, fault: tuple[str, int]) -> tuple[bool, list[str]]:
     """Call a command with a fault; whether it came, and what of the promise was broken."""
     place, words = world.place, COMMANDS[name].split()
-    shutil.rmtree(place)
-    shutil.copytree(world.kept, place)
+    _put_back(world)
     inputs = {path: path.read_bytes() for path in _files(place / "set")}
     mark = place.parent / "came"
     mark.unlink(missing_ok=True)
@@ -132,6 +131,20 @@ def attempt(world: World, name: str, fault: tuple[str, int]) -> tuple[bool, list
     broken += [f"left {path}" for path in place.rglob("replaced")]
     broken += [f"lost {each} in the end" for each in MINE if not _is_whole(place / each)]
     return came, broken
+
+
+def count_steps(world: World, name: str, kind: str) -> int:
+    """At how many steps a command can fail."""
+    _put_back(world)
+    steps = world.place.parent / "steps"
+    steps.unlink(missing_ok=True)
+    world.call(*COMMANDS[name].split(), fault=(kind, 0))
+    return steps.stat().st_size if steps.exists() else 0
+
+
+def _put_back(world: World) -> None:
+    shutil.rmtree(world.place)
+    shutil.copytree(world.kept, world.place)
 
 
 def _is_whole(path: Path) -> bool:

@@ -96,11 +96,11 @@ def digest_after(path: Path, n_files: int) -> str:
 
 
 def digest(folder: Path) -> str:
-    """Digest of the files of a cache, and the names of all that are not hidden.
+    """Digest of the files of a cache, and the names of all.
 
     Of a file that names parts it takes the attributes: HDF5 leaves a few bytes of it to chance.
     """
-    files = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    files = sorted(folder.iterdir())
     content = hashlib.sha256()
     for path in files:
         is_index = path.suffix == ".h5" and part_files(path)

@@ -235,6 +235,17 @@ def test_what_killed_writers_left_is_removed_and_what_living_ones_write_is_not(t
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, ".x.partial"}
 
 
+def test_what_nobody_wrote_to_for_a_week_is_left_whoever_has_the_number_of_its_writer(tmp_path):
+    old, new = partial_beside(tmp_path / "old"), partial_beside(tmp_path / "new")
+    for path, days in ((old, 8), (new, 6)):
+        path.write_text("half")
+        written = path.stat().st_mtime - days * 24 * 3600
+        os.utime(path, (written, written))
+    with train(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [new.name]
+
+
 def test_the_lock_is_there_only_while_somebody_writes(tmp_path):
     with train(tmp_path):
         assert (tmp_path / FOLDER_LOCK).exists()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tomodrgn.core.errors import CacheError, OutputError
 from tomodrgn.core.ownership.lease import Permit, lock_of_file, one_writer
+from tomodrgn.core.ownership.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ def build_where_missing(path: Path, team: Team, build: Build, *, is_missing: boo
         token = ""
         with team.agreement():
             if team.rank == 0 and is_missing:
-                token = held.enter_context(one_writer(lock, place=path)).permit().token
+                token = held.enter_context(_one_builder(path, lock)).token
         permit = Permit(lock, team.gather(token)[0])
         sees_it = bool(permit.token) and (team.rank == 0 or permit.is_valid())
         if all(team.gather("sees it" if sees_it else "")):
@@ -110,5 +111,13 @@ def build_where_missing(path: Path, team: Team, build: Build, *, is_missing: boo
                 build(ALONE, permit)
     with team.agreement():
         if team.is_first_on_node and is_missing and not sees_it:
-            with one_writer(lock, place=path) as lease:
-                build(ALONE, lease.permit())
+            with _one_builder(path, lock) as permit:
+                build(ALONE, permit)
+
+
+@contextmanager
+def _one_builder(path: Path, lock: Path) -> Iterator[Permit]:
+    """Hold the lock of a cache, in a folder without what dead writers left."""
+    with one_writer(lock, place=path) as lease:
+        remove_leftovers(path.parent)
+        yield lease.permit()

@@ -31,7 +31,8 @@ def partial_beside(path: Path) -> Path:
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that have ended left behind in a folder.
 
-    Those of other machines, whose life cannot be seen, when they are a week old.
+    What nobody has written to for a week goes, too: the life of writers on other machines cannot
+    be seen, and the number of a writer of this one may have been given to another process.
     """
     try:
         with os.scandir(folder) as entries:
@@ -51,8 +52,10 @@ def remove_leftovers(folder: Path) -> None:
 def _is_left(path: Path) -> bool:
     """Whether nobody writes to it any more."""
     host, pid = _PARTIAL.fullmatch(path.name).groups()  # type: ignore[union-attr]
+    if time.time() - path.lstat().st_mtime > _OLD_S:
+        return True
     if host != _this_host():
-        return time.time() - path.lstat().st_mtime > _OLD_S
+        return False
     return not Path(f"/proc/{pid}").exists() if Path("/proc/self").exists() else not _lives(pid)
 
 
