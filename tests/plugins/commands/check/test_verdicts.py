@@ -7,17 +7,20 @@ import pytest
 import torch
 
 from tests.core.inspection.conftest import no_progress
+from tomodrgn.core.fourier.disc import disc_to_images, half_plane_disc, images_to_disc
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Ground, paired_z, student_limit
 from tomodrgn.core.inspection.image_changes import scrambled_tilts
 from tomodrgn.core.inspection.sample import Sample, part_of
 from tomodrgn.core.inspection.transfer_changes import declared_state
+from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.plugins.commands.check.search import Search
 from tomodrgn.plugins.commands.check.verdicts import (
     Verdict,
     beside_order_of_tilts,
     judge,
     order_of_tilts,
+    was_cropped,
 )
 
 
@@ -120,3 +123,29 @@ def test_few_particles_need_more_evidence() -> None:
     assert paired_z(torch.tensor([1.0, 2.0] * 50, dtype=torch.float64)) == pytest.approx(
         1.5 / (torch.tensor([1.0, 2.0] * 50, dtype=torch.float64).std() / 10)
     )
+
+
+def cropped(sample: Sample, box_size_px: int) -> Sample:
+    disc, window = half_plane_disc(box_size_px), circular_window(box_size_px, inner=1.2, outer=1.45)
+    start = (sample.disc.box_size_px - box_size_px) // 2
+    inner = slice(start, start + box_size_px)
+    pixels = disc_to_images(torch.view_as_real(sample.coefficients), sample.disc)[:, inner, inner]
+    return replace(
+        sample,
+        coefficients=torch.view_as_complex(images_to_disc(pixels * window, disc)),
+        disc=disc,
+        window=window,
+        optics=tuple(replace(group, box_size_px=box_size_px) for group in sample.optics),
+    )
+
+
+def test_images_themselves_tell_whether_they_were_cropped_after_their_transfer(
+    sample: Sample,
+) -> None:
+    """Where no noise tells, as around bright particles."""
+    smaller = cropped(sample, 12)
+    assert was_cropped(smaller, None)
+    assert not was_cropped(sample, None)
+    raw = declared_state("raw")(smaller)
+    assert raw is not None
+    assert not was_cropped(raw, None)

@@ -114,7 +114,7 @@ def judge(
         progress: told how many alternatives of all are tried; faults add to them.
         noise: what the noise of images says of their state; without it maps alone decide.
     """
-    if _is_cropped(sample, noise):
+    if was_cropped(sample, noise):
         sample = replace(sample, filtered_in=2)
     search = Search(sample, noise)
     found = search.run(progress)
@@ -139,11 +139,17 @@ def judge(
     )
 
 
-def _is_cropped(sample: Sample, noise: NoiseEvidence | None) -> bool:
-    """Whether images were transferred in a larger box: by noise, or by all of masked images."""
+def was_cropped(sample: Sample, noise: NoiseEvidence | None) -> bool:
+    """Whether images were transferred in a larger box: by noise, or by all of images.
+
+    Noise that surrounds particles may be too little to tell: of masked images, or where the signal
+    of bright particles reaches there.
+    """
     if noise is not None and noise.is_cropped():
         return True
-    if not sample.is_masked:
+    is_told = noise is not None and noise.under([])[0] == "multiplied"
+    is_multiplied = any(group.state.ctf_premultiplied for group in sample.optics)
+    if not sample.is_masked and (is_told or not is_multiplied):
         return False
     own, larger = fit(sample), fit(replace(sample, filtered_in=2))
     return float(larger.likelihood.sum()) > float(own.likelihood.sum())
