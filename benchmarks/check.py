@@ -90,13 +90,19 @@ def confusion(name: str, seed: int, faults: Sequence[str] | None) -> list[Row]:
         spec = SimulationSpec(outdir=pristine, **{**options, "seed": options["seed"] + seed})
         star = simulate(spec)
         sound: list[Sample] = []
-        rows = [_row(name, SimulatedSet(star), None, spec, sound)]
+        rows: list[Row] = []
+
+        def add(data: SimulatedSet, fault: Fault | None) -> None:
+            rows.append(_row(name, data, fault, spec, sound))
+            print(rows[-1], file=sys.stderr, flush=True)
+
+        add(SimulatedSet(star), None)
         state = "premultiplied" if _is_premultiplied(spec) else "raw"
         for fault in FAULTS:
             if state not in fault.states or (faults and fault.name not in faults):
                 continue
             faulty = SimulatedSet(star).copy_to(Path(folder) / "faulty")
-            rows.append(_row(name, faulty, fault, spec, sound))
+            add(faulty, fault)
             shutil.rmtree(faulty.folder)
     return rows
 
