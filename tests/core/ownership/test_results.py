@@ -64,6 +64,23 @@ def test_other_results_in_folders_below_stay_when_a_run_is_replaced(tmp_path):
     assert (tmp_path / "replaced_by_hand").is_dir()
 
 
+def test_an_empty_folder_of_the_user_stays_whatever_its_name(tmp_path):
+    (tmp_path / REPLACED / "drafts").mkdir(parents=True)
+    with train(tmp_path):
+        write_text_atomic(tmp_path / "weights", "weights of one")
+    assert (tmp_path / REPLACED / "drafts").is_dir()
+
+
+def test_folders_of_the_user_among_results_of_before_stay(tmp_path):
+    run_of(tmp_path, "one", names=("maps/a", "z"))
+    with train(tmp_path, overwrite=True) as results:
+        results.set_aside()
+        (tmp_path / REPLACED / "mine").mkdir()
+        write_text_atomic(tmp_path / "z", "z of two")
+        results.complete()
+    assert [path.name for path in (tmp_path / REPLACED).iterdir()] == ["mine"]
+
+
 def test_results_come_back_when_those_that_replace_them_fail(tmp_path):
     run_of(tmp_path, "one")
     before, record = content(tmp_path), (tmp_path / RECORD).read_bytes()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.ownership.leftovers import partial_beside, remove_leftovers
-from tomodrgn.core.ownership.record import RECORD, MadeFile, digest_of, read_record
+from tomodrgn.core.ownership.record import RECORD, MadeFile, Record, digest_of, read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,36 +48,44 @@ def move_made(source: Path, target: Path) -> None:
     The record is there before its files and until these are gone, so that a kill in between leaves
     nothing that no record lists.
     """
-    record = read_record(source)
+    record = read_record(source) or Record()
     target.mkdir(parents=True, exist_ok=True)
     for path in records_in(source):
         beside = partial_beside(target / path.name)
         beside.write_bytes(path.read_bytes())
         beside.replace(target / path.name)
-    for name, made in () if record is None else record.files.items():
+    for name, made in record.files.items():
         if is_as_made(source / name, made) and not (target / name).exists():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).rename(target / name)
-    for path in records_in(source):
-        path.unlink()
+    _dissolve(source, record)
 
 
 def remove_made(source: Path) -> None:
     """Remove what the record of a folder lists; the rest stays."""
-    record = read_record(source)
-    for name, made in () if record is None else record.files.items():
+    record = read_record(source) or Record()
+    for name, made in record.files.items():
         if is_as_made(source / name, made):
             (source / name).unlink()
-    for path in records_in(source):
-        path.unlink()
-    remove_empty(source)
-    if source.exists():
-        logger.warning("%s: holds other files, too, which stay", source)
+    _dissolve(source, record)
 
 
-def remove_empty(folder: Path) -> None:
-    """Remove a folder and those in it where nothing is left in them."""
-    for path in [*sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True), folder]:
+def _dissolve(folder: Path, record: Record) -> None:
+    """Remove a folder whose files are gone, and the folders in it that these lay in.
+
+    It goes with its record, in one step; where something else is left, the record alone goes.
+    """
+    within = {folder / parent for name in record.files for parent in PurePosixPath(name).parents}
+    for path in sorted(within - {folder}, reverse=True):
         remove_leftovers(path)
         with suppress(OSError):
             path.rmdir()
+    remove_leftovers(folder)
+    if all(is_record(path) for path in folder.iterdir()):
+        beside = partial_beside(folder)
+        folder.rename(beside)
+        shutil.rmtree(beside)
+        return
+    for path in records_in(folder):
+        path.unlink()
+    logger.warning("%s: holds other files, too, which stay", folder)

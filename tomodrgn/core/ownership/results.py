@@ -23,7 +23,6 @@ from tomodrgn.core.ownership.moving import (
     is_log,
     move_made,
     records_in,
-    remove_empty,
     remove_made,
 )
 from tomodrgn.core.ownership.record import (
@@ -202,7 +201,6 @@ class ResultsFolder:
                 if not is_log(name) and self._is_as_made(name):
                     (self.folder / name).unlink()
         move_made(self.replaced, self.folder)
-        remove_empty(self.replaced)
         self.record = read_record(self.folder) or Record()
         logger.info("%s: the results of before are back", self.folder)
 
@@ -225,7 +223,6 @@ class ResultsFolder:
         """
         waiting = read_record(self.replaced)
         if waiting is None:
-            remove_empty(self.replaced)  # where nothing is left in it
             return
         if waiting.identity == self.record.identity:  # while they were moved there, or back
             self.put_back()
@@ -254,13 +251,15 @@ class ResultsFolder:
             )
 
     def _move_to_replaced(self, names: list[str]) -> None:
-        """Move files aside; the record goes along first.
+        """Move files aside, to a folder that has the record from the beginning.
 
         Folders below with records of their own stay, as they may be other runs.
         """
-        self.replaced.mkdir()
+        beside = partial_beside(self.replaced)
+        beside.mkdir()
         for path in records_in(self.folder):
-            (self.replaced / path.name).write_bytes(path.read_bytes())
+            (beside / path.name).write_bytes(path.read_bytes())
+        beside.rename(self.replaced)
         for name in names:
             target = self.replaced / name
             target.parent.mkdir(parents=True, exist_ok=True)
