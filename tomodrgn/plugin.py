@@ -29,6 +29,7 @@ from tomodrgn.core.interfaces import (
     Exporter,
     ExporterContext,
     LossWeighting,
+    PoseWriter,
     PositionalEncoding,
     Posterior,
     Reader,
@@ -37,6 +38,7 @@ from tomodrgn.core.interfaces import (
     SelectionWriter,
     SourceRows,
     WeightingContext,
+    WrittenPoses,
 )
 from tomodrgn.core.specs.base import Spec
 from tomodrgn.core.specs.classic import Classic
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.geometry.rotations import euler_from_matrices, matrices_from_euler
     from tomodrgn.core.inspection.findings import Finding
     from tomodrgn.core.model.ragged import segment_max, segment_mean, segment_median
+    from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.core.particles.tables import CtfTable, ImageTable, OpticsGroup, ParticleSet
     from tomodrgn.core.report.page import Picture, Table
     from tomodrgn.core.report.shown import Shown
@@ -95,6 +98,7 @@ _LAZY: Final = {
     "segment_max": "tomodrgn.core.model.ragged:segment_max",
     "segment_mean": "tomodrgn.core.model.ragged:segment_mean",
     "segment_median": "tomodrgn.core.model.ragged:segment_median",
+    "Corrections": "tomodrgn.core.particles.corrections:Corrections",
     "CtfTable": "tomodrgn.core.particles.tables:CtfTable",
     "ImageTable": "tomodrgn.core.particles.tables:ImageTable",
     "OpticsGroup": "tomodrgn.core.particles.tables:OpticsGroup",
@@ -109,6 +113,7 @@ __all__ = [
     "Classic",
     "Command",
     "Component",
+    "Corrections",
     "CtfTable",
     "DataError",
     "Dataset",
@@ -131,6 +136,7 @@ __all__ = [
     "ParticleSet",
     "Picture",
     "PluginError",
+    "PoseWriter",
     "PositionalEncoding",
     "Posterior",
     "Reader",
@@ -147,6 +153,7 @@ __all__ = [
     "Table",
     "TomodrgnError",
     "WeightingContext",
+    "WrittenPoses",
     "euler_from_matrices",
     "hookimpl",
     "matrices_from_euler",

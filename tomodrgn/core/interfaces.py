@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.core.particles.tables import ImageTable, ParticleSet
 
 
@@ -77,6 +78,39 @@ class SelectionWriter(Protocol):
 
         ``columns`` are appended to the table of particles: text by name, one value for each
         ``source_particle``.
+        """
+
+
+class WrittenPoses(NamedTuple):
+    """What became of refined poses.
+
+    Attributes:
+        files: the files written, the one asked for first.
+        changed: the columns of the input that state something else now.
+        not_written: what has no place in the files, and why.
+    """
+
+    files: list[Path]
+    changed: tuple[str, ...]
+    not_written: tuple[str, ...]
+
+
+@runtime_checkable
+class PoseWriter(Protocol):
+    """A reader that can also write its input with refined poses, as files of the same format."""
+
+    def write_poses(
+        self, particles: ParticleSet, corrections: Corrections, out: Path
+    ) -> WrittenPoses:
+        """Write the input with other poses; every other value stays as it stands in the input.
+
+        The poses that were stated first are kept beside them, so that the reader finds them again
+        as ``refined_by``.
+
+        Args:
+            particles: as they were read, all of them or some; the others keep their poses.
+            corrections: of their poses.
+            out: the file to write.
         """
 
 

@@ -202,3 +202,12 @@ def test_rows_without_comments_are_counted_as_those_with_them(tmp_path: Path, co
     expected = [number for number, line in enumerate(table.lines) if is_row(line)]
     assert table.of_rows.tolist() == expected
     assert [table.lines[number].strip() for number in expected] == [b"1", b"2", b"3"]
+
+
+def test_several_values_of_a_row_are_replaced_at_once(tmp_path: Path) -> None:
+    star = star_of(tmp_path)
+    changed = {"rlnName": {1: "longer", 2: "e"}, "rlnValue": {1: "7", 3: "a b"}}
+    text = content(star, selection(star, [0, 1, 2, 3], replaced=changed))
+    assert b"\nlonger\t7   \n   e  \"3 with a space\"\nd  'a b'\n" in text.replace(
+        b'"a b"', b"'a b'"
+    )

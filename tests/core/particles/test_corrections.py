@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tomodrgn.core.particles.corrections import Corrections, no_corrections
+from tomodrgn.core.particles.corrections import (
+    Corrections,
+    corrections_between,
+    no_corrections,
+)
 from tomodrgn.core.particles.tables import ParticleSet
 
 
@@ -74,3 +78,33 @@ def test_scales_multiply(placed: ParticleSet, corrections: Corrections) -> None:
     found = replace(corrections, tilt_log_scale=tilts).of(placed)
     expected = np.exp(corrections.log_scale[placed.particle_of_image] + tilts)
     np.testing.assert_allclose(found.images.scale, expected, rtol=1e-6)
+
+
+def test_corrections_one_after_another_are_one(
+    placed: ParticleSet, corrections: Corrections
+) -> None:
+    rng = np.random.default_rng(5)
+    tilts = rng.normal(0, 0.3, (placed.n_images, 2))
+    first = replace(corrections, tilt_shift_px=tilts, tilt_log_scale=tilts[:, 0])
+    second = replace(
+        first,
+        rotation=Rotation.from_rotvec(rng.normal(0, 0.1, (placed.n_particles, 3))).as_matrix(),
+        shift_px=rng.normal(0, 1, (placed.n_particles, 3)),
+    )
+    one, both = second.after(first).of(placed), second.of(first.of(placed))
+    for name in ("rotation", "further_shift_px", "scale"):
+        expected = getattr(one.images, name)
+        np.testing.assert_allclose(getattr(both.images, name), expected, atol=2e-6, err_msg=name)
+    np.testing.assert_allclose(both.orientation, one.orientation, atol=1e-12)
+    np.testing.assert_allclose(both.position_a, one.position_a, atol=1e-9)
+
+
+def test_what_refined_poses_differ_by_is_found_from_both(
+    placed: ParticleSet, corrections: Corrections
+) -> None:
+    refined = corrections.of(placed).images
+    rotation, shift_px = corrections_between(
+        placed.images.rotation, refined.rotation, refined.further_shift_px, placed.starts[:-1]
+    )
+    np.testing.assert_allclose(rotation, corrections.rotation, atol=1e-6)
+    np.testing.assert_allclose(shift_px, corrections.shift_px, atol=1e-5)

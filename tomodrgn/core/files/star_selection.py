@@ -122,14 +122,17 @@ class RowSelection:
     def _changed(self, lines: list[bytes]) -> list[bytes]:
         """Lines with values replaced, then columns appended."""
         of_rows, columns = self.table.of_rows, self.table.block.columns
-        for name, texts in self.replaced.items():
-            place = columns.index(name)
-            for row, text in texts.items():
-                line = lines[of_rows[row]]
-                start, stop = value_spans(line)[place]
-                lines[of_rows[row]] = (
-                    line[:start] + star_value(text, is_first=place == 0).encode() + line[stop:]
-                )
+        texts_of: dict[int, list[tuple[int, str]]] = {}
+        for name in sorted(self.replaced, key=columns.index, reverse=True):  # from the right
+            for row, text in self.replaced[name].items():
+                texts_of.setdefault(row, []).append((columns.index(name), text))
+        for row, texts in texts_of.items():
+            line = lines[of_rows[row]]
+            spans = value_spans(line)
+            for place, text in texts:
+                start, stop = spans[place]
+                line = line[:start] + star_value(text, is_first=place == 0).encode() + line[stop:]
+            lines[of_rows[row]] = line
         if self.appended:
             kept = of_rows[self.keeps].tolist()
             for number, values in zip(kept, zip(*self.appended.values(), strict=True), strict=True):

@@ -1,13 +1,15 @@
 """What refinement changes of the poses and the contrast that a file states, and the table after it.
 
-Corrections are always about the *stated* poses, however often they are refined, and never replace
-them: a particle set with its corrections is a second table beside the first.
+A particle set with its corrections is a second table beside the first, which they never replace. A
+file that was refined before states refined poses; by what they differ from those first stated is
+:attr:`ParticleSet.refined_by`, so that priors can be about the latter:
+``found.after(particles.refined_by)`` are corrections about them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.particles.tables import ParticleSet
+
+_FLAT: Final = 1e-6
+"""Smallest eigenvalue over the largest of a particle that is seen from more than one side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,11 @@ class Corrections:
         owner = particles.particle_of_image
         rotation = particles.images.rotation @ self.rotation[owner].mT
         moved = np.einsum("mij,mj->mi", rotation[:, :2], self.shift_px[owner]) + self.tilt_shift_px
+        if particles.images.further_shift_px is not None:
+            moved += particles.images.further_shift_px
         scale = np.exp(self.log_scale[owner] + self.tilt_log_scale)
+        if particles.images.scale is not None:
+            scale *= particles.images.scale
         images = replace(
             particles.images,
             rotation=rotation.astype(np.float32),
@@ -58,6 +67,35 @@ class Corrections:
                 moved_px = np.einsum("bij,bj->bi", orientation, self.shift_px)
                 position_a = position_a - particles.pixel_size_a * moved_px
         return replace(particles, images=images, orientation=orientation, position_a=position_a)
+
+    def after(self, earlier: Corrections) -> Corrections:
+        """What both do together: ``self.of(earlier.of(particles))``, about the first poses."""
+        turned = np.einsum("bij,bj->bi", self.rotation, earlier.shift_px)
+        return Corrections(
+            rotation=self.rotation @ earlier.rotation,
+            shift_px=turned + self.shift_px,
+            log_scale=self.log_scale + earlier.log_scale,
+            tilt_shift_px=self.tilt_shift_px + earlier.tilt_shift_px,
+            tilt_log_scale=self.tilt_log_scale + earlier.tilt_log_scale,
+        )
+
+    def take(self, particles: NDArray[np.int64], images: NDArray[np.int64]) -> Corrections:
+        """Those at rows (b,) of particles and (m,) of images."""
+        return Corrections(
+            rotation=self.rotation[particles],
+            shift_px=self.shift_px[particles],
+            log_scale=self.log_scale[particles],
+            tilt_shift_px=self.tilt_shift_px[images],
+            tilt_log_scale=self.tilt_log_scale[images],
+        )
+
+    def rescaled(self, factor: float) -> Corrections:
+        """The same with shifts in other pixels, ``factor`` of them in one of these."""
+        return replace(
+            self,
+            shift_px=self.shift_px * factor,
+            tilt_shift_px=self.tilt_shift_px * factor,
+        )
 
     def rotation_vector(self) -> NDArray[np.float64]:
         """(B, 3) axis times angle, in radians, of each M."""
@@ -76,3 +114,31 @@ def no_corrections(particles: ParticleSet) -> Corrections:
         tilt_shift_px=np.zeros((n_images, 2)),
         tilt_log_scale=np.zeros(n_images),
     )
+
+
+def corrections_between(
+    stated: NDArray[np.floating],
+    refined: NDArray[np.floating],
+    moved_px: NDArray[np.floating],
+    starts: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """M (B, 3, 3) and d (B, 3) of particles whose images were refined from one pose to another.
+
+    All images of a particle are fitted alike, by least squares; d has no part along the beam where
+    all of them look the same way.
+
+    Args:
+        stated: (M, 3, 3) rotations before, reference to image coordinates.
+        refined: (M, 3, 3) after.
+        moved_px: (M, 2) by which contents move further, without the shifts of tilts.
+        starts: (B,) first image of each particle, which has one or more.
+    """
+    turned = np.add.reduceat(refined.mT.astype(np.float64) @ stated, starts)
+    u, _, vt = np.linalg.svd(turned)
+    ones = np.ones((len(u), 3))
+    ones[:, 2] = np.sign(np.linalg.det(u @ vt))
+    plane = refined[:, :2].astype(np.float64)
+    square = np.add.reduceat(plane.mT @ plane, starts)
+    projected = np.add.reduceat(np.einsum("mij,mi->mj", plane, moved_px), starts)
+    inverse = np.linalg.pinv(square, rcond=_FLAT, hermitian=True)
+    return (u * ones[:, None]) @ vt, np.einsum("bij,bj->bi", inverse, projected)

@@ -23,4 +23,10 @@ def downsample_particles(particles: ParticleSet, box_size_px: int) -> ParticleSe
     )
     shift_px = (particles.images.shift_px * scale).astype(np.float32)
     images = replace(particles.images, shift_px=shift_px)
-    return replace(particles, optics=tuple(groups), images=images)
+    refined = particles.refined_by
+    return replace(
+        particles,
+        optics=tuple(groups),
+        images=images,
+        refined_by=None if refined is None else refined.rescaled(scale),
+    )

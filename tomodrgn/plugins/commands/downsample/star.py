@@ -45,7 +45,10 @@ _PIXEL_SIZES: Final = (
     "rlnPixelSize",
     "rlnTomoSubtomogramBinning",
 )
-_LENGTHS_PX: Final = ("rlnImageSize", "rlnOriginX", "rlnOriginY", "rlnOriginZ")
+_LENGTHS_PX: Final = (
+    *("rlnImageSize", "rlnOriginX", "rlnOriginY", "rlnOriginZ"),
+    *("tdgnStatedOriginX", "tdgnStatedOriginY", "tdgnStatedOriginZ"),
+)
 _COORDINATES_PX: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
 _SAMPLED_IMAGES: Final = 4
 

@@ -8,6 +8,7 @@ in the headers of the stacks is not trusted.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -17,6 +18,7 @@ import pandas as pd
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.particles.tables import ParticleSet
+from tomodrgn.plugins.readers.image_series import refined_poses
 from tomodrgn.plugins.readers.image_series.exposures import read_exposures
 from tomodrgn.plugins.readers.image_series.image_numbers import check_images, image_table
 from tomodrgn.plugins.readers.image_series.image_origins import state_by_origin
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.files.star import StarBlock, StarFile
-    from tomodrgn.core.interfaces import Doubt, ReaderContext
+    from tomodrgn.core.interfaces import Doubt, ReaderContext, WrittenPoses
+    from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup
     from tomodrgn.plugins.readers.image_series.row_names import RowNames
     from tomodrgn.plugins.readers.specs import NextpypSpec, WarpParticleseriesSpec
@@ -73,6 +76,7 @@ class ImageSeries(WritesSelections):
         self._spec = spec
         self._needs_images = context.needs_images
         self._stacks: ImageStacks | None = None
+        self._pixel_size_a: float | None = None
         self.doubts: tuple[Doubt, ...] = ()
 
     def read(self) -> ParticleSet:
@@ -97,12 +101,13 @@ class ImageSeries(WritesSelections):
         source_particle, first, counts = np.unique(
             rank[rows], return_index=True, return_counts=True
         )
+        packed, firsts = images.convert(lambda column: column[rows]), rows[first]
         return ParticleSet(
             source=path,
-            tomogram=tomogram[rows[first]],
-            name=particle[rows[first]],
+            tomogram=tomogram[firsts],
+            name=particle[firsts],
             source_particle=source_particle.astype(np.int64),
-            images=images.convert(lambda column: column[rows]),
+            images=packed,
             counts=counts.astype(np.int64),
             image_name=names[rows],
             source_image=rows,
@@ -112,14 +117,25 @@ class ImageSeries(WritesSelections):
             rejected={DARK_FRAME: int(is_dark.sum())} if is_dark.any() else {},
             exposure_doses=_doses_by_tomogram(tomogram[is_dark], images.dose_e_per_a2[is_dark]),
             half_set=self._half_sets(table, rows, first),
-            filament=filament_keys(
-                table, rows[first], tomogram[rows[first]], particle[rows[first]]
+            filament=filament_keys(table, firsts, tomogram[firsts], particle[firsts]),
+            refined_by=refined_poses.read_corrections(
+                table, packed, optics_of_set[0].pixel_size_a, path=path, rows=rows, starts=first
             ),
         )
 
     def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, D, D) pixels of rows of the STAR file, in that order."""
         return self._located().load(np.asarray(rows, dtype=np.int64))
+
+    def write_poses(
+        self, particles: ParticleSet, corrections: Corrections, out: Path
+    ) -> WrittenPoses:
+        """Write the file with other angles and origins."""
+        if self._pixel_size_a is None:
+            self.read()
+        return refined_poses.write_poses(
+            self._selectable, particles, corrections, out, pixel_size_a=self._pixel_size_a or 1.0
+        )
 
     @property
     def stack_paths(self) -> tuple[Path, ...]:
@@ -152,6 +168,7 @@ class ImageSeries(WritesSelections):
         pixel_size_a = self._spec.pixel_size_a or image_pixel_size_a(
             table, path, lambda: self._locate(names).box_size_px if self._needs_images else None
         )
+        self._pixel_size_a = pixel_size_a
         origin = state_by_origin(table, inverted=self.inverted)
         optics, optics_of_set = optics_groups.image_optics(
             table, groups, path, pixel_size_a=pixel_size_a, box_size_px=self._box_size_px(names),
@@ -161,12 +178,14 @@ class ImageSeries(WritesSelections):
         images = image_table(
             table, path, exposures=exposures, pixel_size_a=pixel_size_a, optics=optics
         )
-        return images, exposures.is_dark, optics_of_set
+        scaled = replace(images, scale=refined_poses.fitted_scale(table, path))
+        return scaled, exposures.is_dark, optics_of_set
 
     def _read_rows(self) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """The known columns of all rows, as text, and the optics groups."""
         path = self._spec.path
         known = [*columns.KNOWN, self.particle_column, optics_groups.GROUP, FILAMENT]
+        known += refined_poses.OWN
         star, block, table = self._read_columns(known)
         groups = optics_groups.optics_table(star, block)
         if groups is not None:
@@ -190,7 +209,7 @@ class ImageSeries(WritesSelections):
         columns.refuse_bare_images(path)
         star = read_star(path)
         block = columns.image_series_table(star, self.particle_column)
-        table = star.read(block, names, numbers=columns.NUMBERS)
+        table = star.read(block, names, numbers=(*columns.NUMBERS, *refined_poses.OWN))
         if table.empty:
             raise DataError(f"{path}: has no rows, so there are no particles; export it again")
         return star, block, table
