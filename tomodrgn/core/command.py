@@ -8,7 +8,6 @@ neither spec nor function.
 
 from __future__ import annotations
 
-import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,8 +83,10 @@ class Command:
         place: str = getattr(self, part)
         if not place:
             return None
+        from pkgutil import resolve_name  # takes milliseconds that help does not have
+
         try:
-            return pkgutil.resolve_name(place)
+            return resolve_name(place)
         except Exception as error:  # third-party import: anything may happen
             raise PluginError(
                 f"command {self.name}: cannot import its {part} {place!r}: "

@@ -13,7 +13,6 @@ import click
 from tomodrgn.core.command_table import collect_commands
 from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.manager import COMMAND_PLUGINS, load_plugins
-from tomodrgn.core.quoting import shown_lines
 from tomodrgn.core.version import __version__
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class LazyGroup(click.Group):
             words = _words_for(error)
             if words is None:
                 raise
-            raise click.ClickException(shown_lines(words)) from error
+            raise click.ClickException(_shown(words)) from error
 
 
 def _words_for(error: Exception) -> str | None:
@@ -78,6 +77,12 @@ def _words_for(error: Exception) -> str | None:
     from tomodrgn.core.cli.system_faults import words_for
 
     return words_for(error)
+
+
+def _shown(text: str) -> str:
+    from tomodrgn.core.quoting import shown_lines  # takes milliseconds that help does not have
+
+    return shown_lines(text)
 
 
 def _let_any_name_be_told() -> None:
@@ -95,7 +100,7 @@ class _EchoHandler(logging.Handler):
     """Writes log records to whatever stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(shown_lines(self.format(record)), err=True)
+        click.echo(_shown(self.format(record)), err=True)
 
 
 def _show_log() -> None:
