@@ -1,6 +1,7 @@
 """A folder of results: what was made is known, what was not is left alone, nothing old is lost."""
 
 import os
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -10,7 +11,7 @@ from tomodrgn.core.files.atomic import append_line, write_text_atomic
 from tomodrgn.core.ownership import call as calls
 from tomodrgn.core.ownership.call import calling, keep_edited, note_inputs, remove
 from tomodrgn.core.ownership.lease import FOLDER_LOCK
-from tomodrgn.core.ownership.leftovers import partial_beside
+from tomodrgn.core.ownership.leftovers import partial_beside, remove_leftovers
 from tomodrgn.core.ownership.record import RECORD, read_record
 from tomodrgn.core.ownership.results import REPLACED, begin_results
 
@@ -252,15 +253,14 @@ def test_what_killed_writers_left_is_removed_and_what_living_ones_write_is_not(t
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, ".x.partial"}
 
 
-def test_what_nobody_wrote_to_for_a_week_is_left_whoever_has_the_number_of_its_writer(tmp_path):
-    old, new = partial_beside(tmp_path / "old"), partial_beside(tmp_path / "new")
-    for path, days in ((old, 8), (new, 6)):
-        path.write_text("half")
-        written = path.stat().st_mtime - days * 24 * 3600
-        os.utime(path, (written, written))
-    with train(tmp_path):
-        pass
-    assert [path.name for path in tmp_path.iterdir()] == [new.name]
+def test_what_a_living_process_writes_stays_when_the_clock_jumps(tmp_path, monkeypatch):
+    mine = partial_beside(tmp_path / "x")
+    mine.write_text("half")
+    now = time.time()
+    for jump_s in (-(10**9), 10**9):
+        monkeypatch.setattr(time, "time", lambda jump_s=jump_s: now + jump_s)
+        remove_leftovers(tmp_path)
+        assert mine.read_text() == "half"
 
 
 def test_the_lock_is_there_only_while_somebody_writes(tmp_path):

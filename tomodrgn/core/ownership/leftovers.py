@@ -31,8 +31,8 @@ def partial_beside(path: Path) -> Path:
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that have ended left behind in a folder.
 
-    What nobody has written to for a week goes, too: the life of writers on other machines cannot
-    be seen, and the number of a writer of this one may have been given to another process.
+    Those of other machines, whose life cannot be seen, when they are a week old. What a living
+    process of this machine writes is never judged by its age, as clocks may jump.
     """
     try:
         with os.scandir(folder) as entries:
@@ -52,10 +52,8 @@ def remove_leftovers(folder: Path) -> None:
 def _is_left(path: Path) -> bool:
     """Whether nobody writes to it any more."""
     host, pid = _PARTIAL.fullmatch(path.name).groups()  # type: ignore[union-attr]
-    if time.time() - path.lstat().st_mtime > _OLD_S:
-        return True
     if host != _this_host():
-        return False
+        return time.time() - path.lstat().st_mtime > _OLD_S
     return not Path(f"/proc/{pid}").exists() if Path("/proc/self").exists() else not _lives(pid)
 
 
