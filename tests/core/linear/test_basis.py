@@ -56,6 +56,11 @@ def _seen(block: Block, mean: torch.Tensor, precision: torch.Tensor) -> BasisSum
     return sums
 
 
+def _sums(box: int, real: torch.Tensor, imag: torch.Tensor, power: torch.Tensor) -> BasisSums:
+    """Sums of parts (channels, points)."""
+    return BasisSums(box, len(real), torch.cat([real, imag, power]).T.float())
+
+
 def _assert_same(one: BasisSums, other: BasisSums) -> None:
     for found, expected in (
         (one.real, other.real),
@@ -78,8 +83,8 @@ def test_sums_equal_those_of_image_after_image(block: Block, precision: torch.Te
     numerator = torch.zeros(C, n_points, dtype=torch.complex128)
     power = torch.zeros(C, C, n_points, dtype=torch.float64)
     m, n = block.power.shape
-    places = torch.stack(block.where.places).view(8, m, n)
-    share = torch.stack(block.where.share).view(8, m, n).double()
+    places = block.where.places.long().T.view(8, m, n)
+    share = block.where.share.T.view(8, m, n).double()
     fold = block.where.fold.view(m, n)
     for image, owner in enumerate(block.owner.tolist()):
         u = torch.cat([torch.ones(1), latents[owner]]).double()
@@ -92,7 +97,7 @@ def test_sums_equal_those_of_image_after_image(block: Block, precision: torch.Te
                     values = u[c] * u[d] * near * precision * block.power[image]
                     power[c, d].index_put_((at,), values, accumulate=True)
     left, right = torch.triu_indices(C, C)
-    slow = BasisSums(10, numerator.real.float(), numerator.imag.float(), power[left, right].float())
+    slow = _sums(10, numerator.real, numerator.imag, power[left, right])
     _assert_same(found, slow)
 
 
@@ -139,7 +144,7 @@ def _sums_of_every_point(latents: torch.Tensor, maps: torch.Tensor) -> BasisSums
     pairs = torch.triu_indices(len(maps), len(maps))
     power = total[pairs[0], pairs[1]][:, None] * seen.flatten()
     numerator = (total.to(torch.complex64) @ spectra) * seen.flatten()
-    return BasisSums(box, numerator.real.clone(), numerator.imag.clone(), power)
+    return _sums(box, numerator.real, numerator.imag, power)
 
 
 def test_volumes_that_were_seen_everywhere_give_their_maps() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OVERSAMPLING: Final = 2
 """Grid points per Fourier pixel along each axis."""
+N_CORNERS: Final = 8
+"""Grid points that share a point."""
 
 
 def grid_shape(box_size_px: int) -> tuple[int, int, int]:
@@ -31,13 +33,13 @@ class Corners(NamedTuple):
     """The eight grid points around each of n points.
 
     Attributes:
-        places: 8 tensors (n,) int64, into a flat half grid.
-        share: 8 tensors (n,), their nearness; they add up to 1.
+        places: (n, 8) integers, into a flat half grid; the first is the one of lowest x, y and z.
+        share: (n, 8) their nearness; those of a point add up to 1.
         fold: (n,) -1 where the point went by its conjugate, else 1.
     """
 
-    places: tuple[Tensor, ...]
-    share: tuple[Tensor, ...]
+    places: Tensor
+    share: Tensor
     fold: Tensor
 
 
@@ -53,34 +55,42 @@ def corners(points: Sequence[Tensor], box_size_px: int) -> Corners:
     fold = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
     folded = (x * fold, y * fold, z * fold)
     floors = [part.floor() for part in folded]
-    near_x, near_y, near_z = (part - low for part, low in zip(folded, floors, strict=True))
-    i, j, k = (low.long() for low in floors)
+    near_x, near_y, near_z = (part.sub_(low) for part, low in zip(folded, floors, strict=True))
+    whole = _index_type(box_size_px)
+    i, j, k = (low.to(whole) for low in floors)
     reach = width - 1
-    corner = ((k + reach) * height + j + reach) * width + i
-    places, share = [], []
-    for step_z, share_z in ((0, 1 - near_z), (1, near_z)):
-        for step_y, share_y in ((0, 1 - near_y), (1, near_y)):
+    corner = k.add_(reach).mul_(height).add_(j.add_(reach)).mul_(width).add_(i)
+    share = x.new_empty((len(x), N_CORNERS))
+    shares_x = (1 - near_x, near_x)
+    for step_z, share_z in enumerate((1 - near_z, near_z)):
+        for step_y, share_y in enumerate((1 - near_y, near_y)):
             plane = share_z * share_y
-            row = corner + (step_z * height + step_y) * width
-            for step_x, share_x in ((0, 1 - near_x), (1, near_x)):
-                places.append(row + step_x)
-                share.append(plane * share_x)
-    return Corners(tuple(places), tuple(share), fold)
+            for step_x, share_x in enumerate(shares_x):
+                torch.mul(plane, share_x, out=share[:, 4 * step_z + 2 * step_y + step_x])
+    return Corners(corner[:, None] + corner_steps(box_size_px, x.device), share, fold)
+
+
+def corner_steps(box_size_px: int, device: torch.device) -> Tensor:
+    """(8,) places of the eight grid points around a point, from the first of them on."""
+    _, height, width = grid_shape(box_size_px)
+    number = torch.arange(N_CORNERS, device=device, dtype=_index_type(box_size_px))
+    return ((number // 4) * height + (number // 2) % 2) * width + number % 2
+
+
+def _index_type(box_size_px: int) -> torch.dtype:
+    """Of places in a flat half grid, which take half of the memory where 32 bits will do."""
+    depth, height, width = grid_shape(box_size_px)
+    return torch.int32 if depth * height * width < 2**31 else torch.int64
 
 
 def add_to_grid(grid: Tensor, where: Corners, values: Tensor) -> None:
     """Add values (n,) to a flat grid, in place; imaginary parts have to be folded by the caller."""
-    for index, share in zip(where.places, where.share, strict=True):
-        grid.scatter_add_(0, index, values * share)
+    grid.scatter_add_(0, where.places.long().flatten(), (values[:, None] * where.share).flatten())
 
 
 def read_grid(grid: Tensor, where: Corners) -> Tensor:
     """(n,) values of a flat grid; imaginary parts have to be folded by the caller."""
-    first, *others = zip(where.places, where.share, strict=True)
-    values = grid.index_select(0, first[0]) * first[1]
-    for index, share in others:
-        values.addcmul_(grid.index_select(0, index), share)
-    return values
+    return (grid[where.places] * where.share).sum(1)
 
 
 def complete_plane(grid: Tensor, parity: int) -> Tensor:

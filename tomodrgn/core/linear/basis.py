@@ -8,18 +8,16 @@ power that :mod:`tomodrgn.core.linear.observations` describe and w the precision
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import torch
 
+from tomodrgn.core.fourier.grid_rows import RowSums, read_rows
 from tomodrgn.core.fourier.grids import (
-    add_to_grid,
-    complete_plane,
     grid_shape,
     grid_shells,
     mean_over_shells,
-    read_grid,
     spectra_to_volumes,
     volumes_to_spectra,
 )
@@ -40,16 +38,21 @@ class MapSpectra:
 
     def __init__(self, maps: Tensor) -> None:
         spectra = volumes_to_spectra(maps).flatten(1)
-        self._real, self._imag = spectra.real.contiguous(), spectra.imag.contiguous()
+        self._n_maps = len(spectra)
+        self._rows = maps.new_empty((spectra.shape[1], 2 * self._n_maps))
+        self._rows[:, : self._n_maps] = spectra.real.T
+        self._rows[:, self._n_maps :] = spectra.imag.T
+
+    def side_by_side(self, block: Block) -> Tensor:
+        """(m, n, 2, C) central slices: real and imaginary parts of all maps at each coefficient."""
+        values = read_rows(self._rows, block.where)
+        values[:, self._n_maps :] *= block.where.fold[:, None]
+        return values.view(*block.power.shape, 2, self._n_maps)
 
     def at(self, block: Block) -> Tensor:
         """(C, m, n) complex central slices."""
-        slices = [
-            torch.complex(read_grid(real, block.where), read_grid(imag, block.where) * fold)
-            for real, imag in zip(self._real, self._imag, strict=True)
-            for fold in [block.where.fold]
-        ]
-        return torch.stack(slices).view(len(slices), *block.power.shape)
+        parts = self.side_by_side(block).permute(2, 3, 0, 1).contiguous()
+        return torch.complex(parts[0], parts[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,59 +61,46 @@ class BasisSums:
 
     Attributes:
         box_size_px: D of the maps.
-        real: (C, points) real part of the weighted signal times each of u.
-        imag: its imaginary part.
-        power: (C (C + 1) / 2, points) weighted power times each product of two of u, the upper
-            triangle by rows.
+        n_maps: C.
+        rows: (points, C + C + C (C + 1) / 2) the real parts, the imaginary parts and the powers of
+            a point, side by side.
     """
 
     box_size_px: int
-    real: Tensor
-    imag: Tensor
-    power: Tensor
+    n_maps: int
+    rows: Tensor
 
     @property
-    def n_maps(self) -> int:
-        """C."""
-        return len(self.real)
+    def real(self) -> Tensor:
+        """(C, points) real part of the weighted signal times each of u."""
+        return self.rows[:, : self.n_maps].T
+
+    @property
+    def imag(self) -> Tensor:
+        """(C, points) its imaginary part."""
+        return self.rows[:, self.n_maps : 2 * self.n_maps].T
+
+    @property
+    def power(self) -> Tensor:
+        """(pairs, points) weighted power times each product of two of u: upper triangle by rows."""
+        return self.rows[:, 2 * self.n_maps :].T
 
     def add(self, block: Block, precision: Tensor, mean: Tensor, moments: Tensor) -> None:
         """Add the images of a block, in place.
 
-        Args:
-            block: images of b particles.
-            precision: (n,) w of each coefficient.
-            mean: (b, C) of u.
-            moments: (b, C, C) of u u^T.
+        Arguments as :meth:`BasisCollector.add`, such as mean (b, C).
         """
-        upper = torch.triu_indices(self.n_maps, self.n_maps, device=mean.device)
-        per_image = mean[block.owner], moments[:, upper[0], upper[1]][block.owner]
-        signal, power = block.signal * precision, block.power * precision
-        fold = block.where.fold.view_as(power)
-        parts = (signal.real, self.real), (signal.imag * fold, self.imag)
-        for values, grids in parts:
-            for grid, factor in zip(grids, per_image[0].T, strict=True):
-                add_to_grid(grid, block.where, (values * factor[:, None]).reshape(-1))
-        for grid, factor in zip(self.power, per_image[1].T, strict=True):
-            add_to_grid(grid, block.where, (power * factor[:, None]).reshape(-1))
+        collector = BasisCollector(self)
+        collector.add(block, precision, mean, moments)
+        collector.finish()
 
     def pooled(self, other: BasisSums) -> BasisSums:
         """Sums of both."""
-        return BasisSums(
-            self.box_size_px,
-            self.real + other.real,
-            self.imag + other.imag,
-            self.power + other.power,
-        )
+        return replace(self, rows=self.rows + other.rows)
 
     def without(self, part: BasisSums) -> BasisSums:
         """Less some of what was added."""
-        return BasisSums(
-            self.box_size_px,
-            self.real - part.real,
-            self.imag - part.imag,
-            self.power - part.power,
-        )
+        return replace(self, rows=self.rows - part.rows)
 
     def transformed(self, change: Tensor) -> BasisSums:
         """The sums for other latents, u' = ``change`` (C', C) u."""
@@ -120,9 +110,8 @@ class BasisSums:
         products = change[left][:, pairs[0]] * change[right][:, pairs[1]]
         mirrored = change[left][:, pairs[1]] * change[right][:, pairs[0]]
         products = products + torch.where(pairs[0] == pairs[1], 0.0, 1.0) * mirrored
-        return BasisSums(
-            self.box_size_px, change @ self.real, change @ self.imag, products @ self.power
-        )
+        together = torch.block_diag(change, change, products)
+        return BasisSums(self.box_size_px, n_new, self.rows @ together.T)
 
     def mean_weights(self) -> Tensor:
         """(C, D/2 + 1) mean weight of each map in each shell."""
@@ -130,14 +119,46 @@ class BasisSums:
         return mean_over_shells(self.power[first == second], self.box_size_px).float()
 
 
+class BasisCollector:
+    """Adds blocks to sums; all of them are there once it has finished.
+
+    Args:
+        sums: where to add, in place.
+    """
+
+    def __init__(self, sums: BasisSums) -> None:
+        n_maps = sums.n_maps
+        self._sums = RowSums(sums.rows, sums.box_size_px, (n_maps, n_maps, len(sums.power)))
+        self._pairs = torch.triu_indices(n_maps, n_maps, device=sums.rows.device)
+
+    def add(self, block: Block, precision: Tensor, mean: Tensor, moments: Tensor) -> None:
+        """Add the images of a block.
+
+        Args:
+            block: images of b particles.
+            precision: (n,) w of each coefficient.
+            mean: (b, C) of u.
+            moments: (b, C, C) of u u^T.
+        """
+        fold = block.where.fold.view_as(block.power)
+        values = precision.new_empty((*block.power.shape, 3))
+        torch.mul(block.signal.real, precision, out=values[..., 0])
+        torch.mul(block.signal.imag, precision * fold, out=values[..., 1])
+        torch.mul(block.power, precision, out=values[..., 2])
+        factors = torch.cat([mean, mean, moments[:, self._pairs[0], self._pairs[1]]], dim=1)
+        owner = block.owner[:, None].expand_as(block.power).flatten()
+        self._sums.add(block.where, values.flatten(0, 1), owner, factors)
+
+    def finish(self) -> None:
+        """Add what waits."""
+        self._sums.finish()
+
+
 def empty_basis_sums(n_maps: int, box_size_px: int, device: torch.device) -> BasisSums:
     """Sums of nothing."""
     n_points = grid_shells(box_size_px).numel()
-    pairs = n_maps * (n_maps + 1) // 2
-    return BasisSums(
-        box_size_px,
-        *(torch.zeros(channels, n_points, device=device) for channels in (n_maps, n_maps, pairs)),
-    )
+    n_channels = 2 * n_maps + n_maps * (n_maps + 1) // 2
+    return BasisSums(box_size_px, n_maps, torch.zeros(n_points, n_channels, device=device))
 
 
 def solve_basis(sums: BasisSums, prior: Tensor, mask: Tensor | None) -> Tensor:
@@ -153,30 +174,38 @@ def solve_basis(sums: BasisSums, prior: Tensor, mask: Tensor | None) -> Tensor:
         (C, D, D, D) with a mean of 0.
     """
     box, n_maps = sums.box_size_px, sums.n_maps
-    shells = grid_shells(box).to(sums.real.device)
+    shells = grid_shells(box).to(sums.rows.device)
     inside = (shells <= box // 2).nonzero()[:, 0]
-    grids = (-1, *grid_shape(box))
-
-    def seen(values: Tensor, parity: int) -> Tensor:
-        return complete_plane(values.view(grids), parity).flatten(1)[:, inside]
-
+    seen = _seen_at(inside, sums)
     left, right = torch.triu_indices(n_maps, n_maps, device=inside.device)
-    matrix = sums.real.new_zeros(len(inside), n_maps, n_maps)
-    power = seen(sums.power, 1).T
+    matrix = seen.new_empty(len(inside), n_maps, n_maps)
+    power = seen[:, 2 * n_maps :]
     floor = (_LEAST_PRECISION * power.max()).clamp_min(torch.finfo(power.dtype).tiny)
     matrix[:, left, right] = power
     matrix[:, right, left] = power
-    matrix += torch.diag_embed(prior[:, shells[inside]].T.to(matrix).clamp_min(floor))
-    right_side = torch.stack([seen(sums.real, 1).T, seen(sums.imag, -1).T], dim=2)
+    matrix.diagonal(dim1=1, dim2=2).add_(prior[:, shells[inside]].T.to(matrix).clamp_min(floor))
+    right_side = seen[:, : 2 * n_maps].unflatten(1, (2, n_maps)).mT
     solution = torch.cholesky_solve(right_side, positive_factor(matrix, "frequencies"))
     spectra = solution.new_zeros((n_maps, len(shells)), dtype=torch.complex64)
     spectra[:, inside] = torch.complex(solution[..., 0], solution[..., 1]).T
-    maps = spectra_to_volumes(spectra.view(grids), box)
+    maps = spectra_to_volumes(spectra.view(-1, *grid_shape(box)), box)
     if mask is not None:
         outside = 1 - mask  # the level of a map is not measured: it is 0 where no particle is
         level = (maps * outside).sum(dim=(1, 2, 3), keepdim=True) / outside.sum()
         maps = (maps - level) * mask
     return maps - maps.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def _seen_at(points: Tensor, sums: BasisSums) -> Tensor:
+    """(n, channels) rows of points (n,) of the grid, the plane x = 0 with what was added at -k."""
+    seen = sums.rows.index_select(0, points)
+    depth, height, width = grid_shape(sums.box_size_px)
+    on_plane = (points % width == 0).nonzero()[:, 0]
+    opposite = (depth * height - 1) * width - points[on_plane]
+    conjugate = seen.new_ones(seen.shape[1])
+    conjugate[sums.n_maps : 2 * sums.n_maps] = -1
+    seen.index_add_(0, on_plane, sums.rows.index_select(0, opposite) * conjugate)
+    return seen
 
 
 def resize_maps(maps: Tensor, box_size_px: int) -> Tensor:

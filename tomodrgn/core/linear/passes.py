@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from tomodrgn.core.linear.basis import BasisSums, MapSpectra, empty_basis_sums
+from tomodrgn.core.linear.basis import BasisCollector, BasisSums, MapSpectra, empty_basis_sums
+from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.latents import LatentTerms, Posterior, posterior
 
 if TYPE_CHECKING:
@@ -62,14 +63,14 @@ class _ShellSums:
         self.noise, self.signal = torch.zeros_like(self.residual), torch.zeros_like(self.residual)
 
     def add(self, block: Block, squared_error: Tensor) -> None:
-        """Add a block with the (m, n) squared errors of its prediction."""
+        """Add a block with the (n,) squared errors of its prediction."""
         self.residual += self._of(squared_error)
-        self.noise += self._of(block.noise_power)
-        self.signal += self._of(block.signal_transfer.square())
+        self.noise += self._of(block.noise_power.sum(0))
+        self.signal += self._of(block.signal_transfer.square().sum(0))
 
     def _of(self, values: Tensor) -> Tensor:
         sums = torch.zeros_like(self.residual)  # bincount would wait for the device
-        return sums.index_add_(0, self._shells, values.sum(0).double())
+        return sums.index_add_(0, self._shells, values.double())
 
 
 def run_pass(
@@ -94,6 +95,7 @@ def run_pass(
     spectra = MapSpectra(maps)
     n_maps = len(maps) if known is None else 1 + known.shape[1]
     sums = empty_basis_sums(n_maps, images.box_size_px, maps.device) if collect else None
+    collector = None if sums is None else BasisCollector(sums)
     shells = _ShellSums(images.shells, len(precision))
     weight = precision[images.shells]
     n_latents = len(maps) - 1
@@ -101,15 +103,17 @@ def run_pass(
     vectors = maps.new_empty((len(rows), 2, n_latents))  # that go would leave holes in memory
     done = 0
     for block in images.blocks(rows):
-        slices = spectra.at(block)
+        slices = spectra.side_by_side(block)
         matrix, vector = _terms(block, slices, weight)
         found = posterior(matrix.sum(1), vector.sum(1))
         here = slice(done, done + len(block.particles))
         matrices[here], vectors[here] = matrix, vector
         shells.add(block, _squared_error(block, slices, found))
-        if sums is not None:
-            sums.add(block, weight, *_moments(found if known is None else known[here]))
+        if collector is not None:
+            collector.add(block, weight, *_moments(found if known is None else known[here]))
         done = here.stop
+    if collector is not None:
+        collector.finish()
     terms = LatentTerms(matrices, vectors)
     return Pass(
         terms=terms,
@@ -138,32 +142,32 @@ def noise_precision(passes: Sequence[LeavesResidual], window_power: float) -> Te
 
 
 def _terms(block: Block, slices: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(b, 2, K, K) and (b, 2, K), by tilts of even and odd rank."""
-    n_particles, n_latents = len(block.particles), len(slices) - 1
-    power = block.power * weight
-    error = block.signal * weight - power * slices[0]
-    basis = torch.view_as_real(slices[1:].transpose(0, 1).contiguous()).flatten(2)  # (m, K, 2n)
-    weighted = basis * power.repeat_interleave(2, dim=1)[:, None]
-    matrix = 2 * weighted @ basis.transpose(1, 2)
-    vector = 2 * (basis @ torch.view_as_real(error).flatten(1)[:, :, None])[..., 0]
+    """(b, 2, K, K) and (b, 2, K), by tilts of even and odd rank, of slices (m, n, 2, 1 + K)."""
+    n_particles, n_latents = len(block.particles), slices.shape[-1] - 1
+    weighted = slices * (block.power * weight)[:, :, None, None]
+    signal = torch.view_as_real(block.signal * weight)
+    basis = slices.flatten(1, 2).mT  # (m, 1 + K, 2 n)
+    products = basis @ weighted.flatten(1, 2)
+    error = (basis @ signal.flatten(1)[:, :, None])[..., 0] - products[..., 0]
     place = 2 * block.owner + block.rank % 2
-    matrices = matrix.new_zeros((2 * n_particles, n_latents, n_latents))
-    vectors = vector.new_zeros((2 * n_particles, n_latents))
-    matrices.index_add_(0, place, matrix)
-    vectors.index_add_(0, place, vector)
+    matrices = products.new_zeros((2 * n_particles, n_latents, n_latents))
+    vectors = products.new_zeros((2 * n_particles, n_latents))
+    matrices.index_add_(0, place, 2 * products[:, 1:, 1:])
+    vectors.index_add_(0, place, 2 * error[:, 1:])
     return matrices.unflatten(0, (n_particles, 2)), vectors.unflatten(0, (n_particles, 2))
 
 
 def _squared_error(block: Block, slices: Tensor, found: Posterior) -> Tensor:
-    """(m, n) expected squared error of the prediction."""
-    latent = found.mean[block.owner].T[:, :, None]
-    predicted = slices[0] + (latent * slices[1:]).sum(0)
-    error = (block.observed - block.signal_transfer * predicted).abs().square()
-    basis = torch.view_as_real(slices[1:].permute(1, 2, 0).contiguous())  # (m, n, K, 2)
-    m, n, n_latents, _ = basis.shape
-    flat = basis.transpose(2, 3).reshape(m, 2 * n, n_latents)
-    spread = ((flat @ found.covariance[block.owner]) * flat).sum(-1).view(m, n, 2).sum(-1)
-    return error + block.signal_transfer.square() * spread
+    """(n,) expected squared error of the prediction, over all images."""
+    n_particles, n_latents = found.mean.shape
+    states = slices.new_zeros((n_particles, 1 + n_latents, 1 + n_latents))
+    states[:, 0, 0] = 1  # the first column is the mean of u, the others are a root of its spread
+    states[:, 1:, 0] = found.mean
+    states[:, 1:, 1:] = positive_factor(found.covariance, "latents")
+    shown = (slices.flatten(1, 2) @ states[block.owner]).view_as(slices)
+    shown *= block.signal_transfer[:, :, None, None]
+    shown[..., 0] -= torch.view_as_real(block.observed)
+    return shown.square_().sum(0).sum((1, 2))
 
 
 def _moments(latents: Posterior | Tensor) -> tuple[Tensor, Tensor]:

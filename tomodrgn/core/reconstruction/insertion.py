@@ -114,12 +114,10 @@ def _insert_points(
     volume_index: Tensor,
 ) -> None:
     """Add values at points (x, y, z) in grid steps to the eight grid points around each."""
-    where = corners(points, sums.box_size_px)
+    where = corners([part.reshape(-1) for part in points], sums.box_size_px)
     points_of_grid = sums.power[0].numel()
-    flat = where._replace(
-        places=tuple((place + volume_index * points_of_grid).reshape(-1) for place in where.places),
-        share=tuple(share.reshape(-1) for share in where.share),
-    )
+    volume = volume_index.expand_as(points[0]).reshape(-1, 1)
+    flat = where._replace(places=where.places + volume * points_of_grid)
     real, imag, power = values
-    for grid, value in zip(sums.grids, (real, imag * where.fold, power), strict=True):
+    for grid, value in zip(sums.grids, (real, imag * where.fold.view_as(imag), power), strict=True):
         add_to_grid(grid.view(-1), flat, value.reshape(-1))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tomodrgn.core.fourier.grid_rows import read_rows
 from tomodrgn.core.fourier.grids import OVERSAMPLING, corners, volumes_to_spectra
 
 if TYPE_CHECKING:
@@ -39,9 +40,8 @@ class StackedVolumes:
         k = torch.from_numpy(disc.k).to(rotation).T.contiguous()  # (2, P)
         points = OVERSAMPLING * (rotation[:, :2].transpose(1, 2) @ k)  # (M, 3, P)
         where = corners([part.reshape(-1) for part in points.unbind(1)], self.box_size_px)
-        mixed = self.spectra.new_zeros((where.fold.numel(), self.spectra.shape[1]))
-        for index, share in zip(where.places, where.share, strict=True):
-            mixed += self.spectra[index] * share[:, None]
+        rows = torch.view_as_real(self.spectra).flatten(1)
+        mixed = torch.view_as_complex(read_rows(rows, where).unflatten(1, (-1, 2)))
         folded = torch.where(where.fold[:, None] < 0, mixed.conj(), mixed)
         return folded.view(len(rotation), len(disc), -1)
 
