@@ -1,8 +1,11 @@
-"""Draws of a simulated experiment: which particle, in which pose, on which image, at which dose."""
+"""Draws of a simulated experiment: which particle, in which pose, on which image, at which dose.
+
+What is true of images, flaws included, and what files state of them lie side by side.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,6 +13,7 @@ import numpy as np
 from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.core.simulation.acquisition import Acquisition, draw_acquisition
+from tomodrgn.core.simulation.flaws import Flaws, draw_flaws
 from tomodrgn.core.simulation.motions import draw_coordinates
 from tomodrgn.core.simulation.poses import Poses, draw_poses, vectors_within, with_errors
 from tomodrgn.core.simulation.streams import random_stream
@@ -38,8 +42,10 @@ class Experiment:
         drift_a: (B, 3) float64 movement of each particle from the first frame to the last.
         acquisition: the tilt series.
         counts: (B,) int64 images of each particle.
-        images: M rows, float64, with the true poses.
+        images: M rows, float64, with the true poses and contrast transfer.
         stated: the poses that files state.
+        stated_ctf: the contrast transfer that they state.
+        flaws: what is wrong with the images.
         tilt: (M,) int64 rank of acquisition within the tilt series.
         seen_a: (M, 3) float64 centre of the particle in the frame of each image, likewise.
     """
@@ -55,6 +61,8 @@ class Experiment:
     counts: NDArray[np.int64]
     images: ImageTable[NDArray[Any]]
     stated: Poses
+    stated_ctf: CtfTable[NDArray[Any]] | None
+    flaws: Flaws
     tilt: NDArray[np.int64]
     seen_a: NDArray[np.float64]
 
@@ -67,6 +75,19 @@ class Experiment:
     def starts(self) -> NDArray[np.int64]:
         """(B + 1,) first image row of each particle, then M."""
         return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+
+    @property
+    def contrast(self) -> NDArray[np.float64]:
+        """(M,) factor of the signal of each image."""
+        particle, flaws = self.particle_of_image, self.flaws
+        of_exposure: NDArray[np.float64] = flaws.tilt_contrast[self.tomogram[particle], self.tilt]
+        return flaws.particle_contrast[particle] * of_exposure
+
+    @property
+    def gain(self) -> NDArray[np.float64]:
+        """(M,) factor of signal and noise of each image."""
+        gain: NDArray[np.float64] = self.flaws.tomogram_gain[self.tomogram[self.particle_of_image]]
+        return gain
 
     @property
     def half_set(self) -> NDArray[np.int64]:
@@ -86,6 +107,7 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
     seen_a = np.einsum("mij,mj->mi", frames, place_a[particle] + moved_a)
     poses = draw_poses(spec, frames, particle, moved_a, pixel_size_a)
     labels = _labels(spec)
+    exposure, flaws = (tomogram[particle], tilt), draw_flaws(spec, acquisition)
     images = ImageTable(
         rotation=_scrambled(spec, poses.rotation, labels[particle]),
         shift_px=poses.shift_px,
@@ -93,7 +115,7 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
         tilt_deg=acquisition.tilt_deg[tilt],
         voltage_kv=np.full(len(tilt), spec.voltage_kv),
         optics=np.zeros(len(tilt), dtype=np.int64),
-        ctf=_transfer(spec, acquisition, tomogram[particle], tilt, seen_a) if spec.ctf else None,
+        ctf=_transfer(spec, acquisition, *exposure, seen_a) if spec.ctf else None,
     )
     return Experiment(
         labels=labels,
@@ -105,8 +127,10 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
         drift_a=drift_a,
         acquisition=acquisition,
         counts=np.bincount(particle, minlength=spec.n_particles),
-        images=images,
+        images=_misaligned(images, flaws, exposure),
         stated=with_errors(spec, poses, frames, particle, pixel_size_a),
+        stated_ctf=images.ctf,
+        flaws=flaws,
         tilt=tilt,
         seen_a=seen_a,
     )
@@ -163,3 +187,17 @@ def _transfer(
         amplitude_contrast=constant(spec.amplitude_contrast),
         phase_shift_deg=acquisition.phase_shift_deg[tilt],
     )
+
+
+def _misaligned(
+    images: ImageTable[NDArray[Any]],
+    flaws: Flaws,
+    exposure: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> ImageTable[NDArray[Any]]:
+    """M images with the errors of their exposures, the tomogram and rank (M,) of each."""
+    moved = replace(images, shift_px=images.shift_px + flaws.tilt_shift_px[exposure])
+    if images.ctf is None:
+        return moved
+    more_a = flaws.tilt_defocus_a[exposure]
+    u_a, v_a = images.ctf.defocus_u_a + more_a, images.ctf.defocus_v_a + more_a
+    return replace(moved, ctf=replace(images.ctf, defocus_u_a=u_a, defocus_v_a=v_a))

@@ -1,9 +1,10 @@
 """From an experiment to its images: slices, transfer, damage, displacement, noise, treatment.
 
 Images hold the disc of coefficients below Nyquist; their corners in Fourier space and their mean
-are zero but for noise. A recorded image is ``scale * C * q * F(k @ R) * exp(2 pi i k.t)``: C the
-contrast transfer, q the dose attenuation, t the shift that centres the particle again. One scale
-for all images makes the variance of the noise 1, or that of the signal where there is no noise.
+are zero but for noise. A recorded image is ``scale * a * C * q * F(k @ R) * exp(2 pi i k.t)``: a
+its contrast, C the contrast transfer, q the dose attenuation, t the shift that centres the particle
+again; with its noise it is multiplied by the gain of its tomogram. One scale for all images makes
+the variance of the noise 1, or that of the signal at contrast 1 where there is no noise.
 What programs do to recorded images is in :mod:`~tomodrgn.core.simulation.treatment`.
 """
 
@@ -85,13 +86,14 @@ class Simulation:
         return half_plane_disc(self.structure.box_size_px)
 
     def expected(self, rows: NDArray[np.int64], labels: Tensor | None = None) -> Tensor:
-        """(m, P) complex128 noiseless coefficients of recorded images, particles centred.
+        """(m, P) complex128 noiseless coefficients of images of gain 1, particles centred.
 
         Args:
             rows: (m,) rows of images.
             labels: (m,) classes to pretend, instead of the true ones.
         """
         found = self.scale * _centred_coefficients(self.structure, self.experiment, rows, labels)
+        found *= torch.from_numpy(self.experiment.contrast[rows])[:, None]
         if self.spec.junk == "noise":
             particle = self.experiment.particle_of_image[rows]
             found[torch.from_numpy(self.experiment.labels[particle] == JUNK)] = 0
@@ -109,17 +111,18 @@ class Simulation:
 
     def clean_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, D, D) images without noise, as they are written."""
-        return self._treated(rows, self._signal(rows))
+        return self._treated(rows, self._amplified(rows, self._signal(rows)))
 
     def record(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Images before any treatment, density positive, as :meth:`render` gives them."""
         box = self.structure.box_size_px
         rng = random_stream(self.spec.seed, "noise")
         for block in _blocks(len(self.experiment.images), self.disc):
-            images = self._signal(np.arange(block.start, block.stop))
+            rows = np.arange(block.start, block.stop)
+            images = self._signal(rows)
             if self.noise_std:  # subtracted, and so added to the inverted images of Warp
                 images -= rng.standard_normal((len(images), box, box), dtype=np.float32)
-            yield block, images
+            yield block, self._amplified(rows, images)
 
     def render(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Images of all rows in order, in blocks of bounded memory; the same at every call."""
@@ -137,17 +140,24 @@ class Simulation:
         return (self.scale * self.structure.states(labels, motion)).to(torch.float32).numpy()
 
     def _signal(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(m, D, D) recorded images without noise."""
+        """(m, D, D) images of gain 1 without noise."""
         shifts = torch.from_numpy(self.experiment.images.shift_px[rows])
         displaced = self.expected(rows) * shift_phases(_freqs_px(self.disc), -shifts)
         images = disc_to_images(torch.view_as_real(displaced), self.disc)
         return images.to(torch.float32).numpy()
 
+    def _amplified(
+        self, rows: NDArray[np.int64], images: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """(m, D, D) images times the gain of their tomogram."""
+        return images * self.experiment.gain[rows, None, None].astype(np.float32)
+
     def _treated(
         self, rows: NDArray[np.int64], recorded: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """(m, D, D) images as they are written."""
-        images = self.experiment.images.convert(lambda column: torch.from_numpy(column[rows]))
+        """(m, D, D) images as programs write them that know what the files state."""
+        known = replace(self.experiment.images, ctf=self.experiment.stated_ctf)
+        images = known.convert(lambda column: torch.from_numpy(column[rows]))
         dose = torch.from_numpy(stated_dose_e_per_a2(self.spec, self.experiment.tilt[rows]))
         stated = replace(images, dose_e_per_a2=dose)
         return treat(torch.from_numpy(recorded), stated, self.optics).numpy()

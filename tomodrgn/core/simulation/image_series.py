@@ -30,15 +30,15 @@ def warp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
         simulation: what was rendered.
         image_names: (M,) ``index@stack`` of each image.
     """
-    experiment, images = simulation.experiment, simulation.experiment.images
+    experiment, ctf = simulation.experiment, simulation.experiment.stated_ctf
     particle = experiment.particle_of_image
     groups = particle_names(simulation.spec)
     columns = {
         "rlnMagnification": [NOMINAL_MAGNIFICATION] * len(particle),
         "rlnDetectorPixelSize": [f"{simulation.structure.pixel_size_a:.6f}"] * len(particle),
-        **({} if images.ctf is None else _optics_columns(images.ctf)),
-        **({} if images.ctf is None else {"rlnPhaseShift": _phase_shifts(images.ctf)}),
-        **({} if images.ctf is None else _defocus_columns(images.ctf)),
+        **({} if ctf is None else _optics_columns(ctf)),
+        **({} if ctf is None else {"rlnPhaseShift": _phase_shifts(ctf)}),
+        **({} if ctf is None else _defocus_columns(ctf)),
         "rlnImageName": list(image_names),
         "rlnMicrographName": _tomograms(simulation),
         **axis_columns("rlnCoordinate*", _place_px(simulation), 3),
@@ -54,7 +54,7 @@ def warp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
 
 def nextpyp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
     """Optics, then the columns of nextPYP in its order; arguments as :func:`warp_star`."""
-    experiment, images = simulation.experiment, simulation.experiment.images
+    experiment, ctf = simulation.experiment, simulation.experiment.stated_ctf
     particle = experiment.particle_of_image
     groups = particle_names(simulation.spec)
     shifts_a = experiment.stated.shift_px * simulation.structure.pixel_size_a
@@ -65,8 +65,8 @@ def nextpyp_star(simulation: Simulation, image_names: Sequence[str]) -> str:
         **axis_columns("rlnCoordinate*", _place_px(simulation), 3),
         **{name: euler[name] for name in ("rlnAnglePsi", "rlnAngleTilt", "rlnAngleRot")},
         **axis_columns("rlnOrigin*Angst", shifts_a, 6),
-        **({} if images.ctf is None else _defocus_columns(images.ctf)),
-        **({} if images.ctf is None else {"rlnPhaseShift": _phase_shifts(images.ctf)}),
+        **({} if ctf is None else _defocus_columns(ctf)),
+        **({} if ctf is None else {"rlnPhaseShift": _phase_shifts(ctf)}),
         "rlnOpticsGroup": ["1"] * len(particle),
         "rlnGroupNumber": [groups[p] for p in particle.tolist()],
         **_weight_columns(simulation),

@@ -3,10 +3,11 @@
 The folder holds the set as the program of the format writes it, ``volumes.star`` (where particles
 lie), and the truth: ``truth.yaml`` (spec, scale, list of files, and how to read the set),
 ``labels.pkl`` and ``labels.txt`` (class of each particle, in order of first appearance),
-``motion.txt`` (coordinates of the motion, where anything moves), ``orientations.npy`` (reference
-to tomogram), ``positions.npy`` (angstrom from the first voxel of the tomogram) and
-``maps/class_*.mrc`` (at rest, on the scale of recorded images). The STAR file to give to other
-commands comes last.
+``motion.txt`` (coordinates of the motion, where anything moves), ``contrast.txt`` and
+``exposures.txt`` (contrast of particles, and what is wrong with exposures, where they vary),
+``orientations.npy`` (reference to tomogram), ``positions.npy`` (angstrom from the first voxel of
+the tomogram) and ``maps/class_*.mrc`` (at rest, on the scale of recorded images). The STAR file to
+give to other commands comes last.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tomodrgn.core.files.atomic import atomic_path, write_bytes_atomic, write_te
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.simulation.coordinates import positions_a
+from tomodrgn.core.simulation.flaws import EXPOSURE_COLUMNS
 from tomodrgn.core.simulation.formats import entry_name, write_stacks
 from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
@@ -82,6 +84,8 @@ def _write_known(simulation: Simulation) -> TruthFiles:
     files = TruthFiles(
         star=entry_name(simulation.spec),
         motion="motion.txt" if experiment.motion.shape[1] else None,
+        contrast="contrast.txt" if (experiment.flaws.particle_contrast != 1).any() else None,
+        exposures="exposures.txt" if experiment.flaws.vary_between_exposures else None,
         maps=tuple(f"maps/class_{i}.mrc" for i in range(len(maps))),
     )
     for name, volume in zip(files.maps, maps, strict=True):
@@ -90,6 +94,13 @@ def _write_known(simulation: Simulation) -> TruthFiles:
     write_text_atomic(outdir / files.labels_text, _lines(experiment.labels[:, None], "d"))
     if files.motion is not None:
         write_text_atomic(outdir / files.motion, _lines(experiment.motion, ".6f"))
+    if files.contrast is not None:
+        contrast = experiment.flaws.particle_contrast
+        write_text_atomic(outdir / files.contrast, _lines(contrast[:, None], ".6f"))
+    if files.exposures is not None:
+        rows = experiment.flaws.of_exposures(experiment.acquisition.n_frames)
+        header = f"# {' '.join(EXPOSURE_COLUMNS)}\n"
+        write_text_atomic(outdir / files.exposures, header + _lines(rows, ".6g"))
     _write_array(outdir / files.orientations, experiment.orientation)
     _write_array(outdir / files.positions, positions_a(simulation))
     write_text_atomic(outdir / files.volumes, volume_series_star(simulation))

@@ -42,6 +42,10 @@ class TruthFiles(Spec):
     """Coordinates of the motion of each particle, one row per line."""
     orientations: str = "orientations.npy"
     """(B, 3, 3) rotations, reference to tomogram coordinates."""
+    contrast: str | None = None
+    """Contrast of each particle, one per line."""
+    exposures: str | None = None
+    """What each exposure of each tomogram has wrong, one row per line."""
     positions: str = "positions.npy"
     """(B, 3) centres in angstrom from the first voxel of the tomogram."""
     volumes: str = "volumes.star"

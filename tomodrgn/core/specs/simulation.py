@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from tomodrgn.core.specs.base import Spec
+from tomodrgn.core.specs.flaws import FlawsSpec
 from tomodrgn.core.specs.quantities import CsMm, PixelSizeA, VoltageKv
 
 Degrees = Annotated[float, Field(ge=-180, le=180)]
@@ -230,7 +231,7 @@ class WritingSpec(AcquisitionSpec):
         return self
 
 
-class SimulationSpec(WritingSpec):
+class SimulationSpec(FlawsSpec, WritingSpec):
     """Tilt series of particles whose structure, pose and class are known."""
 
     outdir: Path

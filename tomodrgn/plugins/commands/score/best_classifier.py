@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.int64]:
     """Classes of maximal likelihood of the first particles, given their images and all else.
 
-    The classifier knows maps, poses, motion, contrast transfer, damage and noise, and sees images
+    The classifier knows maps, poses, motion, contrast, transfer, damage and noise, and sees images
     as they were recorded. All classes are equally probable beforehand.
 
     Args:
@@ -47,9 +47,10 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
 def _centred(
     simulation: Simulation, images: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> torch.Tensor:
-    """(m, P) coefficients of recorded images, particles centred."""
+    """(m, P) coefficients of recorded images at gain 1, particles centred."""
     disc = simulation.disc
-    found = torch.view_as_complex(images_to_disc(torch.from_numpy(images), disc))
+    gain = simulation.experiment.gain[rows, None, None].astype(np.float32)
+    found = torch.view_as_complex(images_to_disc(torch.from_numpy(images / gain), disc))
     shifts = torch.from_numpy(simulation.experiment.images.shift_px[rows])
     phases = shift_phases(torch.from_numpy(disc.k / disc.box_size_px), shifts)
     return found * phases
