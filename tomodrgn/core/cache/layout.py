@@ -37,6 +37,7 @@ import numpy as np
 from tomodrgn.core.cache.hdf5_writing import hdf5_writing
 from tomodrgn.core.cache.plain_hdf5 import require_plain
 from tomodrgn.core.cache.seal import SEAL_BYTES, Seal, finish_seal, read_seal, write_seal
+from tomodrgn.core.cache.unreadable import require_readable
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.files.json_text import parse_json
 
@@ -247,7 +248,8 @@ def read_origin(path: Path) -> tuple[str, int] | None:
             if file.attrs.get("encoding-type") != ENCODING_TYPE:
                 return None
             return str(file.attrs.get("build", "")), int(file.attrs.get("part", 0))
-    except (OSError, TypeError, ValueError):
+    except (OSError, TypeError, ValueError) as error:
+        require_readable(path, error)
         return None
 
 
@@ -290,14 +292,13 @@ def read_image_names(path: Path) -> NDArray[np.object_]:
         names = np.empty(len(encoded), dtype=object)
         for rows in _parts(len(names)):
             names[rows] = np.char.decode(encoded[rows], "utf-8")
-        return names
+    return names
 
 
 def read_shifts(path: Path) -> NDArray[np.float32]:
     """(M, 2) shifts by which the cached images were centred, in px."""
     with _reading(path) as file:
-        shifts: NDArray[np.float32] = file["images/shift_px"][:]
-    return shifts
+        return file["images/shift_px"][:]  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -308,6 +309,7 @@ def _reading(path: Path) -> Iterator[h5py.File]:
             require_plain(file, COEFFICIENTS)
             yield file
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        require_readable(path, error)
         reason = " ".join(str(error).split())
         raise CacheError(
             f"{path}: this is no cache, or a damaged one ({reason}); give another --cache, or "

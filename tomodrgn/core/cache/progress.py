@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.cache.power import BlockPower
+from tomodrgn.core.cache.unreadable import require_readable
 from tomodrgn.core.files.atomic import write_text_atomic
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def is_record(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             first = json.loads(file.readline(_LONGEST_FIRST_LINE))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        require_readable(path, error)
         return False
     return isinstance(first, dict) and set(first) == {"job", "scale"}
 

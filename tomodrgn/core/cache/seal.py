@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import xxhash
 
+from tomodrgn.core.cache.unreadable import require_readable
 from tomodrgn.core.errors import CacheError
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def verify(path: Path) -> bool:
 
     Raises:
         CacheError: it is no cache, not finished, or not as it was written.
+        OSError: the system could not read it.
     """
     try:
         with path.open("rb") as file:
@@ -115,6 +117,7 @@ def verify(path: Path) -> bool:
         seal = read_seal(path)
         is_whole = seal is None or seal.digest == _digest(path, seal)
     except OSError as error:
+        require_readable(path, error)
         raise CacheError(f"{path}: the cache cannot be read ({error.strerror})") from error
     if is_of_before:
         return False
