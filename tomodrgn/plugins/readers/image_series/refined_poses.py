@@ -6,19 +6,25 @@ of a refined particle that are not among its images, such as dark frames, turn a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tomodrgn.core.files.star_selection import RowSelection, selected, write_together
-from tomodrgn.core.geometry.rotations import euler_from_matrices, matrices_from_euler
+from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import WrittenPoses
 from tomodrgn.core.particles.corrections import Corrections, corrections_between
 from tomodrgn.plugins.readers.upstream_files import refined_columns as own
 from tomodrgn.plugins.readers.upstream_files import warp_columns as columns
 from tomodrgn.plugins.readers.upstream_files.optics_groups import GROUP
 from tomodrgn.plugins.readers.upstream_files.refined_columns import ColumnChanges
+from tomodrgn.plugins.readers.upstream_files.refined_poses import (
+    present,
+    refined_rows,
+    write_angles,
+    write_factors,
+    write_lengths,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +34,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.particles.tables import ImageTable, ParticleSet
+    from tomodrgn.plugins.readers.upstream_files.refined_poses import RefinedRows
     from tomodrgn.plugins.readers.upstream_files.star_write import SelectableTable
 
 POSES: Final = (*columns.EULER_ANGLES, *columns.SHIFTS_PX, *columns.SHIFTS_A)
 OWN: Final = own.own_columns(POSES)
-_LEAST_TURN: Final = 1e-9  # radian, below what six decimals of a degree tell apart
 
 
 def fitted_scale(table: pd.DataFrame, path: Path) -> NDArray[np.float32] | None:
@@ -109,112 +115,53 @@ def write_poses(
         pixel_size_a: in which the file counts.
     """
     star, block = rows.lines.star, rows.lines.block
-    table = star.read(block, [*POSES, *OWN])
-    refined = _rows_of(rows.rows.particle, particles, corrections)
-    changes = ColumnChanges(block, table)
-    moved_a = _turn(changes, refined, star.path)
-    _move(changes, refined, moved_a, pixel_size_a, star.path)
-    _scale(changes, refined, star.path)
-    keeps = np.ones(len(table), dtype=bool)
+    changes = ColumnChanges(block, star.read(block, [*POSES, *OWN]))
+    row, particle, image = _rows_of(rows.rows.particle, particles)
+    refined = refined_rows(star.path, row, particle, particles, corrections)
+    is_shown = image >= 0
+    tilt_shift_a = corrections.tilt_shift_px[image] * particles.pixel_size_a * is_shown[:, None]
+    rotation = write_angles(changes, refined, columns.EULER_ANGLES)
+    moved_a = np.einsum("mij,mj->mi", rotation[:, :2], refined.shift_a) + tilt_shift_a
+    new = columns.SHIFTS_A if GROUP in block.columns else columns.SHIFTS_PX
+    units_a: dict[tuple[str, ...], float] = {columns.SHIFTS_PX: pixel_size_a, columns.SHIFTS_A: 1.0}
+    write_lengths(changes, refined, moved_a, present(changes, units_a, new))
+    _write_tilts(changes, refined, tilt_shift_a)
+    write_factors(changes, own.CONTRAST, refined, refined.contrast)
+    tilt_factor = np.exp(np.where(is_shown, corrections.tilt_log_scale[image], 0.0))
+    write_factors(changes, own.TILT_CONTRAST, refined, tilt_factor)
     selection = RowSelection(
-        table=rows.lines, keeps=keeps, replaced=changes.replaced, appended=changes.appended
+        table=rows.lines,
+        keeps=np.ones(len(changes.table), dtype=bool),
+        replaced=changes.replaced,
+        appended=changes.appended,
     )
     parts = own.remarked(star, selected(star, [selection]))
-    files = write_together({out: parts}, [star.path])
-    return WrittenPoses(files, changes.changed, ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class _RefinedRows:
-    """What changes in some rows of the file.
-
-    Attributes:
-        row: (n,) rows.
-        rotation: (n, 3, 3) correction M of each.
-        shift_a: (n, 3) correction d.
-        contrast: (n,) factor.
-        tilt_shift_a: (n, 2).
-        tilt_contrast: (n,) factor.
-    """
-
-    row: NDArray[np.int64]
-    rotation: NDArray[np.float64]
-    shift_a: NDArray[np.float64]
-    contrast: NDArray[np.float64]
-    tilt_shift_a: NDArray[np.float64]
-    tilt_contrast: NDArray[np.float64]
+    return WrittenPoses(write_together({out: parts}, [star.path]), changes.changed, ())
 
 
 def _rows_of(
-    rank: NDArray[np.int64], particles: ParticleSet, corrections: Corrections
-) -> _RefinedRows:
-    """Corrections of all rows whose particles have any.
+    rank: NDArray[np.int64], particles: ParticleSet
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(n,) rows of particles of a set, with the particle and the image of each, or -1 for none.
 
     Args:
-        rank: (rows,) ``source_particle`` of each row.
-        particles: B particles.
-        corrections: of them.
+        rank: (rows,) ``source_particle`` of each row of the file.
+        particles: the set.
     """
-    owner = np.full(int(rank.max()) + 1, -1)
+    owner, image = np.full(int(rank.max()) + 1, -1), np.full(len(rank), -1)
     owner[particles.source_particle] = np.arange(particles.n_particles)
-    image = np.full(len(rank), -1)
     image[particles.source_image] = np.arange(particles.n_images)
     row = np.flatnonzero(owner[rank] >= 0)
-    particle, image = owner[rank[row]], image[row]
-    is_shown = image >= 0
-    tilt_shift_px = np.where(is_shown[:, None], corrections.tilt_shift_px[image], 0.0)
-    tilt_log_scale = np.where(is_shown, corrections.tilt_log_scale[image], 0.0)
-    return _RefinedRows(
-        row=row,
-        rotation=corrections.rotation[particle],
-        shift_a=corrections.shift_px[particle] * particles.pixel_size_a,
-        contrast=np.exp(corrections.log_scale[particle]),
-        tilt_shift_a=tilt_shift_px * particles.pixel_size_a,
-        tilt_contrast=np.exp(tilt_log_scale),
-    )
+    return row, owner[rank[row]], image[row]
 
 
-def _turn(changes: ColumnChanges, refined: _RefinedRows, path: Path) -> NDArray[np.float64]:
-    """Write the angles; (n, 2) by how much content moves in each image, in angstrom."""
-    euler_deg = own.numbers_or(changes.table, columns.EULER_ANGLES, path, 0.0)[refined.row]
-    rotation = matrices_from_euler(euler_deg) @ refined.rotation.mT
-    turned_deg = euler_from_matrices(rotation)
-    is_turned = np.abs(refined.rotation - np.eye(3)).max(axis=(1, 2)) > _LEAST_TURN
-    for axis, name in enumerate(columns.EULER_ANGLES):
-        changes.refine(name, refined.row[is_turned], turned_deg[is_turned, axis])
-    moved_a: NDArray[np.float64] = np.einsum("mij,mj->mi", rotation[:, :2], refined.shift_a)
-    return moved_a + refined.tilt_shift_a
-
-
-def _move(
-    changes: ColumnChanges,
-    refined: _RefinedRows,
-    moved_a: NDArray[np.float64],
-    pixel_size_a: float,
-    path: Path,
+def _write_tilts(
+    changes: ColumnChanges, refined: RefinedRows, shift_a: NDArray[np.float64]
 ) -> None:
-    """Write the origins, in pixels or angstrom as the file does, and shifts of tilts."""
-    units = {columns.SHIFTS_PX: pixel_size_a, columns.SHIFTS_A: 1.0}
-    found = [names for names in units if names[0] in changes.block.columns]
-    in_groups = GROUP in changes.block.columns
-    new = columns.SHIFTS_A if in_groups else columns.SHIFTS_PX
-    is_moved = moved_a.any(axis=1)
-    for names in found or [new]:
-        origin = own.numbers_or(changes.table, names, path, 0.0)[refined.row]
-        origin += moved_a / units[names]
-        for axis, name in enumerate(names):
-            changes.refine(name, refined.row[is_moved], origin[is_moved, axis])
-    if refined.tilt_shift_a.any():
-        before_a = own.numbers_or(changes.table, own.TILT_SHIFT_A, path, 0.0)[refined.row]
-        for axis, name in enumerate(own.TILT_SHIFT_A):
-            texts = own.number_texts(before_a[:, axis] + refined.tilt_shift_a[:, axis])
-            changes.put(name, refined.row, texts, default="0")
-
-
-def _scale(changes: ColumnChanges, refined: _RefinedRows, path: Path) -> None:
-    """Write factors of the signal, which have no place in columns of other programs."""
-    factors = {own.CONTRAST: refined.contrast, own.TILT_CONTRAST: refined.tilt_contrast}
-    for name, factor in factors.items():
-        if (factor != 1).any():
-            before = own.numbers_or(changes.table, [name], path, 1.0)[refined.row, 0]
-            changes.put(name, refined.row, own.factor_texts(before * factor), default="1")
+    """Write shifts of tilts (n, 2), which are part of the origins too, to know them apart."""
+    if not shift_a.any():
+        return
+    before_a = own.numbers_or(changes.table, own.TILT_SHIFT_A, refined.path, 0.0)[refined.row]
+    for axis, name in enumerate(own.TILT_SHIFT_A):
+        texts = own.number_texts(before_a[:, axis] + shift_a[:, axis])
+        changes.put(name, refined.row, texts, default="0")

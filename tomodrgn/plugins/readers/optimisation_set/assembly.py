@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tomodrgn.core.particles.corrections import Corrections
 from tomodrgn.core.particles.tables import ImageState, OpticsGroup, ParticleSet, no_images
 from tomodrgn.plugins.readers.optimisation_set.geometry import height_signs, image_geometry
-from tomodrgn.plugins.readers.optimisation_set.images import ctf_table, image_table
+from tomodrgn.plugins.readers.optimisation_set.images import (
+    ctf_table,
+    image_table,
+    refined_tilt_shifts_a,
+)
 from tomodrgn.plugins.readers.optimisation_set.packed_frames import pack_frames
 from tomodrgn.plugins.readers.optimisation_set.particles import particle_names
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
@@ -51,6 +56,8 @@ def set_with_images(
     """
     packed = pack_frames(frames, particles, tomograms)
     geometry = image_geometry(packed, particles, tomograms.frames.rotation, motion_a)
+    moved_a = refined_tilt_shifts_a(packed, particles, tomograms)
+    geometry = replace(geometry, shift_a=geometry.shift_a + moved_a.astype(np.float32))
     factor = _height_factors(particles, tomograms, defocus_sign)
     added_a = None
     if factor is not None and tomograms.frames.has_defocus:
@@ -71,6 +78,12 @@ def set_with_images(
         "source_image": packed.entry,
         "height_defocus_a": added_a,
     }
+    if everyone.refined_by is not None:
+        fields["refined_by"] = replace(
+            everyone.refined_by.take(kept, np.empty(0, dtype=np.int64)),
+            tilt_shift_px=moved_a / particles.pixel_size_a,
+            tilt_log_scale=tomograms.frames.log_scale[packed.tilt],
+        )
     return replace(
         everyone,
         counts=counts.astype(np.int64),
@@ -104,6 +117,21 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         extraction=particles.extraction,
         half_set=row_half_sets(particles.table, columns.HALF_SET, particles.path),
         filament=filament_keys(particles.table, slice(None), tomogram, name),
+        refined_by=_refined_by(particles),
+    )
+
+
+def _refined_by(particles: SetParticles) -> Corrections | None:
+    """Corrections of particles without images."""
+    refined = particles.refined
+    if refined is None:
+        return None
+    return Corrections(
+        rotation=refined.rotation,
+        shift_px=refined.shift_a / particles.pixel_size_a,
+        log_scale=refined.log_scale,
+        tilt_shift_px=np.empty((0, 2)),
+        tilt_log_scale=np.empty(0),
     )
 
 

@@ -17,6 +17,7 @@ from tomodrgn.plugins.readers.upstream_files.fitted_ctf import (
     check_phase_shifts,
     say_nanometers,
 )
+from tomodrgn.plugins.readers.upstream_files.refined_columns import REFINED_IMAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,39 @@ def image_table(
         optics=particles.optics.group[packed.particle],
         ctf=ctf,
         b_factor_a2=None if ctf is None else _b_factors_a2(packed, particles, tomograms),
+        scale=_scales(packed, particles, tomograms),
     )
+
+
+def refined_tilt_shifts_a(
+    packed: PackedFrames, particles: SetParticles, tomograms: Tomograms
+) -> NDArray[np.float64]:
+    """(M, 2) by which refinement of tilts moved the content of images.
+
+    Images that were extracted after tilts were refined lie where these lead.
+    """
+    moved_a: NDArray[np.float64] = tomograms.frames.moved_a[packed.tilt]
+    takes = np.zeros(len(particles.table), dtype=bool)
+    if particles.refined is not None:
+        takes = particles.refined.takes_tilts
+    is_later = ~takes[packed.particle] & moved_a.any(axis=1)
+    if is_later.any():
+        logger.info(
+            "%s: %d images are taken to be extracted after the shifts of their tilts were refined, "
+            "as other images are named beside these (%s)",
+            particles.path, is_later.sum(), REFINED_IMAGES,
+        )  # fmt: skip
+    return np.where(is_later[:, None], 0.0, moved_a)
+
+
+def _scales(
+    packed: PackedFrames, particles: SetParticles, tomograms: Tomograms
+) -> NDArray[np.float32] | None:
+    """(M,) fitted factors of the signal; None where there are none."""
+    log_scale = tomograms.frames.log_scale[packed.tilt]
+    if particles.refined is not None:
+        log_scale = log_scale + particles.refined.log_scale[packed.particle]
+    return np.exp(log_scale).astype(np.float32) if log_scale.any() else None
 
 
 def _b_factors_a2(

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.geometry.projections import particle_orientations
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.plugins.readers.optimisation_set.files import particles_table
 from tomodrgn.plugins.readers.optimisation_set.numbers import triples
 from tomodrgn.plugins.readers.optimisation_set.optics import read_optics
 from tomodrgn.plugins.readers.optimisation_set.places import place_particles
+from tomodrgn.plugins.readers.optimisation_set.refined_particles import (
+    OWN,
+    orientations,
+    origins_a,
+    refined_particles,
+)
 from tomodrgn.plugins.readers.optimisation_set.tomograms import is_warp_name
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
 from tomodrgn.plugins.readers.upstream_files.angle_units import say_poses_in_radians
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from tomodrgn.plugins.readers.optimisation_set.files import SetFiles
     from tomodrgn.plugins.readers.optimisation_set.optics import SetOptics
     from tomodrgn.plugins.readers.optimisation_set.places import Places
+    from tomodrgn.plugins.readers.optimisation_set.refined_particles import RefinedParticles
     from tomodrgn.plugins.readers.optimisation_set.tomograms import Tomograms
     from tomodrgn.plugins.readers.specs import OptimisationSetSpec
 
@@ -50,6 +56,7 @@ class SetParticles:
         extraction: (B, 3, 3) orientation of extraction, a part of the former, or None.
         origin_a: (B, 3) coordinate less centre, in tomogram coordinates.
         places: where they lie.
+        refined: by what they differ from those stated first, or None.
     """
 
     source: Path
@@ -63,6 +70,7 @@ class SetParticles:
     extraction: NDArray[np.float64] | None
     origin_a: NDArray[np.float64]
     places: Places
+    refined: RefinedParticles | None
 
 
 def read_particles(star: StarFile) -> pd.DataFrame:
@@ -71,7 +79,7 @@ def read_particles(star: StarFile) -> pd.DataFrame:
     Raises:
         DataError: there are none, or two share a name.
     """
-    table = star.read(particles_table(star), columns.PARTICLE_COLUMNS)
+    table = star.read(particles_table(star), (*columns.PARTICLE_COLUMNS, *OWN))
     if table.empty:
         raise DataError(f"{star.path}: has no rows, so there are no particles; export it again")
     if columns.PARTICLE not in table and columns.STACK not in table:
@@ -155,7 +163,8 @@ def describe_particles(
     if image_a is None:
         has_none = needs_images and not is_wanted
         image_a = _unstated_pixel_size_a(unit_a, path, is_wanted=is_wanted, has_none=has_none)
-    origin_a = _origins_a(table, path, image_a)
+    _say_radians(table, path)
+    origin_a = origins_a(table, path, image_a)
     priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
     size_a = None if tomograms is None else tomograms.size_a[tomogram_of]
     return SetParticles(
@@ -166,10 +175,11 @@ def describe_particles(
         pixel_size_a=image_a,
         tomogram_of=tomogram_of,
         has_poses=bool({columns.EULER_ANGLES[0], columns.SUBTOMOGRAM_ANGLES[0]} & set(table)),
-        orientation=_orientations(table, path),
+        orientation=orientations(table, path),
         extraction=None if priors_deg is None else matrices_from_euler(priors_deg),
         origin_a=origin_a,
         places=place_particles(table, path, origin_a, size_a=size_a, unit_a=unit_a),
+        refined=refined_particles(table, path, pixel_size_a=image_a, unit_a=unit_a),
     )
 
 
@@ -194,33 +204,11 @@ def _unstated_pixel_size_a(
     )
 
 
-def _orientations(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
-    """(B, 3, 3) reference to tomogram coordinates; angles that are missing are 0."""
+def _say_radians(table: pd.DataFrame, path: Path) -> None:
+    """Say where angles seem to be in radians; angles relative to those of extraction are small."""
     euler_deg = triples(table, columns.EULER_ANGLES, path, quantity="angle_deg")
-    if euler_deg is None:
-        euler_deg = np.zeros((len(table), 3))
-    extracted_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
-    if extracted_deg is None:  # else angles are relative to these, and small
+    if euler_deg is not None and columns.SUBTOMOGRAM_ANGLES[0] not in table:
         say_poses_in_radians(euler_deg, path)
-    return particle_orientations(euler_deg, extracted_deg)
-
-
-def _origins_a(table: pd.DataFrame, path: Path, pixel_size_a: float) -> NDArray[np.float64]:
-    """(B, 3) what is subtracted from coordinates to reach centres, in tomogram coordinates.
-
-    RELION states it in the frame in which the particle was extracted.
-    """
-    origin = triples(table, columns.ORIGIN_A, path)
-    if origin is None:
-        origin_px = triples(table, columns.ORIGIN_PX, path)
-        if origin_px is None:
-            return np.zeros((len(table), 3))
-        origin = origin_px * pixel_size_a
-    priors_deg = triples(table, columns.SUBTOMOGRAM_ANGLES, path, quantity="angle_deg")
-    if priors_deg is None:
-        return origin
-    turned: NDArray[np.float64] = np.einsum("bij,bj->bi", matrices_from_euler(priors_deg), origin)
-    return turned
 
 
 def _unit_of_coordinates_a(

@@ -29,6 +29,7 @@ from tomodrgn.plugins.readers.optimisation_set.particles import (
     particle_names,
     read_particles,
 )
+from tomodrgn.plugins.readers.optimisation_set.refined_poses import write_poses
 from tomodrgn.plugins.readers.optimisation_set.tomograms import Tomograms, read_tomograms
 from tomodrgn.plugins.readers.optimisation_set.trajectories import (
     extracted_along,
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.core.interfaces import ReaderContext, WrittenPoses
+    from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.plugins.readers.optimisation_set.visible_frames import FrameLists
     from tomodrgn.plugins.readers.specs import OptimisationSetSpec
@@ -66,6 +68,7 @@ class OptimisationSet(WritesSelections):
         self._stacks: FrameStacks | None = None
         self._find: Callable[[], FrameStacks] | None = None
         self._paths: tuple[Path, ...] = ()
+        self._pixel_size_a = 0.0
 
     def read(self) -> ParticleSet:
         """Metadata of all visible frames of all particles, with the headers of all stacks checked.
@@ -85,6 +88,7 @@ class OptimisationSet(WritesSelections):
         particles = describe_particles(
             files, table, tomograms, tomogram_of, self._spec, needs_images=self._needs_images
         )
+        self._pixel_size_a = particles.pixel_size_a
         if files.tomograms is not None:
             refuse_joined_tomograms(table, particles.path, files.tomograms.path, self._spec.join_by)
         of_tomograms = () if tomograms is None else tomograms.paths
@@ -116,6 +120,16 @@ class OptimisationSet(WritesSelections):
     def stack_paths(self) -> tuple[Path, ...]:
         """The stack of every particle."""
         return tuple(stack.path for stack in self._located().stacks)
+
+    def write_poses(
+        self, particles: ParticleSet, corrections: Corrections, out: Path
+    ) -> WrittenPoses:
+        """Write the set with other angles and origins, and shifts of tilts where there is place."""
+        if not self._pixel_size_a:
+            self.read()
+        return write_poses(
+            self._selectable, particles, corrections, out, pixel_size_a=self._pixel_size_a
+        )
 
     @cached_property
     def _selectable(self) -> SelectableSet:

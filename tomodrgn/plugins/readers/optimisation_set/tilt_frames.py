@@ -23,6 +23,7 @@ from tomodrgn.core.geometry.projections import (
     stage_angles_from_rotations,
 )
 from tomodrgn.plugins.readers.optimisation_set.numbers import optional_column
+from tomodrgn.plugins.readers.upstream_files import refined_columns as own
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
 from tomodrgn.plugins.readers.upstream_files.angle_units import refuse_tilts_in_radians
 from tomodrgn.plugins.readers.upstream_files.bounds import bounded_column, refuse_rows
@@ -56,6 +57,8 @@ class TiltFrames:
         phase_shift_deg: (F,)
         b_factor_a2: (F,) of the envelope exp(-B k^2 / 4) that belongs to the transfer function.
         translation_px: (F, 3) beside the rotation; NaN where the projection is stated in angles.
+        moved_a: (F, 2) by which refinement moved the content of images; 0 where it did not.
+        log_scale: (F,) fitted contrast of images; 0 for none.
     """
 
     rotation: NDArray[np.float64]
@@ -68,6 +71,8 @@ class TiltFrames:
     phase_shift_deg: NDArray[np.float64]
     b_factor_a2: NDArray[np.float64]
     translation_px: NDArray[np.float64]
+    moved_a: NDArray[np.float64]
+    log_scale: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -125,6 +130,8 @@ def parse_frames(table: pd.DataFrame, path: Path) -> TiltFrames:
         ),
         translation_px=translation_px,
         b_factor_a2=_b_factors_a2(table, path),
+        moved_a=own.numbers_or(table, own.TILT_SHIFT_A, path, 0.0),
+        log_scale=np.log(own.numbers_or(table, [own.TILT_CONTRAST], path, 1.0)[:, 0]),
     )
 
 
@@ -140,7 +147,7 @@ def _projections(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(F, 3, 3) rotations and (F, 3) translations."""
     if set(columns.MATRIX_ROWS) <= set(table):
-        rows = np.stack([_matrix_rows(table, name, path) for name in columns.MATRIX_ROWS], axis=1)
+        rows = np.stack([matrix_rows(table, name, path) for name in columns.MATRIX_ROWS], axis=1)
         return rows[..., :3], rows[..., 3]
     if set(columns.STAGE_ANGLES) <= set(table):
         angles = (bounded_column(table, name, path, "angle_deg") for name in columns.STAGE_ANGLES)
@@ -151,7 +158,7 @@ def _projections(
     )
 
 
-def _matrix_rows(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
+def matrix_rows(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
     """(F, 4) numbers of a column of ``[x,y,z,w]`` texts."""
     texts = table[name].tolist()
     for number, text in enumerate(texts, start=1):

@@ -25,6 +25,7 @@ from tomodrgn.plugins.readers.optimisation_set.tilt_frames import (
 )
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
 from tomodrgn.plugins.readers.upstream_files.bounds import bounded_column, refuse_rows
+from tomodrgn.plugins.readers.upstream_files.refined_columns import TILT_COLUMNS
 from tomodrgn.plugins.readers.upstream_files.repeats import Repeats, find_repeats, repeat_error
 
 if TYPE_CHECKING:
@@ -182,8 +183,9 @@ def _read_frames(
 ) -> tuple[Path, TiltFrames]:
     """The tilt images of one tomogram, and the file they stand in."""
     owner, block = frames_of_tomogram(star, name, series_file, finder)
+    known = (*columns.FRAME_COLUMNS, *TILT_COLUMNS)
     try:
-        return owner.path, parse_frames(owner.read(block, columns.FRAME_COLUMNS), owner.path)
+        return owner.path, parse_frames(owner.read(block, known), owner.path)
     except DataError as error:
         raise DataError(f"tomogram {name}: {error}") from error
 

@@ -30,6 +30,7 @@ CONTRAST: Final = "tdgnContrast"
 """Factor of the signal of a particle."""
 TILT_CONTRAST: Final = "tdgnTiltContrast"
 """Factor of the signal of an exposure."""
+TILT_COLUMNS: Final = (*TILT_SHIFT_A, TILT_CONTRAST)
 REFINED_IMAGES: Final = "tdgnImageName"
 """Images to which shifts of tilts apply; images that were extracted later have them already."""
 
@@ -37,25 +38,28 @@ REMARK: Final = (
     b"# poses were refined by tomodrgn; those stated first are in columns named tdgnStated...\n"
 )
 _STATED: Final = "tdgnStated"
-_UPSTREAM: Final = ("rln", "wrp")
+_RELION: Final = "rln"
+_OWN: Final = "tdgn"
 _DIGITS: Final = 6
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def stated(column: str) -> str:
     """The column that keeps what another one stated first."""
-    return _STATED + column.removeprefix(_UPSTREAM[0]).removeprefix(_UPSTREAM[1])
+    name = column.removeprefix(_RELION)  # those of M keep their prefix, as units differ
+    return _STATED + name[:1].upper() + name[1:]
 
 
-def stated_columns(names: Sequence[str], table: pd.DataFrame) -> tuple[str, ...]:
-    """For each of some columns, the one that keeps what was stated first, else itself."""
-    return tuple(kept if (kept := stated(name)) in table else name for name in names)
+def as_first_stated(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame | None:
+    """The table with what columns stated first in their place; None where it keeps none of them."""
+    kept = {name: table[stated(name)] for name in names if stated(name) in table}
+    return table.assign(**kept) if kept else None
 
 
 def own_columns(names: Iterable[str]) -> tuple[str, ...]:
     """Columns of our own in a table in which the columns given may have been refined."""
     kept = (stated(name) for name in names)
-    return (*kept, *TILT_SHIFT_A, CONTRAST, TILT_CONTRAST)
+    return (*kept, CONTRAST, *TILT_COLUMNS)
 
 
 def numbers_or(
@@ -107,11 +111,15 @@ class ColumnChanges:
 
     def refine(self, column: str, rows: NDArray[np.int64], values: NDArray[np.floating]) -> None:
         """Numbers (n,) in some rows (n,), and what was there first in a column of our own."""
-        has_column = column in self.block.columns
-        before = self.table[column] if has_column else np.full(len(self.table), "0")
-        if stated(column) not in self.block.columns:
-            self.appended[stated(column)] = np.asarray(before, dtype=object)
+        self.keep(column)
         self.put(column, rows, number_texts(values), default="0")
+
+    def keep(self, column: str) -> None:
+        """Remember what a column states in one of our own, if that is not there yet."""
+        if stated(column) not in self.block.columns:
+            has_column = column in self.block.columns
+            before = self.table[column] if has_column else np.full(len(self.table), "0")
+            self.appended[stated(column)] = np.asarray(before, dtype=object)
 
     def put(
         self, column: str, rows: NDArray[np.int64], texts: NDArray[np.object_], *, default: str
@@ -127,6 +135,4 @@ class ColumnChanges:
     @property
     def changed(self) -> tuple[str, ...]:
         """Columns of other programs that state something else now."""
-        return tuple(
-            name for name in (*self.replaced, *self.appended) if name.startswith(_UPSTREAM)
-        )
+        return tuple(name for name in (*self.replaced, *self.appended) if not name.startswith(_OWN))
