@@ -55,35 +55,24 @@ def set_with_images(
         box_size_px: of their images; None for the one that the file states.
     """
     packed = pack_frames(frames, particles, tomograms)
-    geometry = image_geometry(packed, particles, tomograms.frames.rotation, motion_a)
     moved_a = refined_tilt_shifts_a(packed, particles, tomograms)
-    geometry = replace(geometry, shift_a=geometry.shift_a + moved_a.astype(np.float32))
+    geometry = image_geometry(packed, particles, tomograms.frames.rotation, motion_a)
+    geometry = geometry.moved(moved_a)
     factor = _height_factors(particles, tomograms, defocus_sign)
     added_a = None
     if factor is not None and tomograms.frames.has_defocus:
         added_a = factor[particles.tomogram_of[packed.particle]] * geometry.height_a
     ctf = ctf_table(packed, particles, tomograms, added_a)
-    check_shifts(
-        particles.origin_a / particles.pixel_size_a,
-        particles.optics.box_size_px if box_size_px is None else box_size_px,
-        particles.path,
-        particle_names(particles.table),
-    )
+    _check_origins(particles, box_size_px)
     kept, counts = np.unique(packed.particle, return_counts=True)
     everyone = set_without_images(particles)
-    fields = everyone.take_rows(kept, np.empty(0, dtype=np.int64))
-    fields |= {
+    fields = everyone.take_rows(kept, np.empty(0, dtype=np.int64)) | {
         "images": image_table(packed, geometry, particles, tomograms, ctf),
         "image_name": _image_names(particles, packed, frames),
         "source_image": packed.entry,
         "height_defocus_a": added_a,
+        "refined_by": _with_tilts(everyone.refined_by, packed, particles, tomograms, moved_a),
     }
-    if everyone.refined_by is not None:
-        fields["refined_by"] = replace(
-            everyone.refined_by.take(kept, np.empty(0, dtype=np.int64)),
-            tilt_shift_px=moved_a / particles.pixel_size_a,
-            tilt_log_scale=tomograms.frames.log_scale[packed.tilt],
-        )
     return replace(
         everyone,
         counts=counts.astype(np.int64),
@@ -92,6 +81,16 @@ def set_with_images(
         rejected=packed.rejected,
         exposure_doses=_exposure_doses(tomograms),
         **fields,
+    )
+
+
+def _check_origins(particles: SetParticles, box_size_px: int | None) -> None:
+    """Refuse origins that lead out of the images."""
+    check_shifts(
+        particles.origin_a / particles.pixel_size_a,
+        particles.optics.box_size_px if box_size_px is None else box_size_px,
+        particles.path,
+        particle_names(particles.table),
     )
 
 
@@ -118,6 +117,23 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         half_set=row_half_sets(particles.table, columns.HALF_SET, particles.path),
         filament=filament_keys(particles.table, slice(None), tomogram, name),
         refined_by=_refined_by(particles),
+    )
+
+
+def _with_tilts(
+    refined_by: Corrections | None,
+    packed: PackedFrames,
+    particles: SetParticles,
+    tomograms: Tomograms,
+    moved_a: NDArray[np.float64],
+) -> Corrections | None:
+    """Corrections of the particles that have images, with those (M, 2) of their tilts."""
+    if refined_by is None:
+        return None
+    return replace(
+        refined_by.take(np.unique(packed.particle), np.empty(0, dtype=np.int64)),
+        tilt_shift_px=moved_a / particles.pixel_size_a,
+        tilt_log_scale=tomograms.frames.log_scale[packed.tilt],
     )
 
 

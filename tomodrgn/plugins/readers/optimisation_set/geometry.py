@@ -7,7 +7,7 @@ RELION adds ``rlnTomoHand`` times the height, WarpTools subtracts it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -32,6 +32,10 @@ class ImageGeometry:
     rotation: NDArray[np.float32]
     shift_a: NDArray[np.float32]
     height_a: NDArray[np.float32]
+
+    def moved(self, moved_a: NDArray[np.float64]) -> ImageGeometry:
+        """The same with contents that move further by (M, 2)."""
+        return replace(self, shift_a=self.shift_a + moved_a.astype(np.float32))
 
 
 def image_geometry(
