@@ -105,7 +105,7 @@ class PoseWriter(Protocol):
         """Write the input with other poses; every other value stays as it stands in the input.
 
         The poses that were stated first are kept beside them, so that the reader finds them again
-        as ``refined_by``.
+        as ``corrections``.
 
         Args:
             particles: as they were read, all of them or some; the others keep their poses.

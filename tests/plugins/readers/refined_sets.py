@@ -72,7 +72,7 @@ def assert_refined_by(again: ParticleSet, expected: Corrections) -> None:
 
     One image does not show how far a particle moved along the beam.
     """
-    found = again.refined_by
+    found = again.corrections
     assert found is not None
     np.testing.assert_allclose(found.rotation, expected.rotation, atol=1e-6)
     is_seen = again.counts != 1

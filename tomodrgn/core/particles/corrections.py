@@ -2,8 +2,8 @@
 
 A particle set with its corrections is a second table beside the first, which they never replace. A
 file that was refined before states refined poses; by what they differ from those first stated is
-:attr:`ParticleSet.refined_by`, so that priors can be about the latter:
-``found.after(particles.refined_by)`` are corrections about them.
+:attr:`ParticleSet.corrections`, so that priors can be about the latter:
+``found.after(particles.corrections)`` are corrections about them.
 """
 
 from __future__ import annotations

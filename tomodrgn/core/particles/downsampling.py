@@ -23,10 +23,10 @@ def downsample_particles(particles: ParticleSet, box_size_px: int) -> ParticleSe
     )
     shift_px = (particles.images.shift_px * scale).astype(np.float32)
     images = replace(particles.images, shift_px=shift_px)
-    refined = particles.refined_by
+    refined = particles.corrections
     return replace(
         particles,
         optics=tuple(groups),
         images=images,
-        refined_by=None if refined is None else refined.rescaled(scale),
+        corrections=None if refined is None else refined.rescaled(scale),
     )

@@ -171,7 +171,7 @@ class ParticleSet:
             more of them than its images show; see :mod:`~.exposures`.
         height_defocus_a: (M,) float32, part of both defoci that the reader added for the height of
             the particle in its tomogram; None where it added nothing.
-        refined_by: by what the poses and scales here differ from those that were first stated,
+        corrections: by what the poses and scales here differ from those that were first stated,
             where the input was refined before and keeps both; None where it says nothing of it.
     """
 
@@ -194,7 +194,7 @@ class ParticleSet:
     filament: NDArray[np.uint64] | None = None
     exposure_doses: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     height_defocus_a: NDArray[np.float32] | None = None
-    refined_by: Corrections | None = None
+    corrections: Corrections | None = None
 
     def __post_init__(self) -> None:
         if not len(self.counts):
@@ -244,8 +244,8 @@ class ParticleSet:
             for name in names:
                 column = getattr(self, name)
                 taken[name] = None if column is None else column[rows]
-        refined = self.refined_by
-        taken["refined_by"] = None if refined is None else refined.take(particles, images)
+        corrections = self.corrections
+        taken["corrections"] = None if corrections is None else corrections.take(particles, images)
         return taken
 
     @property

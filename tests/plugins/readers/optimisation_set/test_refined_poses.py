@@ -183,8 +183,8 @@ def test_images_extracted_later_have_the_shifts_of_tilts(tmp_path: Path) -> None
     star.write_text(text)
     again = reader_of(out).read()
     np.testing.assert_allclose(again.images.shift_px, particles.images.shift_px, atol=1e-6)
-    assert again.refined_by is not None
-    assert not again.refined_by.tilt_shift_px.any()
+    assert again.corrections is not None
+    assert not again.corrections.tilt_shift_px.any()
 
 
 def test_particles_alone_have_no_place_for_tilts(tmp_path: Path) -> None:
@@ -227,5 +227,5 @@ def test_recentered_coordinates_keep_the_anchor(tmp_path: Path) -> None:
     star.write_text(text)
     again = reader_of(out).read()
     np.testing.assert_allclose(again.position_a, found.of(particles).position_a, atol=1e-5)
-    assert again.refined_by is not None
-    np.testing.assert_allclose(again.refined_by.shift_px, found.shift_px, atol=1e-5)
+    assert again.corrections is not None
+    np.testing.assert_allclose(again.corrections.shift_px, found.shift_px, atol=1e-5)

@@ -118,7 +118,7 @@ class ImageSeries(WritesSelections):
             exposure_doses=_doses_by_tomogram(tomogram[is_dark], images.dose_e_per_a2[is_dark]),
             half_set=self._half_sets(table, rows, first),
             filament=filament_keys(table, firsts, tomogram[firsts], particle[firsts]),
-            refined_by=refined_poses.read_corrections(
+            corrections=refined_poses.read_corrections(
                 table, packed, optics_of_set[0].pixel_size_a, path=path, rows=rows, starts=first
             ),
         )

@@ -71,7 +71,7 @@ def set_with_images(
         "image_name": _image_names(particles, packed, frames),
         "source_image": packed.entry,
         "height_defocus_a": added_a,
-        "refined_by": _with_tilts(everyone.refined_by, packed, particles, tomograms, moved_a),
+        "corrections": _with_tilts(everyone.corrections, packed, particles, tomograms, moved_a),
     }
     return replace(
         everyone,
@@ -116,28 +116,28 @@ def set_without_images(particles: SetParticles) -> ParticleSet:
         extraction=particles.extraction,
         half_set=row_half_sets(particles.table, columns.HALF_SET, particles.path),
         filament=filament_keys(particles.table, slice(None), tomogram, name),
-        refined_by=_refined_by(particles),
+        corrections=_corrections(particles),
     )
 
 
 def _with_tilts(
-    refined_by: Corrections | None,
+    corrections: Corrections | None,
     packed: PackedFrames,
     particles: SetParticles,
     tomograms: Tomograms,
     moved_a: NDArray[np.float64],
 ) -> Corrections | None:
     """Corrections of the particles that have images, with those (M, 2) of their tilts."""
-    if refined_by is None:
+    if corrections is None:
         return None
     return replace(
-        refined_by.take(np.unique(packed.particle), np.empty(0, dtype=np.int64)),
+        corrections.take(np.unique(packed.particle), np.empty(0, dtype=np.int64)),
         tilt_shift_px=moved_a / particles.pixel_size_a,
         tilt_log_scale=tomograms.frames.log_scale[packed.tilt],
     )
 
 
-def _refined_by(particles: SetParticles) -> Corrections | None:
+def _corrections(particles: SetParticles) -> Corrections | None:
     """Corrections of particles without images."""
     refined = particles.refined
     if refined is None:
