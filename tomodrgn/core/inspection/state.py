@@ -122,6 +122,11 @@ class NoiseEvidence:
         _, found = self._modulation([])
         return found is not None and found.is_deep and found.box > 1
 
+    def is_unclear(self) -> bool:
+        """Whether noise is neither clearly multiplied nor clearly not, as the transfer is given."""
+        _, found = self._modulation([])
+        return found is None or not (found.is_deep or found.is_shallow)
+
     def _modulation(self, alternatives: Sequence[Alternative]) -> tuple[Sample, Modulation | None]:
         """The sample under some alternatives, and its modulation."""
         key = _names(alternatives)

@@ -9,8 +9,10 @@ import torch
 from tests.core.inspection.conftest import no_progress
 from tomodrgn.core.fourier.disc import disc_to_images, half_plane_disc, images_to_disc
 from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection import state
 from tomodrgn.core.inspection.comparison import Comparison, Ground, paired_z, student_limit
 from tomodrgn.core.inspection.image_changes import scrambled_tilts
+from tomodrgn.core.inspection.modulation import Modulation
 from tomodrgn.core.inspection.sample import Sample, part_of
 from tomodrgn.core.inspection.transfer_changes import declared_state
 from tomodrgn.core.physics.windows import circular_window
@@ -142,10 +144,21 @@ def cropped(sample: Sample, box_size_px: int) -> Sample:
 def test_images_themselves_tell_whether_they_were_cropped_after_their_transfer(
     sample: Sample,
 ) -> None:
-    """Where no noise tells, as around bright particles."""
     smaller = cropped(sample, 12)
     assert was_cropped(smaller, None)
     assert not was_cropped(sample, None)
     raw = declared_state("raw")(smaller)
     assert raw is not None
     assert not was_cropped(raw, None)
+
+
+@pytest.mark.parametrize(("depth", "z", "expected"), [
+    (0.8, 3.7, True), (0.65, 0.6, True), (0.9, 9.0, False), (0.25, -9.0, False),
+])  # fmt: skip
+def test_images_are_asked_for_crops_where_their_noise_is_unclear(
+    depth: float, z: float, expected: bool, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As around bright particles; a wrong transfer, which noise denies, looks like a crop."""
+    found = Modulation(box=1, depth=depth, gain=30 * z, z=z, log_likelihood=0.0)
+    monkeypatch.setattr(state, "noise_modulation", lambda *_, **__: found)
+    assert was_cropped(cropped(sample, 12), state.NoiseEvidence(sample)) is expected

@@ -143,13 +143,14 @@ def was_cropped(sample: Sample, noise: NoiseEvidence | None) -> bool:
     """Whether images were transferred in a larger box: by noise, or by all of images.
 
     Noise that surrounds particles may be too little to tell: of masked images, or where the signal
-    of bright particles reaches there.
+    of bright particles reaches there. Where it says that images were not multiplied, their transfer
+    is wrong, and a crop would hide it.
     """
     if noise is not None and noise.is_cropped():
         return True
-    is_told = noise is not None and noise.under([])[0] == "multiplied"
     is_multiplied = any(group.state.ctf_premultiplied for group in sample.optics)
-    if not sample.is_masked and (is_told or not is_multiplied):
+    is_open = is_multiplied and (noise is None or noise.is_unclear())
+    if not (sample.is_masked or is_open):
         return False
     own, larger = fit(sample), fit(replace(sample, filtered_in=2))
     return float(larger.likelihood.sum()) > float(own.likelihood.sum())
