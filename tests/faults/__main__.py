@@ -1,4 +1,4 @@
-"""``python -m tests.faults``: kill, fill the disk and fail to read at every step of every command.
+"""``python -m tests.faults``: kill, fill the disk, fail to read and lack memory at every step.
 
 A table goes to the standard output: command, fault, trials, steps at which it can come, trials that
 broke the promise. What was broken goes to the messages.
@@ -28,7 +28,7 @@ def main() -> int:
     """The number of broken promises."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10_000, help="most of a command and kind")
-    parser.add_argument("--kinds", default="kill,full,unreadable,large")
+    parser.add_argument("--kinds", default="kill,full,unreadable,memory,large")
     parser.add_argument("--commands", default=",".join(COMMANDS))
     chosen = parser.parse_args()
     total = n_broken = 0

@@ -1,9 +1,9 @@
 """Runs a command that ends, or whose disk fails, at the nth change of files in a folder.
 
 ``python failing.py KIND NTH FOLDER WORDS...``; a kind is ``kill`` (SIGKILL), ``full`` (no space on
-the device), ``unreadable`` (EIO at the nth file that is opened to be read), ``large`` (no file may
-have more than NTH kilobytes) or ``none``. With 0 for NTH nothing fails, and ``FOLDER/../steps``
-gets a byte for each of these events.
+the device), ``unreadable`` (EIO at the nth file that is opened to be read), ``memory`` (no memory
+then), ``large`` (no file may have more than NTH kilobytes) or ``none``. With 0 for NTH nothing
+fails, and ``FOLDER/../steps`` gets a byte for each of these events.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 CHANGES = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"})
+AT_READING = ("unreadable", "memory")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -42,6 +43,8 @@ class Fault:
         _add_byte(f"{self.folder}/../came")
         if self.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "memory":
+            raise MemoryError
         number = errno.EIO if self.kind == "unreadable" else errno.ENOSPC
         raise OSError(number, os.strerror(number))
 
@@ -54,8 +57,8 @@ class Fault:
             return False
         if event == "open":
             is_writing = isinstance(details[2], int) and bool(details[2] & WRITING)
-            return is_writing != (self.kind == "unreadable")
-        return event in CHANGES and self.kind != "unreadable"
+            return is_writing != (self.kind in AT_READING)
+        return event in CHANGES and self.kind not in AT_READING
 
 
 def _add_byte(path: str) -> None:

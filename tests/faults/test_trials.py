@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.trials import COMMANDS, World, every, make_world
+from tests.faults.trials import COMMANDS, World, attempt, every, make_world
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,17 @@ def test_nothing_is_lost(name: str, kind: str, numbers: list[int], world: World)
         assert not broken, (number, broken)
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_without_memory_says_so_and_leaves_nothing_half_done(
+    name: str, world: World
+) -> None:
+    came, broken = attempt(world, name, ("memory", 1), calls_again=False)
+    assert came
+    assert not broken
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["kill", "full", "unreadable", "large"])
+@pytest.mark.parametrize("kind", ["kill", "full", "unreadable", "memory", "large"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_lost_anywhere(name: str, kind: str, world: World) -> None:
     numbers = [1, 4, 16, 64, 256] if kind == "large" else [*range(1, 12), *range(12, 2000, 9)]

@@ -65,6 +65,14 @@ MINE: Final = ("z.mine.pkl", "run/z.mine.pkl", "run/weights_backup.pkl", "run/an
 """Files of the user, beside those of the program."""
 
 
+_SAID: Final = {
+    "full": "No space left on device",
+    "unreadable": "Input/output error",
+    "memory": "memory does not suffice",
+}
+"""What a command that cannot go on says of a fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """A folder with a set, a run and volumes, and a server that calls commands.
@@ -108,8 +116,13 @@ def make_world(folder: Path, socket: Path) -> World:
     return world
 
 
-def attempt(world: World, name: str, fault: tuple[str, int]) -> tuple[bool, list[str]]:
-    """Call a command with a fault; whether it came, and what of the promise was broken."""
+def attempt(
+    world: World, name: str, fault: tuple[str, int], *, calls_again: bool = True
+) -> tuple[bool, list[str]]:
+    """Call a command with a fault, and maybe once more without.
+
+    Whether the fault came, and what of the promise was broken.
+    """
     place, words = world.place, COMMANDS[name].split()
     _put_back(world)
     inputs = {path: path.read_bytes() for path in _files(place / "set")}
@@ -118,9 +131,13 @@ def attempt(world: World, name: str, fault: tuple[str, int]) -> tuple[bool, list
     failed = world.call(*words, fault=fault)
     came = mark.exists() or (fault[0] == "large" and failed.returncode != 0)
     broken = [f"traceback: {failed.stderr[-2000:]}"] if "Traceback" in failed.stderr else []
+    if failed.returncode and came and _SAID.get(fault[0], "") not in failed.stderr:
+        broken.append(f"does not say why: {failed.stderr[-2000:]}")
     broken += [f"lost {each}" for each in MINE if not _is_whole(place / each)]
     broken += [f"changed {path}" for path in inputs if path.read_bytes() != inputs[path]]
     broken += list(_unreadable(place))
+    if not calls_again:
+        return came, broken
     again = [*words, "--overwrite"] if name in AGAIN else words
     done = world.call(*again)
     if "already holds a run" in done.stderr:
@@ -160,6 +177,8 @@ def _unreadable(place: Path) -> Iterator[str]:
     for path in _files(place):
         read = _READ.get(path.suffix)
         if read is None or path.name.startswith(".") or path.read_bytes() == b"precious":
+            continue
+        if path.parent.name == "exported":  # in the formats of others
             continue
         if path.name.startswith("weights") or path.name == "interrupted.pkl":
             read = load_checkpoint

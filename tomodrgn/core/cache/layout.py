@@ -37,9 +37,9 @@ import numpy as np
 from tomodrgn.core.cache.hdf5_writing import hdf5_writing
 from tomodrgn.core.cache.plain_hdf5 import require_plain
 from tomodrgn.core.cache.seal import SEAL_BYTES, Seal, finish_seal, read_seal, write_seal
-from tomodrgn.core.cache.unreadable import require_readable
 from tomodrgn.core.errors import CacheError
 from tomodrgn.core.files.json_text import parse_json
+from tomodrgn.core.files.unreadable import require_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

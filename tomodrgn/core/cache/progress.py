@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.cache.power import BlockPower
-from tomodrgn.core.cache.unreadable import require_readable
 from tomodrgn.core.files.atomic import write_text_atomic
+from tomodrgn.core.files.unreadable import require_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

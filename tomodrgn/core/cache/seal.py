@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import xxhash
 
-from tomodrgn.core.cache.unreadable import require_readable
 from tomodrgn.core.errors import CacheError
+from tomodrgn.core.files.unreadable import require_readable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -188,6 +188,11 @@ def load_pickles(path: Path) -> list[Any]:
                 values.append(value.view(np.ndarray) if is_array else value)
     except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: memory does not suffice to read it, or it is damaged; look whether it is as "
+            "large as it should be, and close other programs"
+        ) from error
     except Exception as error:  # a damaged pickle raises anything
         raise DataError(
             f"{path}: cannot be read as numpy arrays and plain containers: {error}; "

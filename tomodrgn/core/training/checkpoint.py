@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from tomodrgn.core.errors import RunError
+from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.files.opening import open_to_read
+from tomodrgn.core.files.unreadable import require_readable
 from tomodrgn.core.products import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         RunError: the file is missing or no weights file of this program.
+        DataError: it cannot be read.
     """
     if not path.exists():
         raise RunError(f"{path}: no such file; give the weights file of a run")
@@ -75,7 +77,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
             warnings.simplefilter("ignore")  # a foreign file is refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
         return _checkpoint(content)
+    except DataError:
+        raise
     except Exception as error:
+        require_readable(path, error)
         raise RunError(
             f"{path}: not a weights file of this program, or a damaged one; give weights.pkl or "
             "weights.N.pkl of a run"

@@ -16,6 +16,7 @@ import torch
 
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import write_bytes_atomic
+from tomodrgn.core.files.unreadable import require_readable
 from tomodrgn.core.fourier.disc import half_plane_disc
 from tomodrgn.core.model.mlp import ResidualMlp
 from tomodrgn.plugins.exporters.cryodrgn_model import (
@@ -56,6 +57,7 @@ def read_weights(directory: Path) -> Weights | None:
         norm = float(content["norm"][0]), float(content["norm"][1])
         epoch = int(content["epoch"])
     except Exception as error:  # a damaged file raises anything
+        require_readable(path, error)
         raise RunError(f"{path}: cannot be read as weights of a run: {error}") from error
     return Weights(epoch=epoch, norm=norm, model=model, n_tilts=_n_tilts(model))
 

@@ -28,10 +28,13 @@ def require_readable(path: Path, error: BaseException) -> None:
 
     Args:
         path: the file.
-        error: what was met while it was read, by Python or by HDF5.
+        error: what was met while it was read, by Python or by a library.
 
     Raises:
-        OSError: the system could not read it; a cache is never taken for damaged by that.
+        OSError: the system could not read it; no file is taken for damaged by that.
+        MemoryError: there was not enough memory to read it.
     """
+    if isinstance(error, MemoryError):
+        raise error
     if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
