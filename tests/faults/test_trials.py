@@ -29,7 +29,7 @@ def test_nothing_is_lost(name: str, kind: str, numbers: list[int], world: World)
         assert not broken, (number, broken)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "cleanup"])
 def test_a_command_without_memory_says_so_and_leaves_nothing_half_done(
     name: str, world: World
 ) -> None:

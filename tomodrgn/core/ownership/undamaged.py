@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.ownership.moving import is_as_made
 from tomodrgn.core.ownership.record import RECORD, Record, digest_of, read_record
 
 if TYPE_CHECKING:
@@ -40,6 +41,28 @@ def require_as_made(path: Path) -> None:
                 "changed; make it again, or, if the change is meant, give it another name"
             )
         return
+
+
+def is_not_of_others(path: Path, within: Path) -> bool:
+    """Whether a file is as it was made, by the record of its folder or of one above.
+
+    Where none of these folders has a record, as in runs of a version without, nothing speaks
+    against it.
+
+    Args:
+        path: the file.
+        within: the highest folder in which a record is looked for.
+    """
+    absolute, is_recorded = path.absolute(), False
+    for folder in absolute.parents:
+        record = _record_of(folder)
+        made = None if record is None else record.files.get(str(absolute.relative_to(folder)))
+        if made is not None:
+            return is_as_made(path, made)
+        is_recorded |= record is not None
+        if folder == within.absolute():
+            break
+    return not is_recorded
 
 
 def require_of_run(path: Path, directory: Path, what: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from tomodrgn.core.errors import RunError, SpecError
+from tomodrgn.core.ownership.record import RECORD
 from tomodrgn.plugins.commands.cleanup.command import cleanup
 from tomodrgn.plugins.commands.cleanup.spec import CleanupSpec
 
@@ -51,6 +54,24 @@ def test_a_test_removes_nothing_and_lists_the_same(run: Path) -> None:
     listed = cleanup(spec)
     assert _left(run) == before
     assert cleanup(spec.model_copy(update={"test": False})) == listed
+
+
+def test_what_the_record_does_not_list_stays(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = {
+        "weights.1.pkl": "x",
+        "weights.10.pkl": "x before it was changed",
+        "reconstruct.3.mrc": "x",
+    }
+    lines: list[dict[str, str]] = [{"identity": "one"}]
+    for name, text in made.items():
+        digest = xxhash.xxh3_128_hexdigest(text.encode())
+        lines.append({"file": name, "by": "train_vae", "xxh3_128": digest})
+    (run / RECORD).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    before = _left(run)
+    with caplog.at_level("INFO"):
+        cleanup(CleanupSpec(run=run, weights=True, volumes=True))
+    assert before - _left(run) == {"weights.1.pkl", "reconstruct.3.mrc"}
+    assert "4 files of such names stay" in caplog.text
 
 
 def test_a_run_that_has_not_ended_keeps_its_last_epoch(run: Path) -> None:

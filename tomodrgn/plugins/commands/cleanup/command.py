@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import RunError, SpecError
 from tomodrgn.core.files.atomic import writing
+from tomodrgn.core.ownership.undamaged import is_not_of_others
 from tomodrgn.core.products import CONFIG, RUN_SPEC, WEIGHTS
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def cleanup(spec: CleanupSpec) -> list[Path]:
     """Remove what the spec names, or only list it; the files.
 
     Epochs that have a folder of their own, such as analyze.19, keep weights and latents; so does
-    the last epoch of a run that has not ended. Final results and the maps of users stay.
+    the last epoch of a run that has not ended. Final results stay, and so does every file that the
+    record of its folder does not list, or that was changed since.
 
     Raises:
         RunError: the directory is not that of a run.
@@ -40,7 +42,8 @@ def cleanup(spec: CleanupSpec) -> list[Path]:
         raise SpecError("nothing is named to remove; give --weights, --zfiles or --volumes")
     if not any((spec.run / name).is_file() for name in (RUN_SPEC, CONFIG)):
         raise RunError(f"{spec.run}: holds neither {RUN_SPEC} nor {CONFIG}; give a run directory")
-    files = sorted(_removable(spec))
+    named = sorted(_removable(spec))
+    files = [path for path in named if is_not_of_others(path, spec.run)]
     n_bytes = sum(path.stat().st_size for path in files)
     if not spec.test:
         for path in files:
@@ -48,6 +51,12 @@ def cleanup(spec: CleanupSpec) -> list[Path]:
                 path.unlink()
     done = "would be removed" if spec.test else "removed"
     logger.info("%d files of %.1f MB %s", len(files), n_bytes / 1e6, done)
+    if len(files) < len(named):
+        stays = next(path for path in named if path not in set(files))
+        logger.info(
+            "%d files of such names stay, as no record says that they are as tomodrgn made them: "
+            "%s%s", len(named) - len(files), stays, " and others" * (len(named) - len(files) > 1),
+        )  # fmt: skip
     return files
 
 
