@@ -109,20 +109,32 @@ class Halves:
 
         return run_both(one, self.images)
 
+    def mean_maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean maps (2, 1, D, D, D), the precision (shells,) of the noise, and their FSC (shells,).
+
+        Nothing has to be known beforehand.
+        """
+        means, precision, fsc = self._first_maps()
+        passes = self.passes(means, precision, collect=False)
+        return means, noise_precision(passes, self.window_power), fsc
+
     def begin(self, latents: Tensor) -> HalfModels:
         """Mean maps, and maps of random latents (B, K)."""
-        box, device = self.images.box_size_px, self.images.device
-        n_shells = box // 2 + 1
-        nothing = torch.zeros(2, 1, box, box, box, device=device)
-        first = self.passes(nothing, torch.ones(n_shells, device=device))
-        means, fsc, prior = self._solve([collected(each) for each in first], is_start=False)
-        precision = noise_precision(first, self.window_power)
+        means, precision, _ = self._first_maps()
         second = self.passes(means, precision, known=latents)
         precision = noise_precision(second, self.window_power)
         maps, fsc, prior = self._solve([collected(each) for each in second], is_start=True)
         return HalfModels(
             maps=maps, precision=precision, fsc=fsc, prior=prior, latents=latents, evidence=0.0
         )
+
+    def _first_maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean maps, the precision of noise and signal together, and the FSC of the maps."""
+        box, device = self.images.box_size_px, self.images.device
+        nothing = torch.zeros(2, 1, box, box, box, device=device)
+        first = self.passes(nothing, torch.ones(box // 2 + 1, device=device))
+        means, fsc, _ = self._solve([collected(each) for each in first], is_start=False)
+        return means, noise_precision(first, self.window_power), fsc[0]
 
     def improve(self, models: HalfModels, *, is_start: bool) -> HalfModels:
         """One round of expectation and maximisation.

@@ -101,7 +101,7 @@ class Observations:
         self.shells = torch.from_numpy(shell_indices(disc.radius_px[: self.n_coefficients])).to(
             device
         )
-        self._k = torch.from_numpy(disc.k[: self.n_coefficients]).to(device, torch.float32)
+        self.k = torch.from_numpy(disc.k[: self.n_coefficients]).to(device, torch.float32)
         freqs_per_a = disc.freqs()[: self.n_coefficients] / particles.pixel_size_a
         self._freqs_per_a = torch.from_numpy(freqs_per_a).to(device)
         self._kept: dict[bytes, list[Block]] = {}
@@ -139,7 +139,7 @@ class Observations:
         n_images = int(self.particles.counts[rows].sum())
         kept = []
         groups = self._groups(rows)
-        images = [self._images_of(group) for group in groups]
+        images = [self.images_of(group) for group in groups]
         coefficients = self.source.batches(self.cache_rows[part] for part in images)
         for group, part, values in zip(groups, images, coefficients, strict=True):
             block = self._block(group, part, values)
@@ -156,7 +156,8 @@ class Observations:
         edges = np.flatnonzero(np.diff((ends - 1) // at_once)) + 1
         return np.split(rows, edges)
 
-    def _images_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def images_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the images of the particles with the rows (n,) given, in that order."""
         starts, counts = self.particles.starts[rows], self.particles.counts[rows]
         first = np.cumsum(counts) - counts
         return np.asarray(np.arange(counts.sum()) - np.repeat(first - starts, counts))
@@ -168,7 +169,7 @@ class Observations:
         optics = self.particles.optics
         observed = torch.view_as_complex(coefficients[:, : self.n_coefficients].contiguous())
         if table.further_shift_px is not None:
-            freqs = self._k / self.disc.box_size_px
+            freqs = self.k / self.disc.box_size_px
             observed = observed * shift_phases(freqs, table.further_shift_px.to(freqs))
         ones = torch.ones_like(observed.real)
         signal = signal_transfer(table, self._freqs_per_a, optics)
@@ -183,7 +184,7 @@ class Observations:
             g = g * torch.where(weighted[table.optics.long(), None], ones, left)
         noise_power = h.square()
         factor = torch.where(h > _LEAST_NOISE, g / noise_power.clamp_min(_LEAST_NOISE**2), 0.0)
-        points = OVERSAMPLING * (self._k @ table.rotation[:, :2].to(ones))  # (m, n, 3)
+        points = OVERSAMPLING * (self.k @ table.rotation[:, :2].to(ones))  # (m, n, 3)
         counts = self.particles.counts[rows]
         owner = np.repeat(np.arange(len(rows)), counts)
         rank = np.arange(len(images)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -57,6 +57,19 @@ def exposure_numbers(particles: ParticleSet) -> NDArray[np.int64] | None:
     return found
 
 
+def distinct_exposures(particles: ParticleSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(M,) tilt series of each image and (M,) its exposure, all counted from 0 without gaps.
+
+    Images whose doses tell nothing are of one exposure each.
+    """
+    series, _ = _series_of_images(particles)
+    number = exposure_numbers(particles)
+    if number is None:
+        return series, np.arange(particles.n_images, dtype=np.int64)
+    exposure = np.unique(np.stack([series, number], axis=1), axis=0, return_inverse=True)[1]
+    return series, exposure.ravel().astype(np.int64)
+
+
 def _series_of_images(particles: ParticleSet) -> tuple[NDArray[np.int64], list[str]]:
     """(M,) tilt series of each image and their names.
 

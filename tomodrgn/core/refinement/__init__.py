@@ -1,0 +1,1 @@
+"""Poses, contrast and tilt geometry refined against maps of the particles themselves."""
