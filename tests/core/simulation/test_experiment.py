@@ -130,3 +130,9 @@ def test_images_of_a_drifting_particle_move_with_it(altered: Alter) -> None:
     np.testing.assert_allclose(moved_px, -seen_px, atol=1e-9)
     assert np.abs(moved_px[moving.tilt == 0]).max() < 1e-12
     assert np.abs(moved_px).max() > 1
+
+
+def test_tilts_run_about_the_center_asked_for(altered: Alter) -> None:
+    level, cut = (_draw(altered(tilt_center_deg=deg)) for deg in (0.0, 12.0))
+    np.testing.assert_allclose(cut.images.tilt_deg, level.images.tilt_deg + 12)
+    np.testing.assert_array_equal(cut.orientation, level.orientation)

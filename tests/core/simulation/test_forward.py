@@ -9,7 +9,7 @@ import torch
 from tomodrgn.core.fourier.disc import images_to_disc, shift_phases
 from tomodrgn.core.physics.ctf import contrast_transfer
 from tomodrgn.core.physics.dose import dose_attenuation
-from tomodrgn.core.simulation import forward
+from tomodrgn.core.simulation import imaging
 from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.gaussians import coefficients
 from tomodrgn.core.simulation.structures import PhantomStructure, build_structure
@@ -89,7 +89,7 @@ def test_without_noise_the_signal_has_variance_one(altered: Alter, snr: float | 
 def test_block_size_changes_no_pixel(altered: Alter, monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = _design(altered(snr=0.5))
     whole = _rendered(simulation)
-    monkeypatch.setattr(forward, "_BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(imaging, "_BLOCK_BYTES", 100_000)
     assert len(list(simulation.render())) > 1
     np.testing.assert_allclose(_rendered(simulation), whole, rtol=0, atol=1e-6)
 

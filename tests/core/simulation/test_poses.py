@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.simulation.coordinates import positions_a, stated_positions_a
 from tomodrgn.core.simulation.experiment import JUNK, draw_experiment
 from tomodrgn.core.simulation.forward import Simulation, design
@@ -82,3 +83,28 @@ def test_scrambled_junk_shows_the_molecule_where_no_pose_explains_it(altered: Al
 def test_a_rare_state_has_exactly_its_share(altered: Alter) -> None:
     spec = altered(n_particles=400, n_classes=2, class_weights=(0.95, 0.05))
     assert np.bincount(draw_experiment(spec, 12.0).labels).tolist() == [380, 20]
+
+
+def test_preferred_views_lie_near_the_beam_and_leave_the_others(altered: Alter) -> None:
+    plain, some = (draw_experiment(altered(n_particles=2000, n_tilts=1, preferred_views=f), 12.0)
+                   for f in (0.0, 0.4))  # fmt: skip
+    is_same = np.isclose(plain.orientation, some.orientation).all((1, 2))
+    assert is_same.mean() == pytest.approx(0.6, abs=0.04)
+    axis = some.orientation[~is_same, :, 2]
+    off_deg = np.rad2deg(np.arccos(axis[:, 2]))
+    assert np.sqrt((off_deg**2).mean() / 2) == pytest.approx(15, rel=0.06)  # of two axes
+    spin = some.orientation[~is_same, 0, :2]
+    assert np.linalg.norm(spin.mean(0)) < 0.08  # every direction: 1 / sqrt(800)
+
+
+def test_another_species_has_its_share_and_is_the_last_class(altered: Alter) -> None:
+    spec = altered(n_particles=50, junk_fraction=0.2, species_fraction=0.1, n_classes=2)
+    labels = draw_experiment(spec, 12.0).labels
+    assert [int((labels == label).sum()) for label in (JUNK, 0, 1, 2)] == [10, 18, 17, 5]
+    simulation = _design(altered(species_fraction=0.5, n_classes=2, motion="hinge"))
+    maps = simulation.true_maps()
+    assert len(maps) == 3
+    other = np.flatnonzero(simulation.experiment.labels == 2)
+    np.testing.assert_allclose(simulation.true_volumes(other[:1])[0], maps[2], atol=1e-5)
+    shells = fsc(maps[2], maps[0])[4:8]
+    assert np.abs(shells).max() < 0.6

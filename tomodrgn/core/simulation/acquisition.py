@@ -65,6 +65,7 @@ def tilt_angles_deg(n_tilts: int, step_deg: float, scheme: str) -> NDArray[np.fl
 def draw_acquisition(spec: SimulationSpec) -> Acquisition:
     """Tilt series of all tomograms."""
     angles = tilt_angles_deg(spec.n_tilts, spec.tilt_step_deg, spec.tilt_scheme)
+    angles = angles + spec.tilt_center_deg
     none = np.zeros_like(angles)
     in_plane = rotations_from_stage_angles(none, none, none + spec.tilt_axis_deg)
     progress = np.arange(spec.n_tilts) / max(spec.n_tilts - 1, 1)

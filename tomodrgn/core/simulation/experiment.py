@@ -14,6 +14,7 @@ from tomodrgn.core.geometry.rotations import random_rotations
 from tomodrgn.core.particles.tables import CtfTable, ImageTable
 from tomodrgn.core.simulation.acquisition import Acquisition, draw_acquisition
 from tomodrgn.core.simulation.flaws import Flaws, draw_flaws
+from tomodrgn.core.simulation.imaging import defocused
 from tomodrgn.core.simulation.motions import draw_coordinates
 from tomodrgn.core.simulation.poses import Poses, draw_poses, vectors_within, with_errors
 from tomodrgn.core.simulation.streams import random_stream
@@ -77,11 +78,16 @@ class Experiment:
         return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
 
     @property
+    def exposure_contrast(self) -> NDArray[np.float64]:
+        """(M,) factor of all signal of each image, that of exposure and tomogram."""
+        tomogram = self.tomogram[self.particle_of_image]
+        contrast: NDArray[np.float64] = self.flaws.tilt_contrast[tomogram, self.tilt]
+        return contrast
+
+    @property
     def contrast(self) -> NDArray[np.float64]:
-        """(M,) factor of the signal of each image."""
-        particle, flaws = self.particle_of_image, self.flaws
-        of_exposure: NDArray[np.float64] = flaws.tilt_contrast[self.tomogram[particle], self.tilt]
-        return flaws.particle_contrast[particle] * of_exposure
+        """(M,) factor of the signal of the particle in each image."""
+        return self.flaws.particle_contrast[self.particle_of_image] * self.exposure_contrast
 
     @property
     def gain(self) -> NDArray[np.float64]:
@@ -107,7 +113,7 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
     seen_a = np.einsum("mij,mj->mi", frames, place_a[particle] + moved_a)
     poses = draw_poses(spec, frames, particle, moved_a, pixel_size_a)
     labels = _labels(spec)
-    exposure, flaws = (tomogram[particle], tilt), draw_flaws(spec, acquisition)
+    exposure, flaws = (tomogram[particle], tilt), draw_flaws(spec, acquisition, len(tilt))
     images = ImageTable(
         rotation=_scrambled(spec, poses.rotation, labels[particle]),
         shift_px=poses.shift_px,
@@ -137,12 +143,14 @@ def draw_experiment(spec: SimulationSpec, pixel_size_a: float) -> Experiment:
 
 
 def _labels(spec: SimulationSpec) -> NDArray[np.int64]:
-    """(B,) classes in proportion to their weights, and junk, in random order."""
+    """(B,) classes in proportion to their weights, others and junk, in random order."""
     n_real = spec.n_particles - round(spec.junk_fraction * spec.n_particles)
-    weights = np.array(spec.class_weights or [1.0] * spec.class_count)
-    edges = np.cumsum(weights / weights.sum()) * n_real
+    n_molecules = n_real - round(spec.species_fraction * spec.n_particles)
+    weights = np.array(spec.class_weights or [1.0] * spec.molecule_classes)
+    edges = np.rint(np.cumsum(weights / weights.sum()) * n_molecules)
     ordered = np.full(spec.n_particles, JUNK)
-    ordered[:n_real] = np.searchsorted(np.rint(edges), np.arange(n_real), side="right")
+    ordered[:n_molecules] = np.searchsorted(edges, np.arange(n_molecules), side="right")
+    ordered[n_molecules:n_real] = spec.molecule_classes
     return random_stream(spec.seed, "labels").permutation(ordered).astype(np.int64)
 
 
@@ -178,15 +186,16 @@ def _transfer(
     def constant(value: float) -> NDArray[np.float64]:
         return np.full(len(tomogram), value)
 
-    return CtfTable(
-        defocus_u_a=acquisition.defocus_u_a[tomogram] + height_a,
-        defocus_v_a=acquisition.defocus_v_a[tomogram] + height_a,
+    at_centre = CtfTable(
+        defocus_u_a=acquisition.defocus_u_a[tomogram],
+        defocus_v_a=acquisition.defocus_v_a[tomogram],
         defocus_angle_deg=acquisition.defocus_angle_deg[tomogram],
         voltage_kv=constant(spec.voltage_kv),
         cs_mm=constant(spec.cs_mm),
         amplitude_contrast=constant(spec.amplitude_contrast),
         phase_shift_deg=acquisition.phase_shift_deg[tilt],
     )
+    return defocused(at_centre, height_a)
 
 
 def _misaligned(
@@ -198,6 +207,4 @@ def _misaligned(
     moved = replace(images, shift_px=images.shift_px + flaws.tilt_shift_px[exposure])
     if images.ctf is None:
         return moved
-    more_a = flaws.tilt_defocus_a[exposure]
-    u_a, v_a = images.ctf.defocus_u_a + more_a, images.ctf.defocus_v_a + more_a
-    return replace(moved, ctf=replace(images.ctf, defocus_u_a=u_a, defocus_v_a=v_a))
+    return replace(moved, ctf=defocused(images.ctf, flaws.tilt_defocus_a[exposure]))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tomodrgn.core.simulation.streams import random_stream
+from tomodrgn.core.simulation.surroundings import Surroundings, draw_surroundings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class Flaws:
         tilt_shift_px: (G, T, 2) float64, (x, y) that moves the content of an exposure to where it
             would be in an aligned tilt series.
         tilt_defocus_a: (G, T) float64, true defocus less the stated one.
+        surroundings: what M images show besides their particle.
     """
 
     particle_contrast: NDArray[np.float64]
@@ -44,6 +46,7 @@ class Flaws:
     tomogram_gain: NDArray[np.float64]
     tilt_shift_px: NDArray[np.float64]
     tilt_defocus_a: NDArray[np.float64]
+    surroundings: Surroundings
 
     @property
     def vary_between_exposures(self) -> bool:
@@ -70,7 +73,7 @@ class Flaws:
         return np.stack(columns, axis=1)
 
 
-def draw_flaws(spec: SimulationSpec, acquisition: Acquisition) -> Flaws:
+def draw_flaws(spec: SimulationSpec, acquisition: Acquisition, n_images: int) -> Flaws:
     """The flaws that a spec asks for; without any, factors are exactly 1 and errors 0."""
     exposures = spec.n_tomograms, spec.n_tilts
     growth = 1 / np.cos(np.deg2rad(acquisition.tilt_deg)) - 1
@@ -83,6 +86,7 @@ def draw_flaws(spec: SimulationSpec, acquisition: Acquisition) -> Flaws:
         tomogram_gain=np.exp(_normal(spec, "gain", spec.gain_tomogram_log_std, exposures[:1])),
         tilt_shift_px=_normal(spec, "tilt_shift", spec.tilt_shift_px, (*exposures, 2)),
         tilt_defocus_a=1e4 * _normal(spec, "tilt_defocus", spec.tilt_defocus_error_um, exposures),
+        surroundings=draw_surroundings(spec, n_images),
     )
 
 

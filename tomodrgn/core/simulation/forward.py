@@ -3,8 +3,9 @@
 Images hold the disc of coefficients below Nyquist; their corners in Fourier space and their mean
 are zero but for noise. A recorded image is ``scale * a * C * q * F(k @ R) * exp(2 pi i k.t)``: a
 its contrast, C the contrast transfer, q the dose attenuation, t the shift that centres the particle
-again; with its noise it is multiplied by the gain of its tomogram. One scale for all images makes
-the variance of the noise 1, or that of the signal at contrast 1 where there is no noise.
+again. What surrounds the particle and the noise are added, and the gain of its tomogram multiplies
+all. One scale for all images makes the variance of the noise 1, or that of the signal at contrast 1
+where there is no noise.
 What programs do to recorded images is in :mod:`~tomodrgn.core.simulation.treatment`.
 """
 
@@ -18,9 +19,10 @@ import torch
 
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, disc_to_images, half_plane_disc, shift_phases
 from tomodrgn.core.particles.tables import OpticsGroup
-from tomodrgn.core.physics.ctf import contrast_transfer
-from tomodrgn.core.physics.dose import dose_attenuation
+from tomodrgn.core.simulation.background import Background
 from tomodrgn.core.simulation.experiment import JUNK, Experiment, draw_experiment
+from tomodrgn.core.simulation.imaging import blocks, freqs_px, imaged
+from tomodrgn.core.simulation.noise import colored
 from tomodrgn.core.simulation.streams import random_stream
 from tomodrgn.core.simulation.treatment import stated_dose_e_per_a2, treat, written_state
 
@@ -31,10 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.specs.simulation import SimulationSpec
-
-_BLOCK_BYTES = 16 * 2**20
-_BYTES_PER_COEFFICIENT = 160
-"""Peak of the temporaries in complex128 and float64."""
 
 _CALIBRATION_PARTICLES = 512
 
@@ -70,6 +68,7 @@ class Simulation:
         spec: what was asked for.
         structure: the molecules.
         experiment: the draws.
+        background: what surrounds them.
         scale: factor of every map and image.
         noise_std: standard deviation of the noise in the images, 1 or 0.
     """
@@ -77,6 +76,7 @@ class Simulation:
     spec: SimulationSpec
     structure: Structure
     experiment: Experiment
+    background: Background
     scale: float
     noise_std: float
 
@@ -111,17 +111,27 @@ class Simulation:
 
     def clean_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, D, D) images without noise, as they are written."""
-        return self._treated(rows, self._amplified(rows, self._signal(rows)))
+        images = self._signal(rows)
+        self._add_surroundings(rows, images)
+        return self._treated(rows, self._amplified(rows, images))
+
+    def surroundings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m, D, D) all that images of gain 1 show besides their particle and noise."""
+        images = np.zeros((len(rows), *[self.structure.box_size_px] * 2), dtype=np.float32)
+        self._add_surroundings(rows, images)
+        return images
 
     def record(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Images before any treatment, density positive, as :meth:`render` gives them."""
         box = self.structure.box_size_px
         rng = random_stream(self.spec.seed, "noise")
-        for block in _blocks(len(self.experiment.images), self.disc):
+        for block in blocks(len(self.experiment.images), self.disc):
             rows = np.arange(block.start, block.stop)
             images = self._signal(rows)
             if self.noise_std:  # subtracted, and so added to the inverted images of Warp
-                images -= rng.standard_normal((len(images), box, box), dtype=np.float32)
+                white = rng.standard_normal((len(images), box, box), dtype=np.float32)
+                images -= colored(white, self.spec.noise_color)
+            self._add_surroundings(rows, images)
             yield block, self._amplified(rows, images)
 
     def render(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -142,9 +152,16 @@ class Simulation:
     def _signal(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, D, D) images of gain 1 without noise."""
         shifts = torch.from_numpy(self.experiment.images.shift_px[rows])
-        displaced = self.expected(rows) * shift_phases(_freqs_px(self.disc), -shifts)
+        displaced = self.expected(rows) * shift_phases(freqs_px(self.disc), -shifts)
         images = disc_to_images(torch.view_as_real(displaced), self.disc)
         return images.to(torch.float32).numpy()
+
+    def _add_surroundings(self, rows: NDArray[np.int64], images: NDArray[np.float32]) -> None:
+        """Add to (m, D, D) images of gain 1."""
+        if self.background.is_empty:
+            return
+        images += self.scale * self.background.objects(rows)
+        images += self.background.patterns(rows)
 
     def _amplified(
         self, rows: NDArray[np.int64], images: NDArray[np.float32]
@@ -173,6 +190,7 @@ def design(spec: SimulationSpec, structure: Structure) -> Simulation:
         spec=spec,
         structure=structure,
         experiment=experiment,
+        background=Background(spec=spec, structure=structure, experiment=experiment),
         scale=float(np.sqrt(target / variance)),
         noise_std=1.0 if noisy else 0.0,
     )
@@ -188,7 +206,7 @@ def _signal_variance(structure: Structure, experiment: Experiment) -> float:
     disc = half_plane_disc(structure.box_size_px)
     total = sum(
         float(_centred_coefficients(structure, experiment, rows[block]).abs().square().sum())
-        for block in _blocks(len(rows), disc)
+        for block in blocks(len(rows), disc)
     )
     return 2 * total / (len(rows) * structure.box_size_px**4)
 
@@ -208,21 +226,4 @@ def _centred_coefficients(
     slices = structure.slices(
         true_labels if labels is None else labels, motion, images.rotation, disc
     )
-    freqs_per_a = _freqs_px(disc) / structure.pixel_size_a
-    radius_per_a = freqs_per_a.norm(dim=-1)
-    damage = dose_attenuation(images.dose_e_per_a2, radius_per_a, images.voltage_kv)
-    if images.ctf is None:
-        return slices * damage
-    return slices * damage * contrast_transfer(images.ctf, freqs_per_a)
-
-
-def _freqs_px(disc: HalfPlaneDisc) -> Tensor:
-    """(P, 2) float64 frequencies in cycles/px."""
-    return torch.from_numpy(disc.k / disc.box_size_px)
-
-
-def _blocks(n_images: int, disc: HalfPlaneDisc) -> Iterator[slice]:
-    """Consecutive slices of images that bound the memory of a block."""
-    size = max(1, _BLOCK_BYTES // (_BYTES_PER_COEFFICIENT * len(disc)))
-    for start in range(0, n_images, size):
-        yield slice(start, min(start + size, n_images))
+    return imaged(slices, images, disc, structure.pixel_size_a)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _RIGID, _ARM, _FIRST_DOMAIN = -2, -1, 0
+
+BOX_FILLED: Final = 0.7
+"""Diameter of a molecule over the edge of its box."""
 
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
@@ -97,6 +100,30 @@ def build_phantom(diameter_a: float) -> Phantom:
         hinge_a=radius * np.array([0.40, 0.0, 0.15]),
         hinge_axis=axis / np.linalg.norm(axis),
     )
+
+
+def build_barrel(diameter_a: float) -> Phantom:
+    """Another molecule: four rings of seven blobs, a lid, and a foot off the axis."""
+    heights = (-0.55, -0.18, 0.18, 0.55)
+    positions = [_ring(7, radius=0.55, height=z, turn=0.4 * i) for i, z in enumerate(heights)]
+    positions.append(_cluster((0.0, 0.0, 0.8), n=8, radius=0.2))
+    positions.append(_cluster((0.45, 0.2, -0.8), n=6, radius=0.15))
+    blobs = np.concatenate(positions)
+    radius = diameter_a / 2
+    return Phantom(
+        position_a=radius * blobs,
+        mass=np.full(len(blobs), diameter_a**2 / len(blobs)),
+        sigma_a=np.full(len(blobs), 0.06 * radius),
+        part=np.full(len(blobs), _RIGID),
+        hinge_a=np.zeros(3),
+        hinge_axis=np.array([0.0, 0.0, 1.0]),
+    )
+
+
+def _ring(n: int, *, radius: float, height: float, turn: float) -> NDArray[np.float64]:
+    """(n, 3) points of a ring around z."""
+    angle = 2 * np.pi * np.arange(n) / n + turn
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(n, height)], axis=1)
 
 
 def _helix(*, n: int, radius: float, height: float, turns: float) -> NDArray[np.float64]:

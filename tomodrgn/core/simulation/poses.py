@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.specs.simulation import SimulationSpec
 
+_OFF_AXIS_DEG = 15.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poses:
@@ -50,8 +52,7 @@ def draw_poses(
         moved_a: (M, 3) how far the particle has moved since the first frame.
         pixel_size_a: pixel size of the images.
     """
-    rng = random_stream(spec.seed, "orientation")
-    orientation = random_rotations(spec.n_particles, rng)
+    orientation = _orientations(spec)
     origin_a = pixel_size_a * vectors_within(spec, "origin", spec.origin_shift_px)
     if spec.writes_set:
         shift_px = shifts_a(frames, origin_a[particle] - moved_a) / pixel_size_a
@@ -95,10 +96,27 @@ def vectors_within(spec: SimulationSpec, stream: str, limit: float) -> NDArray[n
     return random_stream(spec.seed, stream).uniform(-limit, limit, (spec.n_particles, 3))
 
 
+def _orientations(spec: SimulationSpec) -> NDArray[np.float64]:
+    """(B, 3, 3) of every direction, but for those along the beam that a spec prefers."""
+    orientation = random_rotations(spec.n_particles, random_stream(spec.seed, "orientation"))
+    if not spec.preferred_views:
+        return orientation
+    rng = random_stream(spec.seed, "preferred")
+    is_preferred = rng.random(spec.n_particles) < spec.preferred_views
+    spin_deg = rng.uniform(0, 360, spec.n_particles)
+    off_deg = rng.normal(0, _OFF_AXIS_DEG, (spec.n_particles, 3)) * (1, 1, 0)
+    spins = _rotations(spin_deg[:, None] * (0, 0, 1))
+    return np.where(is_preferred[:, None, None], _rotations(off_deg) @ spins, orientation)
+
+
 def _small_rotations(spec: SimulationSpec) -> NDArray[np.float64]:
     """(B, 3, 3) rotations about a normal vector of angles."""
+    rng = random_stream(spec.seed, "orientation_error")
+    return _rotations(rng.normal(0, spec.pose_error_deg, (spec.n_particles, 3)))
+
+
+def _rotations(vectors_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(B, 3, 3) rotations about vectors, by their lengths."""
     from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
 
-    rng = random_stream(spec.seed, "orientation_error")
-    vectors_deg = rng.normal(0, spec.pose_error_deg, (spec.n_particles, 3))
     return np.asarray(Rotation.from_rotvec(vectors_deg, degrees=True).as_matrix())

@@ -11,7 +11,7 @@ _STREAMS = (
     "labels", "motion", "orientation", "position", "shift", "defocus", "counts", "missing", "noise",
     "origin", "drift", "prior", "alignment", "invisible", "twist", "linear", "scramble",
     "orientation_error", "place_error", "contrast", "contrast_tilt", "contrast_tomogram", "gain",
-    "tilt_shift", "tilt_defocus",
+    "tilt_shift", "tilt_defocus", "preferred", "neighbors", "membrane", "ice", "stripes",
 )  # fmt: skip
 """New names come last, because the number of a stream is part of its seed."""
 

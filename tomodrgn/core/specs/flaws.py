@@ -5,9 +5,13 @@ All default to none, and then change nothing.
 
 from __future__ import annotations
 
-from pydantic import NonNegativeFloat
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat
 
 from tomodrgn.core.specs.base import Spec
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FlawsSpec(Spec):
@@ -29,3 +33,20 @@ class FlawsSpec(Spec):
     particles of its tomogram, that the files do not state."""
     tilt_defocus_error_um: NonNegativeFloat = 0.0
     """Standard deviation, in um, of the error of the defocus that they state of each exposure."""
+    preferred_views: Share = 0.0
+    """Fraction of particles whose z axis lies along the beam, or nearly: 15 degrees off in the
+    mean square about each of two axes."""
+    neighbors: NonNegativeFloat = 0.0
+    """Mean number of other particles, each in a pose of its own, whose centers lie between 1 and
+    1.5 diameters from that of a particle."""
+    membrane: Share = 0.0
+    """Fraction of particles that a lipid bilayer touches, in any direction."""
+    ice_gradient: NonNegativeFloat = 0.0
+    """Gray level at the edge of an image less that at its center, in deviations of the noise: a
+    ramp in a direction of its own, this its standard deviation along each axis."""
+    stripes: NonNegativeFloat = 0.0
+    """Standard deviation, in deviations of the noise, of stripes that run along one direction in
+    all images of a tomogram."""
+    noise_color: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """How noise falls with frequency: its amplitude goes with frequency to minus this power; 0 for
+    white noise. Its variance stays."""

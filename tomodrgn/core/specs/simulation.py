@@ -53,10 +53,19 @@ class StructureSpec(Spec):
     junk: Literal["noise", "scrambled"] = "noise"
     """What images of junk show: noise alone, or class 0, in every image turned another way."""
 
+    species_fraction: Fraction = 0.0
+    """Fraction of particles that are another molecule, a barrel, the last class of all; the other
+    classes share the rest."""
+
+    @property
+    def molecule_classes(self) -> int:
+        """Number of classes of the molecule, or of the maps where they are given."""
+        return self.n_classes if self.maps is None else len(self.maps)
+
     @property
     def class_count(self) -> int:
-        """Number of classes, of the maps where they are given."""
-        return self.n_classes if self.maps is None else len(self.maps)
+        """Number of classes, the other molecule among them."""
+        return self.molecule_classes + (self.species_fraction > 0)
 
     @model_validator(mode="after")
     def _classes_agree(self) -> Self:
@@ -64,10 +73,16 @@ class StructureSpec(Spec):
             raise ValueError("maps is empty; name at least one MRC map, or leave it out")
         if self.maps is not None and self.motion != "none":
             raise ValueError("motion moves the phantom; leave it out where maps are given")
-        if self.class_weights is not None and len(self.class_weights) != self.class_count:
+        n_classes = self.molecule_classes
+        if self.class_weights is not None and len(self.class_weights) != n_classes:
             raise ValueError(
-                f"class_weights has {len(self.class_weights)} values, classes are "
-                f"{self.class_count}; give one weight per class"
+                f"class_weights has {len(self.class_weights)} values, classes are {n_classes}; "
+                "give one weight per class"
+            )
+        if self.junk_fraction + self.species_fraction >= 1:
+            raise ValueError(
+                f"junk_fraction {self.junk_fraction} and species_fraction {self.species_fraction} "
+                "leave no particle; lower one of them"
             )
         return self
 
@@ -97,6 +112,9 @@ class AcquisitionSpec(StructureSpec):
     """Tilt images acquired per tomogram."""
     tilt_step_deg: PositiveFloat = 4.0
     """Angle between neighboring tilts in degrees."""
+    tilt_center_deg: Annotated[float, Field(ge=-_STEEPEST_TILT_DEG, le=_STEEPEST_TILT_DEG)] = 0.0
+    """Tilt in the middle of the series, such as the angle at which a lamella was cut; with it tilts
+    go further to one side."""
     tilt_axis_deg: Degrees = 0.0
     """Rotation of the tilt axis from y in the plane of the images, in degrees."""
     tilt_scheme: Literal["dose_symmetric", "bidirectional", "unidirectional"] = "dose_symmetric"
@@ -128,10 +146,11 @@ class AcquisitionSpec(StructureSpec):
 
     @model_validator(mode="after")
     def _tilts_are_possible(self) -> Self:
-        steepest = self.tilt_step_deg * (self.n_tilts // 2)
+        steepest = self.tilt_step_deg * (self.n_tilts // 2) + abs(self.tilt_center_deg)
         if steepest > _STEEPEST_TILT_DEG:
+            about = f" about {self.tilt_center_deg} degrees" if self.tilt_center_deg else ""
             raise ValueError(
-                f"{self.n_tilts} tilts in steps of {self.tilt_step_deg} degrees reach "
+                f"{self.n_tilts} tilts in steps of {self.tilt_step_deg} degrees{about} reach "
                 f"{steepest} degrees; at most {_STEEPEST_TILT_DEG} are possible"
             )
         if self.min_tilts is not None and self.min_tilts > self.n_tilts:
@@ -247,3 +266,14 @@ class SimulationSpec(FlawsSpec, WritingSpec):
     """Most particles in one stack of an image series; it also bounds the memory."""
     seed: NonNegativeInt = 0
     """Seed of every random choice."""
+
+    @model_validator(mode="after")
+    def _maps_stand_alone(self) -> Self:
+        if self.maps is None:
+            return self
+        for name in ("species_fraction", "membrane"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} goes with the built-in molecule; leave it out where maps are given"
+                )
+        return self
