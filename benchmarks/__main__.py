@@ -17,6 +17,8 @@ NOT_BENCHMARKS = {
     "random_cache",
     "raw_reads",
     "report",
+    "truth_cases",
+    "truth_scores",
 }
 
 

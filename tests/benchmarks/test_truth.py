@@ -1,0 +1,146 @@
+"""The table of accuracy: what its rows are of, and that figures of poses obey their laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from benchmarks import truth
+from benchmarks.truth_cases import Case, chosen, suites
+from benchmarks.truth_scores import bound, errors_of_poses
+from tomodrgn.core.particles.corrections import Corrections
+from tomodrgn.core.simulation.forward import Simulation, design
+from tomodrgn.core.simulation.structures import build_structure
+from tomodrgn.core.specs.simulation import SimulationSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.truth_scores import Figures
+
+SMALL = {"n_particles": 10, "n_tomograms": 2, "n_tilts": 5, "box_size_px": 16, "pixel_size_a": 12.0}
+
+
+def _simulated(**options: object) -> Simulation:
+    spec = SimulationSpec(outdir="set", **{**SMALL, **options})
+    return design(spec, build_structure(spec))
+
+
+def _undoing(simulation: Simulation) -> Corrections:
+    """What takes the stated poses to the true ones."""
+    experiment = simulation.experiment
+    turn = experiment.orientation.swapaxes(1, 2) @ experiment.stated.orientation
+    moved_a = experiment.origin_a - experiment.stated.origin_a
+    n_particles, n_images = len(turn), len(experiment.images)
+    return Corrections(
+        rotation=turn,
+        shift_px=np.einsum("bji,bj->bi", experiment.orientation, moved_a)
+        / simulation.structure.pixel_size_a,
+        log_scale=np.zeros(n_particles),
+        tilt_shift_px=np.zeros((n_images, 2)),
+        tilt_log_scale=np.zeros(n_images),
+    )
+
+
+def test_true_poses_have_no_error() -> None:
+    found = errors_of_poses(_simulated())
+    assert found["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)  # of an arc cosine
+    assert found["shift_rms_px"] == pytest.approx(0, abs=1e-12)
+
+
+def test_errors_are_those_that_the_recipe_makes() -> None:
+    simulation = _simulated(n_particles=3000, n_tilts=1, pose_error_deg=4.0, shift_error_px=0.7)
+    found = errors_of_poses(simulation)
+    assert found["orientation_rms_deg"] == pytest.approx(4 * np.sqrt(3), rel=0.03)  # of three axes
+    assert found["shift_rms_px"] == pytest.approx(0.7, rel=0.03)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_corrections_that_undo_the_errors_leave_none(whole: bool) -> None:
+    """Nor do they if the map is turned and moved as a whole."""
+    simulation = _simulated(pose_error_deg=4.0, shift_error_px=0.7)
+    corrections = _undoing(simulation)
+    if whole:
+        turn = Rotation.from_rotvec([0.3, -0.2, 0.5]).as_matrix()
+        corrections = replace(
+            corrections,
+            rotation=turn @ corrections.rotation,
+            shift_px=(corrections.shift_px + np.array([1.0, 2.0, -1.0])) @ turn.T,
+        )
+    found = errors_of_poses(simulation, corrections)
+    assert found["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)
+    assert found["shift_rms_px"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "flaws",
+    [
+        {},
+        {"contrast_particle_log_std": 0.5, "gain_tomogram_log_std": 1.0, "tilt_shift_px": 2.0},
+        {"pose_error_deg": 20.0, "shift_error_px": 3.0},
+        {"tilt_defocus_error_um": 1.0},
+        {"neighbors": 2.0, "membrane": 0.5, "ice_gradient": 2.0, "stripes": 2.0},
+        {"noise_color": 1.0, "species_fraction": 0.3},
+    ],
+)
+def test_the_bound_knows_what_is_wrong(flaws: dict[str, float]) -> None:
+    assert bound(_simulated(snr=2.0, **flaws)) == 1
+
+
+def test_every_recipe_is_a_case_and_names_are_unique() -> None:
+    names = [case.name for cases in suites().values() for case in cases]
+    assert len(names) == len(set(names))
+    assert {"pose_errors", "poses/10deg", "false_claims/junk/40"} <= set(names)
+
+
+@pytest.mark.parametrize("case", [c for cases in suites().values() for c in cases], ids=str)
+def test_every_case_is_a_simulation(case: Case, tmp_path: Path) -> None:
+    assert truth.Task(case, 3, {}, "").spec(tmp_path).seed == 3
+
+
+def test_cases_are_chosen_once_by_suite_and_pattern() -> None:
+    names = [case.name for case in chosen(["motions"], ["motions/*", "poses/?deg"])]
+    assert names == ["motions/hinge", "motions/hinge_twist", *(f"poses/{n}deg" for n in (2, 4, 6))]
+    with pytest.raises(SystemExit, match="no case is called poses/3deg"):
+        chosen([], ["poses/3deg"])
+
+
+def _figures(rand: float, *, differ: bool = True) -> Figures:
+    return {
+        "scores": {"adjusted Rand index": rand},
+        "stated": {"orientation_rms_deg": 1.0, "shift_rms_px": 0.0},
+        "run": {"is_heterogeneous": differ},
+        "seconds": 1.0,
+        "processor_s": 2.0,
+    }
+
+
+def test_a_row_has_the_median_and_the_worst_and_counts_claims() -> None:
+    results = [_figures(0.9), _figures(0.2, differ=False), _figures(1.0), {"failed": "why"}]
+    row = truth.row_of(Case("a", "none"), results)
+    assert row["Rand"] == "0.9 (0.2)"
+    assert row["differ"] == "2/3"
+    assert (row["sets"], row["failed"], row["junk AUC"]) == (4, 1, "-")
+
+
+def test_a_table_goes_on_where_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[tuple[str, int]] = []
+
+    def run(task: truth.Task) -> Figures:
+        done.append((task.case.name, task.seed))
+        return {**task.key, **_figures(0.5)}
+
+    monkeypatch.setattr(truth, "run_task", run)
+    words = ["--recipes", "none", "junk", "--resume", str(tmp_path / "results.jsonl")]
+    truth.main([*words, "--seeds", "0", "1"])
+    truth.main([*words, "--seeds", "0", "1", "2"])
+    assert done == [(n, s) for n in ("none", "junk") for s in (0, 1)] + [("none", 2), ("junk", 2)]
+    assert "0.5 (0.5)" in capsys.readouterr().out
+    truth.main([*words, "--seeds", "0", "--set", "snr=0.3"])
+    assert len(done) == 8
