@@ -25,6 +25,10 @@ INTERRUPTED: Final = "interrupted.pkl"
 """The state of a run that was stopped."""
 MEAN_MAP: Final = "reconstruct.mrc"
 """The consensus map, or the one structure."""
+REFINED_POSES: Final = "refined_poses.star"
+"""Corrections of the pose and contrast of each particle."""
+REFINED_TILTS: Final = "refined_tilts.star"
+"""Corrections that all images of an exposure share."""
 METRICS: Final = "metrics.jsonl"
 HELD_OUT: Final = "held_out.jsonl"
 ACTIVITY: Final = "activity.jsonl"
@@ -63,6 +67,7 @@ RESULTS: Final = re.compile(
     r"|(reconstruct(\.\d+)?(_half[12])?|basis_\d{3,})\.mrc"
     r"|z_covariance\.npy|(metrics|held_out|activity)\.jsonl|linear\.json"
     r"|labels\.pkl|posterior\.npy|classify\.json|class_\d+(_half[12])?\.mrc"
+    r"|refined_(poses|tilts)\.star"
     r"|class_(\d+_)?FSC\.\w+|class_\d+\.\w*fsc\w*"
 )
 """Whole names of the results of a run: where one of them lies, there is a run. Names that only look

@@ -1,0 +1,190 @@
+"""Corrections as tables for people and programs: one of particles, one of the exposures they share.
+
+Numbers are written with all their digits, angles in degrees and lengths in angstrom. Particles are
+told by their names and exposures by tomogram, dose and tilt, so that the tables can be read for
+the same particles in any order, for some of them, and for images on other pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tomodrgn.core.errors import DataError
+from tomodrgn.core.files.star import numeric_column, read_star, write_table
+from tomodrgn.core.particles.corrections import Corrections, no_corrections
+from tomodrgn.core.particles.identity import match_particles
+from tomodrgn.core.products import REFINED_POSES, REFINED_TILTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.particles.tables import ParticleSet
+
+TOMOGRAM: Final = "tdgnTomogram"
+PARTICLE: Final = "tdgnParticle"
+HALF_SET: Final = "tdgnHalfSet"
+TURN_DEG: Final = ("tdgnTurnX", "tdgnTurnY", "tdgnTurnZ")
+SHIFT_A: Final = ("tdgnShiftXAngst", "tdgnShiftYAngst", "tdgnShiftZAngst")
+LOG_CONTRAST: Final = "tdgnLogContrast"
+DOSE: Final = "tdgnDose"
+TILT: Final = "tdgnTilt"
+TILT_SHIFT_A: Final = ("tdgnTiltShiftXAngst", "tdgnTiltShiftYAngst")
+TILT_LOG_CONTRAST: Final = "tdgnTiltLogContrast"
+IMAGE: Final = "tdgnImage"
+
+
+def write_corrections(
+    folder: Path,
+    particles: ParticleSet,
+    corrections: Corrections,
+    *,
+    half: NDArray[Any] | None = None,
+    of_particles: Mapping[str, NDArray[Any]] | None = None,
+) -> list[Path]:
+    """Write the corrections of particles and of tilts; the files.
+
+    Args:
+        folder: where to.
+        particles: B particles as they were before.
+        corrections: of them.
+        half: (B,) the half set in which each was refined, where there were any.
+        of_particles: further columns (B,) of particles by name, such as the widths of posteriors.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    turn_deg = np.rad2deg(corrections.rotation_vector())
+    shift_a = corrections.shift_px * particles.pixel_size_a
+    table = {
+        TOMOGRAM: particles.tomogram,
+        PARTICLE: particles.name,
+        **({} if half is None else {HALF_SET: half}),
+        **_axes(TURN_DEG, turn_deg),
+        **_axes(SHIFT_A, shift_a),
+        LOG_CONTRAST: corrections.log_scale,
+        **(of_particles or {}),
+    }
+    files = [folder / REFINED_POSES]
+    write_table(files[0], _text(table), "particles")
+    if particles.n_images:
+        files.append(folder / REFINED_TILTS)
+        write_table(files[1], _text(_tilts(particles, corrections)), "tilts")
+    return files
+
+
+def read_corrections(folder: Path, particles: ParticleSet) -> Corrections:
+    """The corrections of particles that :func:`write_corrections` wrote, as ``particles`` count.
+
+    Raises:
+        DataError: a file cannot be read, or lacks particles or exposures.
+    """
+    star = read_star(folder / REFINED_POSES)
+    table = star.read(star.table_with(PARTICLE))
+    rows = _find(table, particles, star.path)
+    names = (*TURN_DEG, *SHIFT_A, LOG_CONTRAST)
+    numbers = np.stack([numeric_column(table, name, star.path) for name in names], axis=-1)[rows]
+    from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
+
+    found = no_corrections(particles)
+    tilt_shift_px, tilt_log_scale = found.tilt_shift_px, found.tilt_log_scale
+    if particles.n_images:
+        tilts = _read_tilts(folder / REFINED_TILTS, particles)
+        tilt_shift_px, tilt_log_scale = tilts[:, :2] / particles.pixel_size_a, tilts[:, 2]
+    return Corrections(
+        rotation=Rotation.from_rotvec(np.deg2rad(numbers[:, :3])).as_matrix(),
+        shift_px=numbers[:, 3:6] / particles.pixel_size_a,
+        log_scale=numbers[:, 6],
+        tilt_shift_px=tilt_shift_px,
+        tilt_log_scale=tilt_log_scale,
+    )
+
+
+class _Names(NamedTuple):
+    """The particles of a table."""
+
+    tomogram: NDArray[np.object_]
+    name: NDArray[np.object_]
+
+
+def _find(table: pd.DataFrame, particles: ParticleSet, path: Path) -> NDArray[np.int64]:
+    """(B,) rows of the table."""
+    have = _Names(*(table[name].to_numpy(dtype=object) for name in (TOMOGRAM, PARTICLE)))
+    try:
+        return match_particles(have, particles)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _tilts(particles: ParticleSet, corrections: Corrections) -> dict[str, NDArray[Any]]:
+    """A row for each exposure, or for each image where those of an exposure differ."""
+    keys, of_image = _exposures(particles)
+    values = np.column_stack(
+        [corrections.tilt_shift_px * particles.pixel_size_a, corrections.tilt_log_scale]
+    )
+    _, first, number = np.unique(of_image, return_index=True, return_inverse=True)
+    is_shared = np.array_equal(values[first][number], values)
+    rows = first if is_shared else np.arange(particles.n_images)
+    image = {} if is_shared else {IMAGE: particles.image_name}
+    return {
+        **image,
+        **{name: column[rows] for name, column in keys.items()},
+        **_axes((*TILT_SHIFT_A, TILT_LOG_CONTRAST), values[rows]),
+    }
+
+
+def _exposures(particles: ParticleSet) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """What tells the exposure of each image, by column, and its number."""
+    keys: dict[str, NDArray[Any]] = {
+        TOMOGRAM: particles.tomogram[particles.particle_of_image],
+        DOSE: particles.images.dose_e_per_a2.astype(np.float64),
+        TILT: particles.images.tilt_deg.astype(np.float64),
+    }
+    number = pd.DataFrame(keys).groupby([*keys], sort=False).ngroup()
+    return keys, np.asarray(number, dtype=np.int64)
+
+
+def _read_tilts(path: Path, particles: ParticleSet) -> NDArray[np.float64]:
+    """(M, 3) shifts in angstrom and log contrast of the exposure of each image."""
+    star = read_star(path)
+    table = star.read(star.table_with(TILT))
+    names = (*TILT_SHIFT_A, TILT_LOG_CONTRAST)
+    values: NDArray[np.float64] = np.stack(
+        [numeric_column(table, name, path) for name in names], axis=-1
+    )
+    if IMAGE in table:
+        have, want = pd.Index(table[IMAGE]), pd.Index(particles.image_name)
+    else:
+        keys, _ = _exposures(particles)
+        numbers = [numeric_column(table, name, path) for name in (DOSE, TILT)]
+        have = pd.MultiIndex.from_arrays([table[TOMOGRAM].to_numpy(dtype=object), *numbers])
+        want = pd.MultiIndex.from_arrays(list(keys.values()))
+    rows = have.get_indexer(want)
+    if (rows < 0).any():
+        image = particles.image_name[int(np.argmax(rows < 0))]
+        raise DataError(
+            f"{path}: names no exposure of image {image} ({int((rows < 0).sum())} of {len(rows)} "
+            "images); give the file of the run that refined these particles"
+        )
+    return values[rows]
+
+
+def _axes(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    return dict(zip(names, values.T, strict=True))
+
+
+def _text(table: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """Columns as text, numbers with all their digits."""
+    return pd.DataFrame(
+        {
+            name: [repr(value) if isinstance(value, float) else str(value) for value in
+                   np.asarray(column).tolist()]
+            for name, column in table.items()
+        },
+        dtype=object,
+    )  # fmt: skip
