@@ -171,7 +171,8 @@ def _read_tilts(path: Path, particles: ParticleSet) -> NDArray[np.float64]:
             f"{path}: names no exposure of image {image} ({int((rows < 0).sum())} of {len(rows)} "
             "images); give the file of the run that refined these particles"
         )
-    return values[rows]
+    found: NDArray[np.float64] = values[rows]
+    return found
 
 
 def _axes(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

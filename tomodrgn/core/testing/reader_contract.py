@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pytest
 
-from tomodrgn.core.interfaces import ReaderContext, SelectionWriter
+from tomodrgn.core.interfaces import PoseWriter, ReaderContext, SelectionWriter
+from tomodrgn.core.particles.corrections import no_corrections
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.testing.component_contract import ComponentContract
 
@@ -118,6 +119,34 @@ class ReaderContract(ComponentContract):
         rows = np.flatnonzero(np.isin(source.particle, everyone.source_particle[chosen]))
         found = self.write_and_read(component, own_spec, rows, own_spec.path.with_name("some.star"))
         assert_same_particles(found, only(everyone, chosen))
+
+    def test_refined_poses_are_read_as_they_were_written(
+        self, component: Component, own_spec: Any, reader: Reader, particles: ParticleSet
+    ) -> None:
+        if not isinstance(reader, PoseWriter):
+            return
+        out = own_spec.path.with_name("refined.star")
+        turned = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
+        found = replace(
+            no_corrections(particles),
+            rotation=np.tile(turned, (particles.n_particles, 1, 1)),
+            shift_px=np.tile([0.5, -1.0, 0.25], (particles.n_particles, 1)),
+        )
+        written = reader.write_poses(particles, found, out)
+        assert written.files[0] == out
+        context = ReaderContext(needs_images=reader.has_images)
+        again = component.load()(own_spec.model_copy(update={"path": out}), context).read()
+        expected = found.of(particles)
+        np.testing.assert_array_equal(again.name, particles.name)
+        np.testing.assert_allclose(again.images.rotation, expected.images.rotation, atol=1e-6)
+        further_px = expected.images.further_shift_px
+        if further_px is not None:
+            moved_px = again.images.shift_px - particles.images.shift_px
+            np.testing.assert_allclose(moved_px, further_px, atol=1e-4)
+        if again.orientation is not None and expected.orientation is not None:
+            np.testing.assert_allclose(again.orientation, expected.orientation, atol=1e-6)
+        assert again.corrections is not None
+        np.testing.assert_allclose(again.corrections.rotation, found.rotation, atol=1e-5)
 
     def test_source_rows_are_those_of_the_set(self, reader: Reader, particles: ParticleSet) -> None:
         if not isinstance(reader, SelectionWriter):

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.plugins.readers.refined_sets import assert_refined_by, some_corrections
 from tomodrgn.core.errors import DataError
-from tomodrgn.core.files.star import write_table
+from tomodrgn.core.files.star import read_star, write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
 from tomodrgn.core.interfaces import ReaderContext
 from tomodrgn.plugins.readers import MVolumeseriesSpec, tomodrgn_identify_reader
@@ -95,3 +96,32 @@ def test_poses_without_coordinates_are_refused(tmp_path: Path) -> None:
     table = poses(n_samples=2).drop(columns="wrpCoordinateY1")
     with pytest.raises(DataError, match=r"wrpCoordinateX, .* with or without a number"):
         _read(tmp_path, table)
+
+
+@pytest.mark.parametrize("n_samples", [None, 1, 3])
+def test_refined_poses_turn_and_move_all_samples(n_samples: int | None, tmp_path: Path) -> None:
+    table = poses(n_samples=n_samples)
+    particles = _read(tmp_path, table, pixel_size_a=1.5)
+    spec = MVolumeseriesSpec(path=tmp_path / "poses.star", pixel_size_a=1.5)
+    found = some_corrections(particles)
+    out = tmp_path / "refined.star"
+    MVolumeseries(spec, ReaderContext()).write_poses(particles, found, out)
+    again = MVolumeseries(spec.model_copy(update={"path": out}), ReaderContext()).read()
+    expected = found.of(particles)
+    np.testing.assert_array_equal(again.name, particles.name)
+    np.testing.assert_allclose(again.position_a, expected.position_a, atol=1e-5)
+    np.testing.assert_allclose(again.orientation, expected.orientation, atol=1e-7)
+    assert_refined_by(again, found)
+    for number in range(2, (n_samples or 1) + 1):
+        late = {f"wrp{kind}{number}": f"wrp{kind}" for kind in KINDS}
+        star = read_star(out)
+        rows = star.read(star.table_with("wrpSourceName"), [*late, "wrpSourceName"])
+        later = _read(tmp_path, rows.rename(columns=late), pixel_size_a=1.5)
+        stated = _read(tmp_path, table[[*late, "wrpSourceName"]].rename(columns=late),
+                       pixel_size_a=1.5)  # fmt: skip
+        moved = found.of(stated)
+        np.testing.assert_allclose(later.position_a, moved.position_a, atol=1e-5)
+        np.testing.assert_allclose(later.orientation, moved.orientation, atol=1e-7)
+
+
+KINDS = ("CoordinateX", "CoordinateY", "CoordinateZ", "AngleRot", "AngleTilt", "AnglePsi")

@@ -11,6 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.plugins.readers.refined_sets import (
+    assert_other_columns_stay,
+    assert_refined_by,
+    some_corrections,
+)
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import write_table
 from tomodrgn.core.geometry.rotations import matrices_from_euler
@@ -169,3 +174,31 @@ def test_the_simulated_ribosomes_are_read() -> None:
     assert set(particles.tomogram) == {"both.tomostar"}
     assert particles.name[:2].tolist() == ["000_000000", "000_000001"]
     np.testing.assert_allclose(particles.position_a[0, 0], 404.7058565965978 * 13.1)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        {},
+        {f"rlnOrigin{axis}": "1.5" for axis in "XYZ"},
+        {f"rlnOrigin{axis}Angst": "3.0" for axis in "XYZ"},
+    ],
+)
+def test_refined_poses_are_in_angles_and_origins(origins: dict[str, str], tmp_path: Path) -> None:
+    particles = _read(tmp_path, volumes().assign(**origins))
+    spec = WarpVolumeseriesSpec(path=tmp_path / "volumes.star")
+    found = some_corrections(particles)
+    out = tmp_path / "refined.star"
+    WarpVolumeseries(spec, ReaderContext()).write_poses(particles, found, out)
+    again = WarpVolumeseries(WarpVolumeseriesSpec(path=out), ReaderContext()).read()
+    expected = found.of(particles)
+    np.testing.assert_array_equal(again.name, particles.name)
+    np.testing.assert_allclose(again.position_a, expected.position_a, atol=1e-5)
+    np.testing.assert_allclose(again.orientation, expected.orientation, atol=1e-7)
+    assert_refined_by(again, found)
+    assert_other_columns_stay(
+        spec.path, out, ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", *(origins or ANGSTROM))
+    )
+
+
+ANGSTROM = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")

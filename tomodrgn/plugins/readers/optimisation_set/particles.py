@@ -15,6 +15,8 @@ from tomodrgn.plugins.readers.optimisation_set.optics import read_optics
 from tomodrgn.plugins.readers.optimisation_set.places import place_particles
 from tomodrgn.plugins.readers.optimisation_set.refined_particles import (
     OWN,
+    PLACES,
+    POSES,
     orientations,
     origins_a,
     refined_particles,
@@ -22,6 +24,7 @@ from tomodrgn.plugins.readers.optimisation_set.refined_particles import (
 from tomodrgn.plugins.readers.optimisation_set.tomograms import is_warp_name
 from tomodrgn.plugins.readers.upstream_files import set_columns as columns
 from tomodrgn.plugins.readers.upstream_files.angle_units import say_poses_in_radians
+from tomodrgn.plugins.readers.upstream_files.refined_columns import as_first_stated
 from tomodrgn.plugins.readers.upstream_files.repeats import find_repeats, repeat_error, unique_names
 from tomodrgn.plugins.readers.upstream_files.star_write import rank_of_pairs
 
@@ -126,7 +129,8 @@ def _names_of_picks(table: pd.DataFrame, path: Path) -> NDArray[np.object_]:
         columns.COORDINATES_PX,
         (*columns.COORDINATES_PX, *columns.EULER_ANGLES),
     ]
-    return unique_names(table, table[columns.TOMOGRAM].to_numpy(dtype=object), choices, path)
+    first = as_first_stated(table, (*POSES, *PLACES))
+    return unique_names(first, table[columns.TOMOGRAM].to_numpy(dtype=object), choices, path)
 
 
 def describe_particles(

@@ -54,9 +54,9 @@ def refined_particles(
         pixel_size_a: of their images, in which origins in pixels count.
         unit_a: (B,) angstrom per pixel of coordinates, NaN where it is not known.
     """
-    first = own.as_first_stated(table, (*POSES, *PLACES))
-    if first is None:
+    if not own.was_refined(table, (*POSES, *PLACES)):
         return None
+    first = own.as_first_stated(table, (*POSES, *PLACES))
     orientation = orientations(table, path)
     centre_a, first_a = (
         _coordinates_a(each, path, unit_a) - origins_a(each, path, pixel_size_a)

@@ -50,10 +50,14 @@ def stated(column: str) -> str:
     return _STATED + name[:1].upper() + name[1:]
 
 
-def as_first_stated(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame | None:
-    """The table with what columns stated first in their place; None where it keeps none of them."""
-    kept = {name: table[stated(name)] for name in names if stated(name) in table}
-    return table.assign(**kept) if kept else None
+def was_refined(table: pd.DataFrame, names: Iterable[str]) -> bool:
+    """Whether the table keeps what any of the columns stated first."""
+    return any(stated(name) in table for name in names)
+
+
+def as_first_stated(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The table with what columns stated first in their place, as far as it keeps that."""
+    return table.assign(**{name: table[stated(name)] for name in names if stated(name) in table})
 
 
 def own_columns(names: Iterable[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import list_names, read_star
 from tomodrgn.core.files.star_tables import table_with
 from tomodrgn.plugins.readers.upstream_files.half_sets import row_half_sets
+from tomodrgn.plugins.readers.upstream_files.refined_columns import as_first_stated, own_columns
 from tomodrgn.plugins.readers.upstream_files.repeats import unique_names
 from tomodrgn.plugins.readers.upstream_files.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series.reader import (
@@ -26,6 +27,7 @@ from tomodrgn.plugins.readers.volume_series.reader import (
     numbers,
     volume_particles,
 )
+from tomodrgn.plugins.readers.volume_series.refined_poses import PoseColumns, read_corrections
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.files.star import StarFile
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.plugins.readers.volume_series.refined_poses import Places
 
 COORDINATES: Final = ("wrpCoordinateX", "wrpCoordinateY", "wrpCoordinateZ")
 ANGLES: Final = ("wrpAngleRot", "wrpAngleTilt", "wrpAnglePsi")
@@ -58,22 +61,47 @@ class MVolumeseries(VolumeSeries):
                 f"{path}: {', '.join(COORDINATES)} are missing, with or without a number behind; "
                 f"found {list_names([name for block in star.tables for name in block.columns])}"
             )
-        known = [*place, *(turned or ()), TOMOGRAM, TOMOGRAM_HASH, HALF_SET]
+        poses = (*place, *(turned or ()))
+        known = [*poses, TOMOGRAM, TOMOGRAM_HASH, HALF_SET, *own_columns(poses)]
         table = star.read(table_with(star, place[0], "particles"), known)
         if table.empty:
             raise DataError(f"{path}: has no rows, so there are no particles; export it again")
         pixel_size_a = self._spec.pixel_size_a or 1.0
         tomogram = _tomograms(table)
-        choices = [place, (*place, *(turned or ()))]
+        choices = [place, poses]
+
+        def places(rows: pd.DataFrame) -> Places:
+            center_a = numbers(rows, place, path) * pixel_size_a
+            return center_a, angles(rows, turned, path) if turned else None
+
+        position_a, euler_deg = places(table)
         return volume_particles(
             path,
             tomogram,
-            unique_names(table, tomogram, choices, path),
-            numbers(table, place, path) * pixel_size_a,
-            euler_deg=angles(table, turned, path) if turned else None,
+            unique_names(as_first_stated(table, poses), tomogram, choices, path),
+            position_a,
+            euler_deg=euler_deg,
             half_set=row_half_sets(table, HALF_SET, path),
             pixel_size_a=pixel_size_a,
+            corrections=read_corrections(table, path, poses, places, pixel_size_a),
         )
+
+    def pose_columns(self) -> list[PoseColumns]:
+        """All samples in time."""
+        star = read_star(self._spec.path)
+        place, *_ = first_sample(star, COORDINATES) or COORDINATES
+        found = table_with(star, place, "particles").columns
+        samples = (name.removeprefix(COORDINATES[0]) for name in found)
+        endings = [sample for sample in samples if sample == "" or sample.isdecimal()]
+        unit_a = self._spec.pixel_size_a or 1.0
+        return [
+            PoseColumns(
+                tuple(f"{name}{ending}" for name in ANGLES),
+                {tuple(f"{name}{ending}" for name in COORDINATES): unit_a},
+                grows=-1,
+            )
+            for ending in endings
+        ]
 
     @cached_property
     def _selectable(self) -> SelectableTable:

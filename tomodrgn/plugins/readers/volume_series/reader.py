@@ -17,6 +17,7 @@ from tomodrgn.core.particles.tables import OpticsGroup, ParticleSet, no_images
 from tomodrgn.plugins.readers.upstream_files.bounds import bounded_column
 from tomodrgn.plugins.readers.upstream_files.image_stacks import describe_file
 from tomodrgn.plugins.readers.upstream_files.selecting import WritesSelections
+from tomodrgn.plugins.readers.volume_series import refined_poses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import ReaderContext
+    from tomodrgn.core.interfaces import ReaderContext, WrittenPoses
+    from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.plugins.readers.specs import MVolumeseriesSpec, WarpVolumeseriesSpec
+    from tomodrgn.plugins.readers.upstream_files.star_write import SelectableTable
+    from tomodrgn.plugins.readers.volume_series.refined_poses import PoseColumns
 
 
 class VolumeSeries(WritesSelections):
@@ -49,6 +53,21 @@ class VolumeSeries(WritesSelections):
         del rows
         raise DataError(f"{self._spec.path}: holds one row per particle and no tilt images")
 
+    def pose_columns(self) -> Sequence[PoseColumns]:
+        """Where the file states poses, or could."""
+        raise NotImplementedError
+
+    def write_poses(
+        self, particles: ParticleSet, corrections: Corrections, out: Path
+    ) -> WrittenPoses:
+        """Write the file with other angles and places."""
+        rows = self._selectable
+        return refined_poses.write_poses(rows, particles, corrections, out, self.pose_columns())
+
+    @property
+    def _selectable(self) -> SelectableTable:
+        raise NotImplementedError
+
     def fingerprint(self) -> Mapping[str, Any]:
         """Size, time and hash of the head of the STAR file."""
         return {
@@ -67,6 +86,7 @@ def volume_particles(
     euler_deg: NDArray[np.float64] | None,
     half_set: NDArray[np.uint8] | None,
     pixel_size_a: float,
+    corrections: Corrections | None = None,
 ) -> ParticleSet:
     """Particles without images, in the order of the rows.
 
@@ -78,6 +98,7 @@ def volume_particles(
         euler_deg: (B, 3) Rot, Tilt, Psi, where the file has them.
         half_set: (B,) half sets, where the file has them.
         pixel_size_a: of the coordinates as the file states them.
+        corrections: by what places and angles differ from those stated first.
     """
     n_particles = len(name)
     group = OpticsGroup(name="volumes", pixel_size_a=pixel_size_a, box_size_px=0)
@@ -96,6 +117,7 @@ def volume_particles(
         position_a=position_a,
         orientation=None if euler_deg is None else particle_orientations(euler_deg),
         half_set=half_set,
+        corrections=corrections,
     )
 
 

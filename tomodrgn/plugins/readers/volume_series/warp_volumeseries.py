@@ -22,6 +22,7 @@ from tomodrgn.plugins.readers.upstream_files.pixel_sizes import (
     detector_pixel_sizes_a,
     image_pixel_size_a,
 )
+from tomodrgn.plugins.readers.upstream_files.refined_columns import as_first_stated, own_columns
 from tomodrgn.plugins.readers.upstream_files.repeats import unique_names
 from tomodrgn.plugins.readers.upstream_files.star_write import SelectableTable, selectable_table
 from tomodrgn.plugins.readers.volume_series.reader import (
@@ -30,6 +31,7 @@ from tomodrgn.plugins.readers.volume_series.reader import (
     numbers,
     volume_particles,
 )
+from tomodrgn.plugins.readers.volume_series.refined_poses import PoseColumns, read_corrections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,17 +40,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.plugins.readers.volume_series.refined_poses import Places
 
 logger = logging.getLogger(__name__)
 
 PARTICLE_NAMES: Final = (columns.PARTICLE, "rlnTomoParticleName", columns.IMAGE)
 ORIGINS_PX: Final = ("rlnOriginX", "rlnOriginY", "rlnOriginZ")
 ORIGINS_A: Final = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")
+_REFINABLE: Final = (*columns.EULER_ANGLES, *ORIGINS_A, *ORIGINS_PX)
 _KNOWN: Final = (
     *(*columns.COORDINATES, *columns.EULER_ANGLES, columns.TOMOGRAM, columns.HALF_SET),
     *(*PARTICLE_NAMES, *ORIGINS_PX, *ORIGINS_A),
     *(columns.MAGNIFICATION, columns.DETECTOR_PIXEL_SIZE, *columns.PIXEL_SIZES),
     optics_groups.GROUP,
+    *own_columns(_REFINABLE),
 )
 _OF_TOMOGRAMS: Final = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographOriginalPixelSize")
 """What optics groups say of the tomograms that coordinates count in, from RELION 3.1 on."""
@@ -74,16 +79,33 @@ class WarpVolumeseries(VolumeSeries):
             (*columns.COORDINATES, *columns.EULER_ANGLES),
         ]
         has_angles = set(columns.EULER_ANGLES) <= set(table.columns)
+
+        def places(rows: pd.DataFrame) -> Places:
+            coordinates_a = numbers(rows, columns.COORDINATES, path) * pixel_size_a
+            center_a = coordinates_a - _origins_a(rows, path, pixel_size_a)
+            return center_a, angles(rows, columns.EULER_ANGLES, path) if has_angles else None
+
+        position_a, euler_deg = places(table)
         return volume_particles(
             path,
             tomogram,
-            unique_names(table, tomogram, choices, path),
-            numbers(table, columns.COORDINATES, path) * pixel_size_a
-            - _origins_a(table, path, pixel_size_a),
-            euler_deg=angles(table, columns.EULER_ANGLES, path) if has_angles else None,
+            unique_names(as_first_stated(table, _REFINABLE), tomogram, choices, path),
+            position_a,
+            euler_deg=euler_deg,
             half_set=row_half_sets(table, columns.HALF_SET, path),
             pixel_size_a=pixel_size_a,
+            corrections=read_corrections(table, path, _REFINABLE, places, pixel_size_a),
         )
+
+    def pose_columns(self) -> list[PoseColumns]:
+        """The origins that the file has, in angstrom where it has none."""
+        path = self._spec.path
+        found = table_with(read_star(path), columns.COORDINATES[-1], "particles").columns
+        pixel_size_a = self._spec.pixel_size_a or _coordinate_pixel_size_a(_read_rows(path), path)
+        units_a: dict[tuple[str, ...], float] = {ORIGINS_A: 1.0, ORIGINS_PX: pixel_size_a}
+        new: dict[tuple[str, ...], float] = {ORIGINS_A: 1.0}
+        lengths = {names: unit for names, unit in units_a.items() if set(names) <= set(found)}
+        return [PoseColumns(columns.EULER_ANGLES, lengths or new, grows=1)]
 
     @cached_property
     def _selectable(self) -> SelectableTable:
