@@ -7,6 +7,7 @@ it as the slab is large, and then summed while the slab fits into the cache of a
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -36,25 +37,25 @@ def read_rows(rows: Tensor, where: Corners) -> Tensor:
     return values
 
 
-class _Sorted(NamedTuple):
-    """Points that wait to be added, in the order of their first grid points.
+class _Points(NamedTuple):
+    """Points that wait to be added.
 
     Attributes:
-        first: (n,) grid points.
-        record: (n, 8 + Q) shares of the eight grid points, and values.
+        first: (n,) first of the grid points around each.
+        share: (n, 8) of all eight.
+        values: (n, Q).
         owner: (n,) rows of the factors that wait with them.
-        ends: where each slab begins, and the last one ends.
     """
 
     first: Tensor
-    record: Tensor
+    share: Tensor
+    values: Tensor
     owner: Tensor
-    ends: list[int]
 
-    def of(self, slab: int) -> tuple[Tensor, Tensor, Tensor]:
-        """First grid points, records and owners of a slab."""
-        part = slice(*self.ends[slab : slab + 2])
-        return self.first[part], self.record[part], self.owner[part]
+    def split(self, ends: list[int]) -> list[_Points]:
+        """Those between each end and the next one."""
+        slices = [slice(*pair) for pair in pairwise(ends)]
+        return [_Points(*(part[some] for part in self)) for some in slices]
 
 
 class RowSums:
@@ -77,7 +78,8 @@ class RowSums:
         self._starts = torch.arange(0, len(rows), self._slab_points)
         at_once = _VALUES_AT_ONCE["cpu" if rows.device.type == "cpu" else "cuda"]
         self._at_once = max(1, at_once // rows.shape[1])
-        self._waiting: list[_Sorted] = []
+        self._waiting: list[list[_Points]] = []  # by slabs, in the order of the grid
+        self._waiting_bytes = 0
         self._factors: list[Tensor] = []
 
     def add(self, where: Corners, values: Tensor, owner: Tensor, factors: Tensor) -> None:
@@ -94,15 +96,13 @@ class RowSums:
             return
         offset = sum(map(len, self._factors))
         first, order = torch.sort(where.places[:, 0])
-        record = torch.cat([where.share, values], dim=1)[order]
-        ends = torch.searchsorted(first, self._starts.to(first)).tolist()
-        self._waiting.append(_Sorted(first, record, owner[order] + offset, [*ends, len(first)]))
+        points = _Points(first, where.share[order], values[order], owner.to(first)[order] + offset)
+        ends = [*torch.searchsorted(first, self._starts.to(first)).tolist(), len(first)]
+        self._waiting.append(points.split(ends))
+        self._waiting_bytes += sum(part.nbytes for part in points)
         self._factors.append(factors)
-        n_bytes = sum(each.record.nbytes + each.first.nbytes for each in self._waiting)
-        n_factors = offset + len(factors)
-        if n_bytes > _PENDING_SHARE * self.rows.nbytes or n_factors > _FACTOR_SHARE * len(
-            self.rows
-        ):
+        is_much = self._waiting_bytes > _PENDING_SHARE * self.rows.nbytes
+        if is_much or offset + len(factors) > _FACTOR_SHARE * len(self.rows):
             self.finish()
 
     def finish(self) -> None:
@@ -110,31 +110,26 @@ class RowSums:
         if not self._waiting:
             return
         factors = torch.cat(self._factors)
-        for slab, start in enumerate(self._starts.tolist()):
-            parts = [each.of(slab) for each in self._waiting]
-            first, record, owner = map(torch.cat, zip(*parts, strict=True))
-            for begin in range(0, len(first), self._at_once):
-                part = slice(begin, begin + self._at_once)
-                self._add_to_slab(start, first[part], record[part], owner[part], factors)
+        for start, parts in zip(
+            self._starts.tolist(), zip(*self._waiting, strict=True), strict=True
+        ):
+            points = _Points(*(torch.cat(part) for part in zip(*parts, strict=True)))
+            ends = [*range(0, len(points.first), self._at_once), len(points.first)]
+            for some in points.split(ends):
+                self._add_to_slab(start, some, factors)
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._factors.clear()
 
-    def _add_to_slab(
-        self, start: int, first: Tensor, record: Tensor, owner: Tensor, factors: Tensor
-    ) -> None:
-        """Add points whose first grid points lie in one slab."""
-        n_points = len(first)
+    def _add_to_slab(self, start: int, points: _Points, factors: Tensor) -> None:
+        """Add points whose first grid points lie in the slab that starts there."""
+        n_points = len(points.first)
         slab = self.rows[start : start + self._slab_points + int(self._steps[-1])]
-        share, values = record[:, :N_CORNERS], record[:, N_CORNERS:]
-        products = (values @ self._channels).mul_(factors.index_select(0, owner))
-        places = ((first - start)[:, None] + self._steps).flatten()
+        products = (points.values @ self._channels).mul_(factors.index_select(0, points.owner))
+        places = ((points.first - start)[:, None] + self._steps).flatten().numpy()
+        ends = np.arange(0, N_CORNERS * n_points + 1, N_CORNERS, dtype=places.dtype)
         shares = sparse.csc_array(
-            (
-                share.flatten().numpy(),
-                places.numpy(),
-                np.arange(0, N_CORNERS * n_points + 1, N_CORNERS, dtype=places.numpy().dtype),
-            ),
-            shape=(len(slab), n_points),
+            (points.share.flatten().numpy(), places, ends), shape=(len(slab), n_points)
         )
         slab += torch.from_numpy(shares @ products.numpy())
 

@@ -108,18 +108,18 @@ def spectra_to_volumes(spectra: Tensor, box_size_px: int) -> Tensor:
     """Volumes whose centred oversampled half spectra are given.
 
     Args:
-        spectra: (..., z, y, x) complex half grids; they are used up.
+        spectra: (..., z, y, x) complex half grids.
         box_size_px: D.
 
     Returns:
         (..., D, D, D) central boxes, corrected for the trilinear sharing.
     """
     edge = OVERSAMPLING * box_size_px
-    _centre(spectra)
-    spectra = torch.fft.ifftshift(spectra[..., :edge, :edge, :], dim=(-3, -2))
-    padded: Tensor = torch.fft.irfftn(spectra, s=(edge,) * 3, dim=(-3, -2, -1))
-    inner = _inner(box_size_px)
-    return padded[..., inner, inner, inner] / _gridding(box_size_px).to(padded)
+    part = torch.fft.ifft(spectra[..., :edge, :edge, :], dim=-3)
+    part = _around_zero(part, -3, box_size_px)  # what lies outside of the box is not needed
+    part = _around_zero(torch.fft.ifft(part, dim=-2), -2, box_size_px)
+    volumes = _around_zero(torch.fft.irfft(part, n=edge, dim=-1), -1, box_size_px)
+    return volumes.mul_(_signs(volumes)).div_(_gridding(box_size_px).to(volumes))
 
 
 def volumes_to_spectra(volumes: Tensor) -> Tensor:
@@ -129,15 +129,36 @@ def volumes_to_spectra(volumes: Tensor) -> Tensor:
     """
     box_size_px = volumes.shape[-1]
     edge = OVERSAMPLING * box_size_px
-    inner = _inner(box_size_px)
-    padded = volumes.new_zeros((*volumes.shape[:-3], edge, edge, edge))
-    padded[..., inner, inner, inner] = volumes / _gridding(box_size_px).to(volumes)
-    spectra = torch.fft.rfftn(padded, dim=(-3, -2, -1))
-    spectra = torch.fft.fftshift(spectra, dim=(-3, -2))
-    spectra = torch.cat([spectra, spectra[..., :1, :, :]], dim=-3)  # +D is where -D is
-    spectra = torch.cat([spectra, spectra[..., :1, :]], dim=-2)
-    _centre(spectra)
-    return spectra
+    volumes = volumes / _gridding(box_size_px).to(volumes) * _signs(volumes)
+    part = torch.fft.rfft(_padded(volumes, -1, edge), dim=-1)
+    part = torch.fft.fft(_padded(part, -2, edge), dim=-2)
+    part = torch.cat([part, part[..., :1, :]], dim=-2)  # +D is where -D is
+    part = torch.fft.fft(_padded(part, -3, edge), dim=-3)
+    return torch.cat([part, part[..., :1, :, :]], dim=-3)
+
+
+def _around_zero(values: Tensor, dim: int, size: int) -> Tensor:
+    """``size`` values around index 0 of a periodic axis, those of negative indices first."""
+    length, half = values.shape[dim], size // 2
+    return torch.cat(
+        [values.narrow(dim, length - half, half), values.narrow(dim, 0, size - half)], dim=dim
+    )
+
+
+def _padded(values: Tensor, dim: int, length: int) -> Tensor:
+    """A longer axis with zeros in the middle; the inverse of :func:`_around_zero`."""
+    size = values.shape[dim]
+    shape = list(values.shape)
+    shape[dim] = length - size
+    half = size // 2
+    negative, positive = values.split([half, size - half], dim=dim)
+    return torch.cat([positive, values.new_zeros(shape), negative], dim=dim)
+
+
+def _signs(volumes: Tensor) -> Tensor:
+    """(D, D, 1) signs along z and y that move frequency 0 of a transform to its middle."""
+    axis = torch.arange(volumes.shape[-1], device=volumes.device) - volumes.shape[-1] // 2
+    return 1 - 2 * ((axis[:, None, None] + axis[:, None]) % 2).to(volumes)
 
 
 @lru_cache(maxsize=2)
@@ -161,19 +182,6 @@ def mean_over_shells(grids: Tensor, box_size_px: int) -> Tensor:
         torch.bincount(shells, grid.double(), minlength=n_shells + 1) / n_points for grid in grids
     ]
     return torch.stack(means)[:, :n_shells]
-
-
-def _inner(box_size_px: int) -> slice:
-    """The central box along an axis of the padded volume."""
-    first = OVERSAMPLING * box_size_px // 2 - box_size_px // 2
-    return slice(first, first + box_size_px)
-
-
-def _centre(spectra: Tensor) -> None:
-    """Move the centre of volumes between index 0 and the middle, in place; index = k + D."""
-    for axis in (-3, -2, -1):
-        signs = 1 - 2 * (torch.arange(spectra.shape[axis], device=spectra.device) % 2)
-        spectra *= signs.view([-1 if axis == other else 1 for other in (-3, -2, -1)])
 
 
 def _gridding(box_size_px: int) -> Tensor:

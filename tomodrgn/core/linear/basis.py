@@ -22,7 +22,7 @@ from tomodrgn.core.fourier.grids import (
     volumes_to_spectra,
 )
 from tomodrgn.core.fourier.volumes import centred_fft3
-from tomodrgn.core.linear.factors import positive_factor
+from tomodrgn.core.linear.point_systems import solve_points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LEAST_PRECISION: Final = 1e-6
 """Prior precision where nothing was seen, as a fraction of the largest weight."""
+_POINTS_AT_ONCE: Final = 2**14
 
 
 class MapSpectra:
@@ -177,23 +178,33 @@ def solve_basis(sums: BasisSums, prior: Tensor, mask: Tensor | None) -> Tensor:
     shells = grid_shells(box).to(sums.rows.device)
     inside = (shells <= box // 2).nonzero()[:, 0]
     seen = _seen_at(inside, sums)
-    left, right = torch.triu_indices(n_maps, n_maps, device=inside.device)
-    matrix = seen.new_empty(len(inside), n_maps, n_maps)
     power = seen[:, 2 * n_maps :]
     floor = (_LEAST_PRECISION * power.max()).clamp_min(torch.finfo(power.dtype).tiny)
-    matrix[:, left, right] = power
-    matrix[:, right, left] = power
-    matrix.diagonal(dim1=1, dim2=2).add_(prior[:, shells[inside]].T.to(matrix).clamp_min(floor))
-    right_side = seen[:, : 2 * n_maps].unflatten(1, (2, n_maps)).mT
-    solution = torch.cholesky_solve(right_side, positive_factor(matrix, "frequencies"))
-    spectra = solution.new_zeros((n_maps, len(shells)), dtype=torch.complex64)
-    spectra[:, inside] = torch.complex(solution[..., 0], solution[..., 1]).T
+    spectra = seen.new_zeros((n_maps, len(shells)), dtype=torch.complex64)
+    for some, points in zip(
+        seen.split(_POINTS_AT_ONCE), inside.split(_POINTS_AT_ONCE), strict=True
+    ):
+        least = prior[:, shells[points]].to(some).clamp_min(floor)
+        spectra[:, points] = _solved(some, n_maps, least)
     maps = spectra_to_volumes(spectra.view(-1, *grid_shape(box)), box)
     if mask is not None:
         outside = 1 - mask  # the level of a map is not measured: it is 0 where no particle is
         level = (maps * outside).sum(dim=(1, 2, 3), keepdim=True) / outside.sum()
         maps = (maps - level) * mask
     return maps - maps.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def _solved(seen: Tensor, n_maps: int, prior: Tensor) -> Tensor:
+    """(C, n) complex values of the maps at points with rows (n, channels) and a prior (C, n)."""
+    channels = seen.T.contiguous()
+    left, right = torch.triu_indices(n_maps, n_maps, device=seen.device)
+    matrix = seen.new_empty(n_maps, n_maps, len(seen))
+    matrix[left, right] = channels[2 * n_maps :]
+    matrix[right, left] = channels[2 * n_maps :]
+    matrix.diagonal().add_(prior.T)
+    right_side = channels[: 2 * n_maps].unflatten(0, (2, n_maps)).transpose(0, 1)
+    solution = solve_points(matrix, right_side, "frequencies")
+    return torch.complex(solution[:, 0], solution[:, 1])
 
 
 def _seen_at(points: Tensor, sums: BasisSums) -> Tensor:

@@ -175,15 +175,19 @@ class Observations:
         signal = signal_transfer(table, self._freqs_per_a, optics)
         noise = noise_transfer(table, self._freqs_per_a, optics)
         g = ones if signal is None else signal.to(ones)
-        h = ones if noise is None else noise.to(ones)
         if self.dose and not all(group.state.dose_weighted for group in optics):
             left = dose_attenuation(
                 table.dose_e_per_a2, self._freqs_per_a.norm(dim=-1), table.voltage_kv
             ).to(ones)
             weighted = send(np.array([each.state.dose_weighted for each in optics]), self.device)
             g = g * torch.where(weighted[table.optics.long(), None], ones, left)
-        noise_power = h.square()
-        factor = torch.where(h > _LEAST_NOISE, g / noise_power.clamp_min(_LEAST_NOISE**2), 0.0)
+        if noise is None:
+            noise_power, factor = ones, g
+        else:
+            h = noise.to(ones)
+            noise_power = h.square()
+            factor = g / noise_power.clamp_min(_LEAST_NOISE**2)
+            factor.masked_fill_(h <= _LEAST_NOISE, 0.0)
         points = OVERSAMPLING * (self.k @ table.rotation[:, :2].to(ones))  # (m, n, 3)
         counts = self.particles.counts[rows]
         owner = np.repeat(np.arange(len(rows)), counts)
