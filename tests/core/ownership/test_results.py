@@ -14,6 +14,8 @@ from tomodrgn.core.ownership.lease import FOLDER_LOCK
 from tomodrgn.core.ownership.leftovers import partial_beside, remove_leftovers
 from tomodrgn.core.ownership.record import RECORD, read_record
 from tomodrgn.core.ownership.results import REPLACED, begin_results
+from tomodrgn.core.ownership.undamaged import note_run_opened, require_as_made
+from tomodrgn.core.products import RUN_SPEC
 
 
 class KilledError(BaseException):
@@ -63,6 +65,28 @@ def test_other_results_in_folders_below_stay_when_a_run_is_replaced(tmp_path):
     assert content(tmp_path / "other_run") == {"weights": "weights of other", "z": "z of other"}
     assert read_record(tmp_path / "other_run").is_complete
     assert (tmp_path / "replaced_by_hand").is_dir()
+
+
+def test_what_was_made_from_a_run_that_was_replaced_since_is_told_when_it_is_read(tmp_path, caplog):
+    nested = tmp_path / "analyze.1"
+
+    def analyze():
+        with train(nested, command="analyze"):
+            note_run_opened(tmp_path)
+            write_text_atomic(nested / "labels", "labels")
+
+    (tmp_path / RUN_SPEC).touch()
+    run_of(tmp_path, "one")
+    analyze()
+    require_as_made(nested / "labels")
+    assert not caplog.text
+    run_of(tmp_path, "two")
+    require_as_made(nested / "labels")
+    assert f"{nested}: was made from another run than the one in {tmp_path}" in caplog.text
+    caplog.clear()
+    analyze()
+    require_as_made(nested / "labels")
+    assert not caplog.text
 
 
 def test_an_empty_folder_of_the_user_stays_whatever_its_name(tmp_path):

@@ -16,7 +16,7 @@ from tomodrgn.core.data.selected import SelectedParticles, particle_index, selec
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import Reader, ReaderContext, RunResults
-from tomodrgn.core.ownership.undamaged import require_as_made, require_of_run
+from tomodrgn.core.ownership.undamaged import note_run_opened, require_as_made, require_of_run
 from tomodrgn.core.particles.identity import particles_digest
 from tomodrgn.core.products import LATENTS, RUN_SPEC, WEIGHTS
 from tomodrgn.core.recorded import parse_recorded
@@ -62,6 +62,7 @@ class Run:
             RunError: there is no run.
         """
         self.directory = find_run_directory(directory, directory)
+        note_run_opened(self.directory)
         self.registry = registry
         self._known = dataset
 

@@ -29,6 +29,7 @@ class Call:
         overwrite: whether it may replace files that are not its own.
         inputs: what it reads, by device and inode.
         results: folders that it writes to.
+        runs: that it opened, by the identities of their results.
         looked_at: folders in which leftovers were looked for.
         until_done: what is left when the command ends.
     """
@@ -37,6 +38,7 @@ class Call:
     overwrite: bool = False
     inputs: dict[tuple[int, int], Path] = field(default_factory=dict)
     results: list[ResultsFolder] = field(default_factory=list)
+    runs: set[str] = field(default_factory=set)
     looked_at: set[Path] = field(default_factory=set)
     until_done: ExitStack = field(default_factory=ExitStack)
 
@@ -79,6 +81,12 @@ def note_inputs(paths: Iterable[Path]) -> None:
         identity = _identity(path)
         if identity is not None:
             _under_way[-1].inputs.setdefault(identity, path)
+
+
+def note_run(identity: str) -> None:
+    """Note a run that the command under way makes something from."""
+    if _under_way and identity:
+        _under_way[-1].runs.add(identity)
 
 
 def permit(path: Path) -> None:

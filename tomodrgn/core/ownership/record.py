@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import xxhash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 RECORD: Final = "made_by_tomodrgn.jsonl"
@@ -53,11 +53,13 @@ class Record:
         identity: of the results in the folder; a copy of the folder has the same.
         files: by name, with ``/`` between folders.
         is_complete: whether the command that began the results came to its end.
+        made_from: identities of the runs that the results were made from.
     """
 
     identity: str = ""
     files: dict[str, MadeFile] = field(default_factory=dict)
     is_complete: bool = False
+    made_from: frozenset[str] = frozenset()
 
     def digests(self) -> Mapping[str, str]:
         """File by the digest of any content that it had."""
@@ -113,6 +115,8 @@ def _apply(record: Record, line: dict[str, Any]) -> None:
         record.identity, record.is_complete = line["identity"], False
     elif line.get("complete") is True:
         record.is_complete = True
+    elif isinstance(line.get("made_from"), list):
+        record.made_from = frozenset(map(str, line["made_from"]))
     elif isinstance(line.get("gone"), str):
         record.files.pop(line["gone"], None)
     elif isinstance(name, str) and _lies_within(name):
@@ -166,6 +170,10 @@ class RecordWriter:
             line = {"file": name, "by": made.by}
             lines += [line | {"xxh3_128": digest} for digest in made.digests] or [line]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    def note_sources(self, runs: Iterable[str]) -> None:
+        """Note which runs the results are made from, by their identities."""
+        self._add({"made_from": sorted(runs)})
 
     def note_complete(self) -> None:
         """Note that the results are all there."""

@@ -124,11 +124,20 @@ class ResultsFolder:
             return
         if not self._is_begun:
             self.begin()
+        self._note_sources()
         digest = None if partial is None else digest_of(partial)
         self.record.files.setdefault(name, MadeFile(self.by)).by = self.by
         if digest is not None:
             self.record.files[name].digests.append(digest)
         self._writer.note(name, digest)
+
+    def _note_sources(self) -> None:
+        """Note which runs the command has opened, where the record does not say so yet."""
+        call = current_call()
+        runs = frozenset() if call is None else frozenset(call.runs) - {self.record.identity}
+        if runs and runs != self.record.made_from:
+            self.record.made_from = runs
+            self._writer.note_sources(runs)
 
     def begin(self) -> None:
         """Give the results an identity."""

@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tomodrgn.core.errors import DataError, RunError
+from tomodrgn.core.ownership.call import note_run
 from tomodrgn.core.ownership.moving import is_as_made
 from tomodrgn.core.ownership.record import RECORD, Record, digest_of, read_record
+from tomodrgn.core.products import RUN_SPEC
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,12 +37,50 @@ def require_as_made(path: Path) -> None:
         made = record.files.get(absolute.relative_to(folder).as_posix())
         if made is None or not made.digests or not path.is_file():
             continue
+        _say_if_of_a_former_run(folder)
         if digest_of(path) not in made.digests:
             raise DataError(
                 f"{path}: is not as {made.by} made it, says {folder / RECORD}: it was damaged or "
                 "changed; make it again, or, if the change is meant, give it another name"
             )
         return
+
+
+def note_run_opened(directory: Path) -> None:
+    """Let what the command under way makes say that it was made from a run."""
+    record = _record_of(directory.absolute())
+    if record is not None:
+        note_run(record.identity)
+
+
+def say_if_of_another_run(folder: Path, directory: Path) -> None:
+    """Warn where results were made from another run than the one they are put together with.
+
+    Args:
+        folder: of the results; where its record names no run, nothing is known.
+        directory: of the run.
+    """
+    made, run = _record_of(folder.absolute()), _record_of(directory.absolute())
+    if made is None or run is None or not made.made_from or not run.identity:
+        return
+    if run.identity not in made.made_from:
+        _warn_of_another_run(folder, directory)
+
+
+def _say_if_of_a_former_run(folder: Path) -> None:
+    """The same of results in a folder below a run, which may have been replaced since."""
+    for above in folder.parents[:_LEVELS]:
+        if (above / RUN_SPEC).is_file():
+            say_if_of_another_run(folder, above)
+            return
+
+
+@lru_cache(maxsize=64)
+def _warn_of_another_run(folder: Path, directory: Path) -> None:
+    logger.warning(
+        "%s: was made from another run than the one in %s now; make it again from that one, unless "
+        "the other one is meant", folder, directory,
+    )  # fmt: skip
 
 
 def is_not_of_others(path: Path, within: Path) -> bool:

@@ -18,6 +18,7 @@ from tomodrgn.core.files.atomic import atomic_path, make_folder, write_text_atom
 from tomodrgn.core.files.mrc import read_mrc_header, read_volume, write_volume
 from tomodrgn.core.ownership.leftovers import partial_beside
 from tomodrgn.core.ownership.results import begin_results
+from tomodrgn.core.ownership.undamaged import say_if_of_another_run
 from tomodrgn.plugins.commands.volumes.components import (
     Clusters,
     VolumeSpace,
@@ -55,7 +56,9 @@ def analyze_volumes(inputs: Inputs, spec: VolumeSpaceSpec) -> Path:
     shape, pixel_size_a = _common_shape(paths)
     results = None
     if spec.config is not None:
-        results = inputs.run(spec.config).results()
+        run = inputs.run(spec.config)
+        say_if_of_another_run(spec.voldir, run.directory)
+        results = run.results()
     given = None if spec.mask_path is None else _read_mask(spec.mask_path, shape)
     outdir = spec.outdir or spec.voldir.with_name(f"{spec.voldir.name}_analyze_volumes")
     begin_results(outdir)
