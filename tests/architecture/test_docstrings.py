@@ -1,18 +1,24 @@
-"""Public functions of rooms with science say the shapes of their arrays."""
+"""Public functions say the shapes of their arrays."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
 from .import_graph import ROOT
 
 _ARRAY = re.compile(r"NDArray|Tensor|ArrayLike")
-_SHAPE = re.compile(r"\([\w.][\w /+*'.^-]*,|\(\w?\)|\(\.{3}\)|shape|arguments as")
-ROOMS = ("physics", "geometry", "fourier", "linear", "reconstruction")
+_SHAPE = re.compile(r"\([\w.][\w /+*'.^-]*,|\(\w?\)|\(\.{3}\)|shape|arguments as|[Ss]ee :|^As ``")
+PACKAGE = ROOT / "tomodrgn"
+ROOMS = sorted(
+    str(path.relative_to(PACKAGE))
+    for path in (*PACKAGE.glob("core/*/"), *PACKAGE.glob("plugins/*/"))
+    if (path / "__init__.py").exists()
+)
 
 
 def public_functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
@@ -31,9 +37,18 @@ def takes_arrays(function: ast.FunctionDef) -> bool:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_shapes_are_said(room: str) -> None:
-    paths = sorted((ROOT / "tomodrgn" / "core" / room).glob("*.py"))
-    found = [f for path in paths for f in public_functions(ast.parse(path.read_text()))]
-    arrays = [function for function in found if takes_arrays(function)]
-    assert arrays
-    silent = [f.name for f in arrays if not _SHAPE.search(ast.get_docstring(f) or "")]
-    assert silent == []
+    assert silent_in((PACKAGE / room).rglob("*.py")) == []
+
+
+def test_shapes_are_said_outside_of_rooms() -> None:
+    assert silent_in((*PACKAGE.glob("*.py"), *PACKAGE.glob("core/*.py"))) == []
+
+
+def silent_in(paths: Iterable[Path]) -> list[str]:
+    """Functions with arrays whose docstring says no shape, and leads to none that does."""
+    return [
+        f"{path.name}: {function.name}"
+        for path in sorted(paths)
+        for function in public_functions(ast.parse(path.read_text()))
+        if takes_arrays(function) and not _SHAPE.search(ast.get_docstring(function) or "")
+    ]

@@ -25,13 +25,13 @@ _ALIGNMENT: Final = 16
 
 
 def send(array: NDArray[Any], device: torch.device) -> Tensor:
-    """The numbers of an array on a device."""
+    """The numbers of an array of any shape on a device."""
     tensor = torch.from_numpy(array)
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def send_all(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tensor]:
-    """The numbers of several arrays on a device, sent together: small ones take the same time."""
+    """Numbers of arrays of any shape on a device, sent together, which takes no longer than one."""
     if device.type == "cpu":
         return [torch.from_numpy(array) for array in arrays]
     sizes = [-(-array.nbytes // _ALIGNMENT) * _ALIGNMENT for array in arrays]
@@ -51,7 +51,7 @@ def send_all(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tenso
 def send_rows(
     images: ImageTable[NDArray[Any]], rows: NDArray[np.int64], device: torch.device
 ) -> ImageTable[Tensor]:
-    """Some rows of a table of images on a device."""
+    """Some rows (m,) of a table of images on a device."""
     columns: list[NDArray[Any]] = []
     images.convert(lambda column: columns.append(column[rows]))
     sent = iter(send_all(columns, device))

@@ -74,7 +74,7 @@ class SelectionWriter(Protocol):
         out: Path,
         columns: Mapping[str, NDArray[np.object_]] | None = None,
     ) -> list[Path]:
-        """Write some rows, each value as it stands in the input; the files written, ``out`` first.
+        """Write some rows (M,), each value as in the input; the files written, ``out`` first.
 
         ``columns`` are appended to the table of particles: text by name, one value for each
         ``source_particle``.
@@ -243,7 +243,7 @@ class Exporter(Protocol):
     """Writes results for another program."""
 
     def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
-        """Write the selected rows of ``results.particles``, all by default; the files written."""
+        """Write the rows (n,) of ``results.particles``, all by default; the files written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class DownsampledReader:
         return self.look_at(rows).images
 
     def look_at(self, rows: NDArray[np.int64]) -> LookedAt:
-        """Images of the ``source_image`` rows given, and what was found of them."""
+        """Images (M, D, D) of the ``source_image`` rows (M,) given, and what was found of them."""
         images = np.empty((len(rows), self.box_size_px, self.box_size_px), dtype=np.float32)
         damage = np.zeros(len(rows), dtype=np.uint8)
         healed = np.zeros(len(rows), dtype=np.int64)

@@ -68,7 +68,7 @@ class BuildJob:
         return max(1, self.block_bytes // (4 * self.header.box_size_px**2))
 
     def blocks(self) -> list[NDArray[np.int64]]:
-        """Image rows of each block, in the order of the input."""
+        """Image rows (M,) of each block, in the order of the input."""
         order = np.argsort(self.particles.source_image, kind="stable")
         return np.split(order, np.arange(self.images_per_block, len(order), self.images_per_block))
 

@@ -43,7 +43,7 @@ class Runs:
 
 
 def consecutive_runs(rows: NDArray[np.int64]) -> Runs:
-    """Group rows into runs of r, r + 1, r + 2, ..."""
+    """Group rows (M,) into runs of r, r + 1, r + 2, ..."""
     begins = np.ones(len(rows), dtype=bool)
     begins[1:] = np.diff(rows) != 1
     first = np.flatnonzero(begins)
@@ -109,7 +109,7 @@ def _announce(read: Read) -> None:
 
 
 def byte_view(array: NDArray[np.generic]) -> memoryview:
-    """The bytes of a contiguous array."""
+    """The bytes of a contiguous array of any shape."""
     return array.reshape(-1).view(np.uint8).data
 
 

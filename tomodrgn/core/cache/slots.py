@@ -34,7 +34,7 @@ class Slot:
         self.copied: torch.cuda.Event | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Slot:
-        """Make room for rows; called by the thread that hands out batches.
+        """Make room for rows (M,); called by the thread that hands out batches.
 
         Threads that come and go should own no memory that lives longer than they do.
         """
@@ -45,7 +45,7 @@ class Slot:
         return self
 
     def fill(self, fetch: Fetch, rows: NDArray[np.int64]) -> Slot:
-        """Fetch rows into ``batch``, once the device is done with those before."""
+        """Fetch rows (M,) into ``batch``, once the device is done with those before."""
         if self.copied is not None:
             self.copied.synchronize()
         fetch(rows, self.batch)
@@ -56,7 +56,7 @@ class Arrival(Protocol):
     """A batch that is on its way to the device."""
 
     def receive(self) -> Tensor:
-        """The batch, safe to use on the current stream."""
+        """The batch (M, P, 2), safe to use on the current stream."""
 
 
 class Upload(Protocol):

@@ -110,7 +110,7 @@ def record_labels(directory: Path, path: Path, labels: NDArray[Any]) -> None:
 
 
 def labels_digest(labels: NDArray[Any]) -> str:
-    """SHA-256 of a partition: the same for the same classes by other names."""
+    """SHA-256 of a partition (B,): the same for the same classes by other names."""
     _, first, code = np.unique(labels, return_index=True, return_inverse=True)
     by_appearance = np.argsort(np.argsort(first))
     return hashlib.sha256(by_appearance[code].astype("<i8").tobytes()).hexdigest()

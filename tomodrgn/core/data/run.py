@@ -284,7 +284,7 @@ class Run:
         """Some of its particles, to be written for other commands.
 
         Args:
-            which: a mask with a value for each particle, their rows, or part of :attr:`latents`.
+            which: a mask (B,) of its particles, their rows (n,), or part of :attr:`latents`.
 
         Raises:
             DataError: it names no particles of the run.

@@ -31,10 +31,10 @@ def particle_index(particles: ParticleSet) -> pd.MultiIndex:
 def selected_rows(
     which: ArrayLike | pd.DataFrame | pd.Series[Any], particles: ParticleSet
 ) -> NDArray[np.int64]:
-    """Rows of the particles that are meant, ascending.
+    """Rows (n,) of the particles that are meant, ascending.
 
     Args:
-        which: a mask with a value for each particle, their rows, or a table by tomogram and
+        which: a mask (B,) of the particles, their rows (n,), or a table by tomogram and
             particle.
         particles: those of the run.
 

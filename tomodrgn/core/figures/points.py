@@ -49,7 +49,7 @@ class Points:
 
     @cached_property
     def shown(self) -> NDArray[np.int64]:
-        """Rows to draw one by one, in random order so that none lies on top by its number."""
+        """Rows (n,) to draw one by one, in random order so that none lies on top by its number."""
         rows = np.random.default_rng(0).permutation(len(self.places))
         return rows[:MOST_POINTS].astype(np.int64)
 
@@ -81,7 +81,7 @@ def label_color(label: int, n_labels: int) -> str:
 
 
 def draw_shares(path: Path, shares: NDArray[np.float64], name: str) -> None:
-    """Draw the part of the variance on each of the first components, and their sum."""
+    """Draw the part (Z,) of the variance on each of the first components, and their sum."""
     shares = shares[:_MOST_BARS]
     with picture(path, width_in=4.6, height_in=3.0) as figure:
         axes = figure.subplots()
@@ -173,7 +173,7 @@ def draw_labels(
 
 
 def draw_panels(path: Path, points: Points, labels: NDArray[np.int64]) -> None:
-    """Draw each label in a panel of its own, before all points in gray."""
+    """Draw each of the labels (B,) in a panel of its own, before all points in gray."""
     n_labels = int(labels.max()) + 1
     width = min(n_labels, _PANELS_IN_ROW)
     height = -(-n_labels // width)

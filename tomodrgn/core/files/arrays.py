@@ -24,7 +24,7 @@ _MOST_DIMENSIONS = 8
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """The numbers or texts of a ``.npy`` file; never Python objects.
+    """The numbers or texts of a ``.npy`` file, in its shape; never Python objects.
 
     Raises:
         DataError: the file cannot be read, is damaged, or shorter than its header declares.

@@ -26,7 +26,7 @@ def is_frame_list(text: str) -> bool:
 
 
 def frame_flags(lists: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """The flags of all lists one after another, and how many each has.
+    """The flags (F,) of all n lists one after another, and how many (n,) each has.
 
     Args:
         lists: texts of which :func:`is_frame_list` is true.
@@ -39,6 +39,6 @@ def frame_flags(lists: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int
 
 
 def with_flags(text: str, flags: NDArray[np.bool_]) -> str:
-    """A list with other flags, and otherwise as it is written."""
+    """A list with other flags (F,), and otherwise as it is written."""
     digits = iter("01"[flag] for flag in flags.tolist())
     return _ONE_FLAG.sub(lambda found: next(digits) + (found[2] or ""), text)

@@ -45,7 +45,7 @@ def read_labels(path: Path) -> NDArray[Any]:
 
 
 def as_numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """Texts as whole numbers where all of them are, else as floats.
+    """Texts (n,) as whole numbers where all of them are, else as floats.
 
     Raises:
         ValueError: one of them is no number.

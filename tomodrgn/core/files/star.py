@@ -217,7 +217,7 @@ def quote_value(value: object) -> str:
 
 
 def numeric_column(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
-    """A column of text as finite numbers; those beyond 1e30 count as infinite.
+    """A column (n,) of text as finite numbers; those beyond 1e30 count as infinite.
 
     Args:
         table: rows as :meth:`StarFile.read` returns them, with this column as text or numbers.

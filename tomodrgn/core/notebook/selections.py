@@ -77,7 +77,7 @@ def everything(analysis: NotebookAnalysis) -> Selection:
 
 
 def select_rows(analysis: NotebookAnalysis, rows: ArrayLike) -> Selection:
-    """Particles by row of the table, as a lasso gives them."""
+    """Particles by rows (n,) of the table, as a lasso gives them."""
     chosen = np.asarray(rows, dtype=np.int64).ravel()
     outside = chosen[(chosen < 0) | (chosen >= len(analysis.table))]
     if len(outside):

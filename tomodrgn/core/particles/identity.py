@@ -78,7 +78,7 @@ def match_particles(have: NamedParticles, want: NamedParticles) -> NDArray[np.in
         want: particles to find.
 
     Returns:
-        (B of ``want``,) rows of ``have``.
+        (B,) rows of ``have``, in the order of ``want``.
 
     Raises:
         DataError: a particle is wanted and not there, or is twice on one side.

@@ -126,7 +126,7 @@ class ImageTable(Generic[ColumnT]):
 
 
 def no_images() -> ImageTable[NDArray[Any]]:
-    """A table without rows."""
+    """A table without rows: columns (0,), (0, 2) and (0, 3, 3)."""
     column = np.empty(0, dtype=np.float32)
     return ImageTable(
         rotation=np.empty((0, 3, 3), dtype=np.float32),

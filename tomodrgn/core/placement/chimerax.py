@@ -30,7 +30,7 @@ _LAST_LINE: Final = "view orient"
 def marker_commands(
     position_a: NDArray[np.float64], rgb: NDArray[np.uint8], radius_a: float
 ) -> str:
-    """One set of markers, #1, with a marker for each particle."""
+    """One set of markers, #1, at positions (n, 3) in A, in colors (n, 3) from 0 to 255."""
     line = f"marker #1 position %.4f,%.4f,%.4f radius {radius_a:g} color #%02x%02x%02x"
     rows = _rows(position_a, rgb)
     return _script(map(line.__mod__, rows))
@@ -46,7 +46,8 @@ def volume_commands(
 ) -> str:
     """One model for each particle, with a map of its own.
 
-    The maps are taken to begin at 0 and to have this pixel size, whatever their headers state.
+    Transforms are (n, 3, 4), colors (n, 3). The maps are taken to begin at 0 and to have this pixel
+    size, whatever their headers state.
     """
     view = f"view matrix mod #%d,{_MATRIX}"
     numbers = range(1, len(paths) + 1)
@@ -79,7 +80,7 @@ def placement_table(
     transforms: NDArray[np.float64],
     rgb: NDArray[np.uint8],
 ) -> str:
-    """A row for each placement: model from 1, index of the particle, transform and color."""
+    """A row for each of n placements: model from 1, particle, transform (3, 4), color (3,)."""
     row = f"%d,%d,{_MATRIX},%d,%d,%d,255"
     ids = np.stack([model, particle], axis=1)
     return "\n".join([_HEADER, *map(row.__mod__, _rows(ids, transforms, rgb)), ""])

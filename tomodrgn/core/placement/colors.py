@@ -60,13 +60,13 @@ class Colors:
     entry: NDArray[np.int64] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Colors:
-        """The colors of some particles; the legend stays."""
+        """The colors of some particles (m,); the legend stays."""
         entry = None if self.entry is None else self.entry[rows]
         return Colors(rgb=self.rgb[rows], meaning=self.meaning, legend=self.legend, entry=entry)
 
 
 def is_gradual(values: NDArray[Any]) -> bool:
-    """Whether values are measured on a scale: numbers, and not all of them whole."""
+    """Whether values (n,) are measured on a scale: numbers, and not all of them whole."""
     if values.dtype.kind != "f":
         return False
     finite = values[np.isfinite(values)]
@@ -87,14 +87,14 @@ def color_in_turn(labels: NDArray[Any], palette: NDArray[np.uint8]) -> Colors:
 
 
 def color_spread(labels: NDArray[Any], gradient: Gradient) -> Colors:
-    """One color for each distinct label, spread evenly over a gradient."""
+    """One color for each distinct label of (n,), spread evenly over a gradient."""
     entry, distinct = _distinct(labels)
     legend = gradient(np.arange(len(distinct)) / len(distinct))
     return Colors(rgb=legend[entry], meaning=distinct, legend=legend, entry=entry)
 
 
 def color_by_value(values: NDArray[np.float64], gradient: Gradient) -> Colors:
-    """Colors from the smallest to the largest value; what is not finite has none of them."""
+    """Colors from the smallest to the largest of (n,) values; what is not finite has none."""
     known = np.isfinite(values)
     low, high = values[known].min(), values[known].max()
     rgb = np.tile(UNKNOWN, (len(values), 1))

@@ -62,7 +62,7 @@ def _above_noise(densities: NDArray[np.float64]) -> float:
 
 
 def common_level(volumes: Iterable[NDArray[np.float32]]) -> float:
-    """Median of the automatic levels of some maps, which are on one scale."""
+    """Median of the automatic levels of some maps (D, D, D), which are on one scale."""
     return float(np.median([automatic_level(volume) for volume in volumes]))
 
 

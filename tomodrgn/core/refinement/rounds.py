@@ -98,7 +98,7 @@ def refine_poses(
 
     Args:
         images: all coefficients of the particles, in the poses that the file states.
-        rows: the particles of both halves.
+        rows: the particles (n,) of each half.
         window_power: mean square of the window of the images.
         report: takes a line about each stage.
         always: refine even where nothing says that poses are wrong.

@@ -134,7 +134,7 @@ def quantise(values: NDArray[np.floating]) -> tuple[NDArray[np.uint16], float, f
 
 
 def as_text(values: NDArray[Any]) -> str:
-    """The bytes of an array as base64."""
+    """The bytes of an array of any shape as base64."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 

@@ -45,7 +45,7 @@ class Acquisition:
     defocus_angle_deg: NDArray[np.float64]
 
     def by_tilt(self, tomogram: int) -> NDArray[np.int64]:
-        """Ranks of acquisition of the frames of a tomogram, in ascending order of tilt."""
+        """Ranks (T,) of acquisition of the frames of a tomogram, in ascending order of tilt."""
         return np.argsort(self.tilt_deg[: self.n_frames[tomogram]], kind="stable")
 
 

@@ -122,7 +122,7 @@ class Simulation:
         return images
 
     def record(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Images before any treatment, density positive, as :meth:`render` gives them."""
+        """Images (m, D, D) before any treatment, density positive, as :meth:`render` gives them."""
         box = self.structure.box_size_px
         rng = random_stream(self.spec.seed, "noise")
         for block in blocks(len(self.experiment.images), self.disc):
@@ -135,7 +135,7 @@ class Simulation:
             yield block, self._amplified(rows, images)
 
     def render(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Images of all rows in order, in blocks of bounded memory; the same at every call."""
+        """Images (m, D, D) of all rows in order, in bounded memory; the same at every call."""
         for block, recorded in self.record():
             yield block, self._treated(np.arange(block.start, block.stop), recorded)
 

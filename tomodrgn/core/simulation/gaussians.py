@@ -35,7 +35,7 @@ class Blobs:
     sigma_a: Tensor
 
     def take(self, rows: Tensor) -> Blobs:
-        """The states of the rows given."""
+        """The states of the rows (n,) given."""
         return Blobs(position_a=self.position_a[rows], mass=self.mass[rows], sigma_a=self.sigma_a)
 
 

@@ -76,7 +76,7 @@ def with_errors(
 ) -> Poses:
     """The poses with the errors of a spec; errors of a particle are the same in all its images.
 
-    Arguments as above.
+    Frames and particles (M,) and the other arguments as above.
     """
     orientation, rotation = poses.orientation, poses.rotation
     if spec.pose_error_deg:

@@ -60,7 +60,7 @@ def write_particle_stacks(simulation: Simulation) -> list[str]:
 
 
 def visible_frames(simulation: Simulation) -> Iterator[NDArray[np.bool_]]:
-    """For each particle of a set, which frames show it, in ascending order of tilt."""
+    """For each particle of a set, which frames (T,) show it, in ascending order of tilt."""
     experiment = simulation.experiment
     starts = experiment.starts
     for particle, tomogram in enumerate(experiment.tomogram.tolist()):

@@ -26,13 +26,13 @@ def value_block(values: Mapping[str, str], name: str = "") -> str:
 
 
 def numbers(values: NDArray[Any], digits: int) -> list[str]:
-    """Fixed-point text; zero has no sign."""
+    """Fixed-point text of values (n,); zero has no sign."""
     rounded = np.round(values, digits) + 0.0
     return [f"{value:.{digits}f}" for value in rounded.tolist()]
 
 
 def axis_columns(pattern: str, vectors: NDArray[np.float64], digits: int) -> dict[str, list[str]]:
-    """Columns x, y (and z) of vectors; ``pattern`` has an asterisk where the axis stands."""
+    """Columns of vectors (n, 2) or (n, 3); ``pattern`` has an asterisk where the axis stands."""
     axes = "XYZ"[: vectors.shape[1]]
     return {
         pattern.replace("*", axis): numbers(vectors[:, i], digits) for i, axis in enumerate(axes)
@@ -42,7 +42,7 @@ def axis_columns(pattern: str, vectors: NDArray[np.float64], digits: int) -> dic
 def angle_columns(
     euler_deg: NDArray[np.float64], pattern: str = "rlnAngle*"
 ) -> dict[str, list[str]]:
-    """Columns of Euler angles in degrees."""
+    """Columns of Euler angles (n, 3) in degrees."""
     return {
         pattern.replace("*", angle): numbers(euler_deg[:, i], 6)
         for i, angle in enumerate(("Rot", "Tilt", "Psi"))

@@ -60,7 +60,7 @@ def reading_options(spec: SimulationSpec) -> list[str]:
 
 
 def stated_dose_e_per_a2(spec: SimulationSpec, tilt: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Dose that the files state of frames, by their rank of acquisition.
+    """Dose (n,) that the files state of frames, by their rank (n,) of acquisition.
 
     Warp counts the exposure of a frame itself, other programs count only those before it.
     """

@@ -71,7 +71,7 @@ class Truth:
     maps: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.int64]) -> Truth:
-        """The particles of the rows given."""
+        """The particles of the rows (n,) given."""
         return replace(self, labels=self.labels[rows], motion=self.motion[rows])
 
 

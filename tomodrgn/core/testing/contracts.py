@@ -82,10 +82,12 @@ class EncoderContract(ComponentContract):
 
     @property
     def counts(self) -> Tensor:
+        """(B,) images of each particle."""
         return torch.tensor(RAGGED if self.ragged else (min(RAGGED),) * len(RAGGED))
 
     @property
     def images(self) -> Tensor:
+        """(M, P, 2) coefficients."""
         return noise(int(self.counts.sum()), len(half_plane_disc(BOX_SIZE_PX)), 2)
 
     @pytest.fixture
@@ -238,7 +240,7 @@ def radii() -> Tensor:
 
 
 def tilt_images() -> ImageTable[Tensor]:
-    """Six tilt images of a typical tilt series, without CTF."""
+    """Six tilt images of a typical tilt series, without CTF: columns (6,), (6, 2) and (6, 3, 3)."""
     n = 6
     return ImageTable(
         rotation=torch.eye(3).expand(n, 3, 3),
@@ -251,7 +253,7 @@ def tilt_images() -> ImageTable[Tensor]:
 
 
 def assert_same(actual: Tensor, expected: Tensor) -> None:
-    """Equal up to the order of sums in float32, which the size of a matrix decides."""
+    """Equal in shape, and but for the order of sums in float32, which sizes of matrices decide."""
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 

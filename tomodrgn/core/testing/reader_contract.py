@@ -93,7 +93,7 @@ class ReaderContract(ComponentContract):
     def write_and_read(
         self, component: Component, own_spec: Any, rows: NDArray[np.int64], out: Path
     ) -> ParticleSet:
-        """What the reader finds in the selection that it wrote."""
+        """What the reader finds in the selection of rows (M,) that it wrote."""
         context = ReaderContext(needs_images=False)
         writer = component.load()(own_spec, context)
         assert writer.write_selection(rows, out)[0] == out
@@ -161,7 +161,7 @@ class ReaderContract(ComponentContract):
 
 
 def only(particles: ParticleSet, chosen: NDArray[np.bool_]) -> ParticleSet:
-    """Some particles of a set, with or without images."""
+    """Some particles of a set by a mask (B,), with or without images."""
     rows, images = np.flatnonzero(chosen), np.flatnonzero(chosen[particles.particle_of_image])
     return replace(particles, counts=particles.counts[rows], **particles.take_rows(rows, images))
 

@@ -81,7 +81,7 @@ class Devices:
         return had_mixed
 
     def sum_over_processes(self, tensors: list[Tensor]) -> None:
-        """Replace each tensor by its sum over all processes, in one message.
+        """Replace each tensor, of any shape, by its sum over all processes, in one message.
 
         Raises:
             RunError: another process has ended.

@@ -37,7 +37,7 @@ class ChimeraxExporter:
         self._outdir = context.outdir
 
     def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
-        """Markers of the selected particles, colored alike in all tomograms."""
+        """Markers of the selected rows (n,), colored alike in all tomograms."""
         particles = results.particles
         if particles.position_a is None:
             raise DataError(

@@ -54,7 +54,7 @@ class CryodrgnExporter:
         self._outdir = context.outdir
 
     def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
-        """Images, poses and CTF; of a model with latents also these, its config and its weights."""
+        """Images, poses and CTF of rows (n,); of a model with latents also weights and config."""
         from tomodrgn.plugins.exporters.cryodrgn_weights import read_weights, write_weights
 
         particles, outdir = results.particles, self._outdir

@@ -82,7 +82,7 @@ def write_weights(
 def cryodrgn_state(
     model: Mapping[str, Tensor], spec: Mapping[str, Any], *, box_size_px: int, n_tilts: int
 ) -> dict[str, Tensor]:
-    """State of the model under cryoDRGN's names.
+    """State of the model under cryoDRGN's names, in its shapes.
 
     An encoder that cryoDRGN does not have becomes one of not-a-numbers: whoever asks it gets no
     latents, rather than wrong ones.

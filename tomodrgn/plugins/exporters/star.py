@@ -35,7 +35,7 @@ class StarExporter:
         self._outdir = context.outdir
 
     def export(self, results: RunResults, selection: NDArray[np.int64] | None) -> list[Path]:
-        """The particles file; of an optimisation set, all its files."""
+        """The rows (n,) of the particles file; of an optimisation set, all its files."""
         reader, particles = results.reader, results.particles
         if not isinstance(reader, SelectionWriter):
             raise DataError(

@@ -52,7 +52,7 @@ def write_analysis_report(
     findings: Mapping[str, Any],
     columns: Mapping[str, NDArray[np.floating]],
 ) -> None:
-    """Write ``report.html``; the pictures in ``outdir`` are taken into it where they are PNG."""
+    """Write ``report.html`` with columns (B,); PNG pictures in ``outdir`` are taken into it."""
     sections, left_out = _sections(outdir, spec, chosen.run, findings)
     report = Report(
         results=results,

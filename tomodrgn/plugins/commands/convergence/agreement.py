@@ -47,7 +47,7 @@ def shell_freqs(box_size_px: int) -> NDArray[np.float64]:
 def masked_correlation(
     first: NDArray[np.floating], second: NDArray[np.floating], mask: NDArray[np.floating]
 ) -> float:
-    """Pearson correlation of all voxels of two masked volumes; 0 where one is flat."""
+    """Pearson correlation of all voxels of two masked volumes (D, D, D); 0 where one is flat."""
     a, b = ((volume * mask).astype(np.float64).ravel() for volume in (first, second))
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
@@ -72,13 +72,13 @@ def correlation_matrix(
 
 
 def crossing(freqs: NDArray[np.float64], curve: NDArray[np.float64], threshold: float) -> float:
-    """First frequency whose correlation is below a threshold; the last where none is."""
+    """First of the frequencies (S,) whose correlation (S,) is below a threshold, or the last."""
     below = np.flatnonzero(curve < threshold)
     return float(freqs[below[0]] if len(below) else freqs[-1])
 
 
 def curve_numbers(freqs: NDArray[np.float64], curve: NDArray[np.float64]) -> CurveNumbers:
-    """Where a curve falls, and the area under it."""
+    """Where a curve (S,) over frequencies (S,) falls, and the area under it."""
     limit = crossing(freqs, curve, HALF_MAPS)
     within = freqs <= limit
     return CurveNumbers(

@@ -41,7 +41,7 @@ class Maps:
 
     @property
     def best(self) -> dict[int, NDArray[np.float32]]:
-        """UMAP where there is one, else principal components."""
+        """UMAP (n, 2) by epoch where there is one, else principal components (n, 2)."""
         return self.umaps or self.components
 
     @property

@@ -37,7 +37,7 @@ class ConvergencePictures:
         maps: Maps,
         groups: Sketch,
     ) -> None:
-        """Losses, maps by epoch, shifts of latents, and the groups that are followed."""
+        """Losses, maps by epoch, shifts (E - 2, 3) of latents, and the groups that are followed."""
         with drawing("pictures of latents"):
             from tomodrgn.core.figures.training import training_curves
             from tomodrgn.plugins.commands.convergence.figures import latents as figures
@@ -84,7 +84,7 @@ class ConvergencePictures:
                 figures.activity(self._path("12_latent_activity"), activity)
 
     def of_places(self, maps: Maps, chosen: dict[int, NDArray[np.int64]], groups: Sketch) -> None:
-        """Where the representatives lie on the map of each epoch."""
+        """Where the representatives, rows (groups,) of a map, lie on the map of each epoch."""
         with drawing("pictures of representatives"):
             from tomodrgn.plugins.commands.convergence.figures import latents as figures
 

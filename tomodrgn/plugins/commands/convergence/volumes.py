@@ -75,7 +75,7 @@ class VolumeAgreement:
 
 
 def find_truth(run: Run, spec: ConvergenceVaeSpec) -> dict[str, NDArray[np.float32]]:
-    """The known maps by file name, patterns spelt out.
+    """The known maps (D, D, D) by file name, patterns spelt out.
 
     Raises:
         DataError: a pattern fits no file, or a file is no map of the box of the run.
@@ -102,7 +102,7 @@ def decode_epoch(
     weights: Path,
     latents: NDArray[np.float32],
 ) -> None:
-    """Write ``repr_particles/latent_representative.E.txt`` and, if wanted, ``vols.E/``."""
+    """Write latents (n, Z) to ``repr_particles/latent_representative.E.txt``, maybe ``vols.E/``."""
     table = outdir / "repr_particles" / f"latent_representative.{epoch}.txt"
     write_latent_table(table, latents)
     if spec.skip_volgen:
@@ -136,7 +136,7 @@ def compare_volumes(
     n_groups: int,
     truth: dict[str, NDArray[np.float32]],
 ) -> VolumeAgreement | None:
-    """Compare volumes of successive epochs, within epochs and with the truth; write the numbers.
+    """Compare volumes (D, D, D) of epochs, one by one and with the truth; write the numbers.
 
     Returns:
         What was found; None where volumes are not complete.

@@ -47,7 +47,7 @@ class SmallerImages:
     batch_size: int
 
     def write(self, path: Path, rows: NDArray[np.int64], report: Callable[[int], None]) -> None:
-        """Write a stack of some rows; ``report`` is told how many images each batch had."""
+        """Write a stack of some rows (M,); ``report`` is told how many images each batch had."""
         stack = open_stack(
             path,
             len(rows),
@@ -81,7 +81,7 @@ def plan_images(
     pixel_size_a: float,
     fits_float16: bool,
 ) -> SmallerImages:
-    """What the spec makes of images of a box, a pixel size, and pixels that fit float16 or not.
+    """What the spec makes of images (M, D, D) of a pixel size, whose pixels fit float16 or not.
 
     Raises:
         DataError: the box of the spec is not smaller.
@@ -98,7 +98,7 @@ def plan_images(
 
 
 def chunks(n_images: int, chunk: int | None) -> list[NDArray[np.int64]]:
-    """Rows of each stack, in order."""
+    """Rows (m,) of each stack, in order."""
     edges = [*range(0, n_images, chunk or n_images), n_images]
     return [np.arange(first, stop) for first, stop in pairwise(edges)]
 
@@ -111,7 +111,7 @@ def stack_names(stem: str, n_stacks: int) -> list[str]:
 def write_stacks(
     images: SmallerImages, folder: Path, stacks: Sequence[str], rows: Sequence[NDArray[np.int64]]
 ) -> None:
-    """Write the rows of each stack, one stack after the other."""
+    """Write the rows (m,) of each stack, one stack after the other."""
     n_images, done = sum(map(len, rows)), 0
 
     def report(n_written: int) -> None:
@@ -125,7 +125,7 @@ def write_stacks(
 
 
 def image_names(stacks: Sequence[str], rows: Sequence[NDArray[np.int64]]) -> NDArray[np.object_]:
-    """``000001@stack`` of every image."""
+    """``000001@stack`` (M,) of every image."""
     names = (
         f"{number:06d}@{stack}"
         for stack, of_stack in zip(stacks, rows, strict=True)

@@ -133,7 +133,7 @@ def downsample_series(source: ParticlesSource, star: StarFile) -> list[Path]:
 def rescaled_columns(
     star: StarFile, scale: float, *, with_coordinates: bool
 ) -> dict[str, dict[str, NDArray[np.object_]]]:
-    """Text of the columns that count pixels of images or their size, by block.
+    """Text (n,) of the columns that count pixels of images or their size, by block.
 
     Args:
         star: particles, and optics groups where the file has them.

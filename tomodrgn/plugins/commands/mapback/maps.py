@@ -71,7 +71,7 @@ def find_alike(paths: Sequence[Path], spec: MapbackSpec) -> ParticleMap:
 
 
 def maps_of_classes(folder: Path, classes: NDArray[np.int64]) -> list[Path]:
-    """The map of each of some classes, by the last number in its name.
+    """The map of each of some classes (K,), by the last number in its name.
 
     Raises:
         DataError: a class has no map, or several.
@@ -106,7 +106,7 @@ def maps_of_particles(folder: Path, subject: Subject) -> list[Path]:
 
 
 def make_maps(subject: Subject, latents: NDArray[np.float32], folder: Path) -> list[Path]:
-    """Decode a map from each of some latents into a folder, beside ``z_values.pkl``; their paths.
+    """Decode a map from each of latents (K, Z) into a folder, beside ``z_values.pkl``; their paths.
 
     Raises:
         DataError: maps of an earlier call are to be used, and one is not there.

@@ -46,7 +46,7 @@ class PlacedParticles:
         return len(self.index)
 
     def take(self, rows: NDArray[Any]) -> PlacedParticles:
-        """The particles at some rows, or of a mask."""
+        """The particles at some rows (n,), or of a mask (B,)."""
         orientation = None if self.orientation is None else self.orientation[rows]
         return replace(
             self,
@@ -119,7 +119,7 @@ def values_of(
 
 
 def rows_by_tomogram(particles: PlacedParticles, wanted: str = "all") -> dict[str, NDArray[Any]]:
-    """Rows of the particles of each tomogram, in order of first appearance.
+    """Rows (n,) of the particles of each tomogram, in order of first appearance.
 
     Args:
         particles: the particles.

@@ -35,7 +35,7 @@ class ClassAgreement:
 
 
 def compare_classes(found: NDArray[np.int64], true: NDArray[np.int64]) -> ClassAgreement:
-    """Agreement of two partitions of B particles; true classes are numbered from 0."""
+    """Agreement of two partitions (B,) of particles; true classes are numbered from 0."""
     from sklearn.metrics import adjusted_rand_score
 
     found = np.unique(found, return_inverse=True)[1]
@@ -89,8 +89,8 @@ def readout_rank_correlation(mean: NDArray[np.float32], coordinate: NDArray[np.f
 def outlier_auc(mean: NDArray[np.float32], is_junk: NDArray[np.bool_]) -> float:
     """Chance that junk lies further from the middle of all latents than a particle does.
 
-    Distances are those of Mahalanobis. 0.5 says that they tell nothing, and less that junk gathers
-    in the middle.
+    Latents are (B, Z), junk (B,); distances are those of Mahalanobis. 0.5 says that they tell
+    nothing, and less that junk gathers in the middle.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -123,7 +123,7 @@ class MapAgreement:
 def compare_maps(
     volumes: Sequence[NDArray[np.float32]], maps: Sequence[NDArray[np.float32]]
 ) -> list[MapAgreement]:
-    """Agreement of each true map with its own volume, under the best pairing.
+    """Agreement of each true map (D, D, D) with its own volume, under the best pairing.
 
     Raises:
         DataError: the boxes differ.

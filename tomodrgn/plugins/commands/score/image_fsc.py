@@ -18,7 +18,8 @@ LARGEST_AREA: Final = 0.5
 def area_under_fsc(decoded: NDArray[np.float32], true: NDArray[np.float32]) -> float:
     """Area under the correlation from 0 to Nyquist, in cycles per pixel: 0.5 for equal volumes.
 
-    No mask is used. The mean of a volume, which no image records, counts as right.
+    Volumes are (D, D, D). No mask is used. The mean of a volume, which no image records, counts as
+    right.
 
     Source:
         Jeon et al. 2024, CryoBench (per-image FSC and its area under the curve).

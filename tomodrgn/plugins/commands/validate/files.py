@@ -35,7 +35,7 @@ def write_class_maps(
     decoded: Mapping[int, NDArray[np.float32]],
     mask: NDArray[np.float32],
 ) -> None:
-    """Write map, half maps, decoded volume and FSC of each class, and the mask."""
+    """Write map, half maps, decoded volume and FSC of each class, and the mask, all (D, D, D)."""
     pixel_size_a = found.pixel_size_a
     write_volume(outdir / "mask.mrc", mask, pixel_size_a)
     for row, each in maps.items():
@@ -56,7 +56,7 @@ def draw_validation(
     maps: Mapping[int, HalvedMap],
     decoded: Mapping[int, NDArray[np.float32]],
 ) -> None:
-    """Draw ``classes.png``, ``fsc.png`` and ``chance.png``."""
+    """Draw ``classes.png`` with decoded volumes (D, D, D), ``fsc.png`` and ``chance.png``."""
     if not maps:
         return
     names = [found.classes[row].name for row in maps]

@@ -82,7 +82,7 @@ def _judge(mlp: ResidualMlp, condition: Tensor | None, example: Callable[[], Ten
 
 
 def compared(mlp: ResidualMlp, condition: Tensor | None, features: Tensor) -> Verdict:
-    """Gradients and speed of both paths on the same rows."""
+    """Gradients and speed of both paths on the same rows (N, features), conditions (N, Z)."""
     n_particles = 1 if condition is None else len(condition)
     owner = torch.arange(len(features), device=features.device) * n_particles // len(features)
     counts = torch.bincount(owner, minlength=n_particles)

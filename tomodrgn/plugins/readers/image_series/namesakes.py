@@ -118,7 +118,7 @@ def say_equal_exposures(
     Args:
         named: the particle of each row.
         images: the numbers of each row.
-        rows: those that are used, by particle, then by dose and tilt.
+        rows: (M,) those that are used, by particle, then by dose and tilt.
         path: the file, for the log.
     """
     dose, tilt, rank = images.dose_e_per_a2[rows], images.tilt_deg[rows], named.rank[rows]

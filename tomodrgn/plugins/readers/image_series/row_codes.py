@@ -31,12 +31,12 @@ def combined_codes(*values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def first_rows(codes: NDArray[Any]) -> NDArray[np.int64]:
-    """The row at which each code appears first, in that order."""
+    """The rows (n,) at which each of the codes (M,) appears first, in that order."""
     return np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
 
 
 def n_pairs(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
-    """Distinct pairs of codes."""
+    """Distinct pairs of codes (M,)."""
     return len(pd.unique(left * (int(right.max()) + 1) + right))
 
 
@@ -69,5 +69,5 @@ def _codes_of_columns(table: pd.DataFrame, names: Iterable[str]) -> NDArray[np.i
 
 
 def column_numbers(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A column as numbers; readers refuse those that are none."""
+    """A column (M,) as numbers; readers refuse those that are none."""
     return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)

@@ -95,7 +95,7 @@ class SeenExposures:
         return np.asarray(is_clash, dtype=np.bool_)
 
     def fewest_owners(self, owner: NDArray[np.int64]) -> int:
-        """How many things there must be, as one of each has no exposure twice."""
+        """How many things (M,) there must be, as one of each has no exposure twice."""
         owner = owner[self.row]
         n_times = np.ones(int(owner.max()) + 1, dtype=np.int64)
         np.maximum.at(n_times, owner, self._n_of(owner, self.exposure))

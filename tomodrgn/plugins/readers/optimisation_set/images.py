@@ -41,7 +41,7 @@ def image_table(
     tomograms: Tomograms,
     ctf: CtfTable[NDArray[Any]] | None,
 ) -> ImageTable[NDArray[Any]]:
-    """Every number of every image; where no voltage is stated it is assumed."""
+    """All numbers of all images, columns (M,) and more; a voltage not stated is assumed."""
     frames, tilt = tomograms.frames, packed.tilt
     if np.isnan(frames.dose_e_per_a2).any():
         logger.warning(

@@ -51,11 +51,11 @@ class FrameLists:
         return np.repeat(np.arange(len(self.starts) - 1), self.n_frames)
 
     def particle_of(self, entries: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The particle of each of some entries."""
+        """The particle of each of some entries (M,)."""
         return np.asarray(np.searchsorted(self.starts, entries, side="right") - 1, dtype=np.int64)
 
     def visible_rank(self, entries: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Visible frames of the same particle before each of some entries."""
+        """Visible frames of the same particle before each of some entries (M,)."""
         first = self.starts[self.particle_of(entries)]
         return self._visible_before[entries] - self._visible_before[first]
 

@@ -60,7 +60,7 @@ def bounded_column(
 def refuse_rows(
     table: pd.DataFrame, column: str, path: Path, is_bad: NDArray[np.bool_], fault: str
 ) -> None:
-    """Raise for the first bad row."""
+    """Raise for the first bad row of (n,)."""
     if is_bad.any():
         row = int(np.argmax(is_bad))
         value = quote_value(table[column].iloc[row]).strip("'")
@@ -141,7 +141,7 @@ def the_one_pixel_size_a(
 def refuse_conflict(
     first_a: NDArray[np.float64], second_a: NDArray[np.float64], names: tuple[str, str], path: Path
 ) -> None:
-    """Refuse two columns that state pixel sizes of the same images more than 1 % apart.
+    """Refuse two columns (n,) that state pixel sizes of the same images more than 1 % apart.
 
     Raises:
         DataError: they do in some row; it names both.

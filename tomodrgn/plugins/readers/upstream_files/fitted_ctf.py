@@ -58,7 +58,7 @@ class FittedCtf:
     row: NDArray[np.int64]
 
     def place(self, is_bad: NDArray[np.bool_]) -> str:
-        """Where the first bad one is, and how many there are."""
+        """Where the first bad one of (n,) is, and how many there are."""
         first = int(np.argmax(is_bad))
         name = f" of tomogram {self.tomogram[first]}" if self.tomogram[first] else ""
         return f"row {self.row[first]}{name} ({is_bad.sum()} of {len(is_bad)} images)"

@@ -157,7 +157,7 @@ def image_optics(
     state: ImageState,
     premultiplied_state: ImageState | None = None,
 ) -> tuple[NDArray[np.int64], tuple[OpticsGroup, ...]]:
-    """The group of each row, and the groups by name; one for all where the file names none.
+    """The group (n,) of each row, and the groups by name; one for all where the file names none.
 
     Args:
         images: rows as text.

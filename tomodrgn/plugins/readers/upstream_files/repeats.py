@@ -45,7 +45,7 @@ class Repeats(NamedTuple):
 
 
 def find_repeats(keys: NDArray[np.object_] | NDArray[np.int64]) -> Repeats:
-    """Rows whose key an earlier row has, each with the first such row."""
+    """Rows whose key of (n,) an earlier row has, each with the first such row."""
     series = pd.Series(keys, dtype=keys.dtype)  # text is not made anything else, which is slow
     later = np.flatnonzero(series.duplicated().to_numpy())
     if not len(later):

@@ -49,5 +49,5 @@ class WritesSelections:
         out: Path,
         columns: Mapping[str, NDArray[np.object_]] | None = None,
     ) -> list[Path]:
-        """Write some rows as they stand in the files; particles that keep none are left out."""
+        """Write rows (M,) as they stand in the files; particles that keep none are left out."""
         return self._selectable.write(rows, out, columns)

@@ -91,7 +91,7 @@ def rank_of_pairs(
 
 
 def used_optics(star: StarFile, block: StarBlock, keeps: NDArray[np.bool_]) -> list[RowSelection]:
-    """The optics groups that the kept rows of a table use, where the file has such a table."""
+    """The optics groups that the kept rows (n,) of a table use, where the file has such a table."""
     optics = optics_block(star, block)
     if optics is None:
         return []

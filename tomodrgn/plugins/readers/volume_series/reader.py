@@ -45,7 +45,7 @@ class VolumeSeries(WritesSelections):
         self._spec = spec
 
     def load_images(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Nothing: there are no images.
+        """Nothing for any rows (M,): there are no images.
 
         Raises:
             DataError: always.

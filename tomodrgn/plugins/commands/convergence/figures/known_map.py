@@ -27,7 +27,7 @@ _LEAST_SPREAD: Final = 0.02
 def resolution_by_epoch(
     path: Path, epochs: Sequence[int], freqs_per_a: NDArray[np.float64], threshold: str
 ) -> None:
-    """Draw the spatial frequency (1/A) at which each epoch falls below a threshold."""
+    """Draw the spatial frequency (E,) in 1/A at which each of E epochs falls below a threshold."""
     with picture(path, width_in=4.4, height_in=2.9) as figure:
         axes = _epoch_axes(figure, epochs, freqs_per_a)
         axes.set_title(f"resolution at FSC {threshold} with the known map", loc="left")
@@ -38,7 +38,7 @@ def resolution_by_epoch(
 
 
 def integral_by_epoch(path: Path, epochs: Sequence[int], integrals: NDArray[np.float64]) -> None:
-    """Draw the area under the curve of each epoch up to FSC 0.143."""
+    """Draw the area (E,) under the curve of each of E epochs up to FSC 0.143."""
     with picture(path, width_in=4.4, height_in=2.9) as figure:
         axes = _epoch_axes(figure, epochs, integrals)
         axes.set_title("integral of the FSC up to 0.143", loc="left")

@@ -78,7 +78,7 @@ def shifts(path: Path, epochs: Sequence[int], medians: NDArray[np.float64]) -> N
 def sketched_groups(
     path: Path, points: NDArray[np.floating], found: Sketch, names: tuple[str, str]
 ) -> None:
-    """Draw a map, the counts on its grid, their maxima, and the particles around these."""
+    """Draw a map (n, 2), the counts on its grid, their maxima, and the particles around these."""
     with picture(path, width_in=9.6, height_in=2.9) as figure:
         row = figure.subplots(1, 4, sharex=True, sharey=True)
         x_edges, y_edges = found.edges
