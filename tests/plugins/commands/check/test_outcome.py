@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import Comparison, Decision
 from tomodrgn.core.inspection.contract import describe_set
 from tomodrgn.core.inspection.findings import Finding, metadata_findings
+from tomodrgn.plugins.commands.check.command import Checked, Maps
 from tomodrgn.plugins.commands.check.outcome import Outcome
 from tomodrgn.plugins.commands.check.page import conclusion, page
 from tomodrgn.plugins.commands.check.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
 
@@ -147,3 +153,17 @@ def test_assumptions_that_are_all_left_open_are_one_line(outcome: Outcome) -> No
     text = page(replace(outcome, verdicts=verdicts))
     assert f"none can be decided: {tried.MATCH}, {tried.AXES}" in text
     assert "what would decide" not in text
+
+
+def test_a_check_prints_writes_and_draws_itself(outcome: Outcome, tmp_path: Path) -> None:
+    volume, curve = np.zeros((8, 8, 8), np.float32), np.linspace(1, 0, 5)
+    maps = Maps({"as given": volume}, {"as given": curve}, 10.0)
+    checked = Checked(outcome, tmp_path, maps)
+    assert str(checked) == checked.page()
+    text, values = checked.write(tmp_path)
+    assert text.read_text() == checked._repr_markdown_()
+    assert json.loads(values.read_text()) == json.loads(json.dumps(checked.as_json()))
+    checked.draw(tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").exists()
+    with pytest.raises(DataError, match="no images were tried"):
+        Checked(outcome, tmp_path).draw(tmp_path / "none.png")

@@ -59,6 +59,10 @@ def test_a_score_leaves_its_picture_and_logs_its_table(
     }
     assert json.loads((tmp_path / "out/scores.json").read_text()) == scores
     assert all(name in caplog.text for name in scores)
+    assert all(name in str(scores) for name in scores)
+    assert [path.name for path in scores.write(tmp_path / "kept")] == ["scores.md", "scores.json"]
+    scores.draw(tmp_path / "recovered.png")
+    assert (tmp_path / "recovered.png").exists()
 
 
 def test_labels_and_class_maps_of_a_classification_are_scored(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from tomodrgn.core.data.ctf_state import NOT_STATED, SAY_SO, settle_ctf_state
 from tomodrgn.core.data.dataset import looking
 from tomodrgn.core.display import show_progress
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.gray_levels.reader import NormalizingReader
@@ -31,6 +33,7 @@ from tomodrgn.core.particles.image_state import declare_state, is_ctf_state_open
 from tomodrgn.core.particles.possible import refuse_impossible
 from tomodrgn.core.particles.selection import select
 from tomodrgn.core.quoting import markdown_block, markdown_text
+from tomodrgn.core.report.shown import ShownAsText
 from tomodrgn.plugins.commands.check.figures import draw_acquisition, draw_maps
 from tomodrgn.plugins.commands.check.gray_levels import gray_level_facts, gray_level_findings
 from tomodrgn.plugins.commands.check.outcome import (
@@ -44,7 +47,8 @@ from tomodrgn.plugins.commands.check.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.inspection.sample import Sample
@@ -70,11 +74,23 @@ class _Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """An input that was checked, and the folder of its report."""
+class Maps:
+    """Maps of the sample, and the agreement of their halves, by name."""
+
+    volumes: dict[str, NDArray[np.float32]]
+    agreement: dict[str, NDArray[np.float64]]
+    pixel_size_a: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(ShownAsText):
+    """An input that was checked, the folder of its report, and maps where images were tried."""
+
+    stem: ClassVar[str] = "check"
 
     outcome: Outcome
     outdir: Path
+    maps: Maps | None = None
 
     def page(self) -> str:
         """What is printed."""
@@ -83,6 +99,19 @@ class Checked:
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return self.outcome.as_json()
+
+    def draw(self, path: Path | str) -> None:
+        """Draw the maps that the sample gives, as the input is and corrected.
+
+        Args:
+            path: of the picture, ``.png``, ``.svg`` or ``.pdf``.
+
+        Raises:
+            DataError: no images were tried.
+        """
+        if self.maps is None:
+            raise DataError(f"nothing to draw: {self.outcome.not_tried or 'no images were tried'}")
+        draw_maps(Path(path), self.maps.volumes, self.maps.agreement, self.maps.pixel_size_a)
 
     @property
     def exit_code(self) -> int:
@@ -129,8 +158,9 @@ def check(dataset: Dataset, spec: CheckSpec) -> Checked:
     else:
         looking_reader = looking(reader, particles, run.preparation)
         outcome, trial = _try(particles, looking_reader, spec, outcome)
-    _write(outcome, particles, trial, spec.outdir)
-    return Checked(outcome, spec.outdir)
+    maps = None if trial is None else _maps_of(trial)
+    _write(outcome, particles, maps, spec.outdir)
+    return Checked(outcome, spec.outdir, maps)
 
 
 def _with_state(particles: ParticleSet, reader: Reader, *, tests: bool) -> ParticleSet:
@@ -196,7 +226,18 @@ def _try(
     ), _Trial(sample, judgement)
 
 
-def _write(outcome: Outcome, particles: ParticleSet, trial: _Trial | None, outdir: Path) -> None:
+def _maps_of(trial: _Trial) -> Maps:
+    """The map as given, and then the corrected one where it is another."""
+    given, best = trial.judgement.given, trial.judgement.corrected
+    tried = {"as given": given} if best is given else {"as given": given, "corrected": best}
+    return Maps(
+        {name: each.maps.mean(0) for name, each in tried.items()},
+        {name: each.agreement for name, each in tried.items()},
+        trial.sample.pixel_size_a,
+    )
+
+
+def _write(outcome: Outcome, particles: ParticleSet, maps: Maps | None, outdir: Path) -> None:
     """Report, result, pictures and map."""
     begin_results(outdir)
     pictures = []
@@ -204,14 +245,9 @@ def _write(outcome: Outcome, particles: ParticleSet, trial: _Trial | None, outdi
         images = particles.images
         draw_acquisition(outdir / ACQUISITION_PICTURE, images.tilt_deg, images.dose_e_per_a2)
         pictures.append(ACQUISITION_PICTURE)
-    if trial is not None:
-        given, best = trial.judgement.given, trial.judgement.corrected
-        maps = {"as given": given.maps.mean(0)}
-        curves = {"as given": given.agreement}
-        if best is not given:
-            maps["corrected"], curves["corrected"] = best.maps.mean(0), best.agreement
-        draw_maps(outdir / MAP_PICTURE, maps, curves, trial.sample.pixel_size_a)
-        write_volume(outdir / MAP, best.maps.mean(0), trial.sample.pixel_size_a)
+    if maps is not None:
+        draw_maps(outdir / MAP_PICTURE, maps.volumes, maps.agreement, maps.pixel_size_a)
+        write_volume(outdir / MAP, [*maps.volumes.values()][-1], maps.pixel_size_a)
         pictures.append(MAP_PICTURE)
     shown = "\n".join(f"![{name}]({name})\n" for name in pictures)
     title = f"# Check of {markdown_text(str(outcome.contract.path))}"

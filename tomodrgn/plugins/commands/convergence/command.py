@@ -6,7 +6,8 @@ import json
 import logging
 import pickle
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pandas as pd
 
@@ -14,8 +15,10 @@ from tomodrgn.core.analysis.held_out_verdict import Verdict, judge
 from tomodrgn.core.data.checkups import read_activity, read_held_out
 from tomodrgn.core.data.epochs import Epochs, find_epochs, read_metrics
 from tomodrgn.core.display import logging_to
+from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from tomodrgn.core.ownership.results import begin_results
+from tomodrgn.core.report.shown import ShownAsText
 from tomodrgn.plugins.commands.convergence.latent_shifts import latent_shifts
 from tomodrgn.plugins.commands.convergence.maps import map_latents
 from tomodrgn.plugins.commands.convergence.masking import mask_rule
@@ -24,8 +27,6 @@ from tomodrgn.plugins.commands.convergence.sketching import SketchRule, represen
 from tomodrgn.plugins.commands.convergence.volumes import compare_volumes, decode_epoch, find_truth
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -57,8 +58,60 @@ class _Tables:
         return self.metrics.set_index("epoch")["generative"]
 
 
-def convergence_vae(run: Run, spec: ConvergenceVaeSpec) -> Path:
-    """Compare the epochs of a run with latents; the folder of the results.
+@dataclass(frozen=True, slots=True)
+class Convergence(ShownAsText):
+    """What the epochs of a run say, and the folder that has it, as which it can be used.
+
+    Attributes:
+        outdir: the folder.
+        findings: plain values.
+    """
+
+    stem: ClassVar[str] = "convergence"
+
+    outdir: Path
+    findings: dict[str, Any]
+    _tables: _Tables
+    _verdict: Verdict | None
+
+    def __fspath__(self) -> str:
+        """The folder."""
+        return str(self.outdir)
+
+    def page(self) -> str:
+        """What is printed."""
+        return f"{self.outdir}\n"
+
+    def words(self) -> str:
+        """Which epoch is recommended and why, and what speaks against the run."""
+        if self._verdict is None:
+            return f"{_NOTHING_HELD_OUT}\n"
+        warnings = (f"{name}: {words}\n" for name, words in self._verdict.warnings.items())
+        return "".join([f"recommended: {self._verdict.reason}\n", *warnings])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return self.findings
+
+    def draw(self, path: Path | str) -> None:
+        """Draw errors of held-out tilts and of training by epoch.
+
+        Args:
+            path: of the picture, ``.png``, ``.svg`` or ``.pdf``.
+
+        Raises:
+            DataError: no tilts were held out.
+        """
+        from tomodrgn.core.figures.held_out import held_out
+
+        if self._verdict is None:
+            raise DataError(_NOTHING_HELD_OUT)
+        epoch = self._verdict.recommended_epoch
+        held_out(Path(path), self._tables.held_out, self._tables.training_error, epoch)
+
+
+def convergence_vae(run: Run, spec: ConvergenceVaeSpec) -> Convergence:
+    """Compare the epochs of a run with latents.
 
     Raises:
         RunError: the run has too few epochs, or not the one that is asked for.
@@ -99,8 +152,8 @@ def convergence_vae(run: Run, spec: ConvergenceVaeSpec) -> Path:
         found = compare_volumes(spec, outdir, epochs.shown, len(groups.names), truth)
         if found is not None:
             pictures.of_volumes(epochs.shown, found, groups.names)
-        _report(outdir, epochs, tables, verdict, found)
-    return outdir
+        findings = _report(outdir, epochs, tables, verdict, found)
+    return Convergence(outdir, findings, tables, verdict)
 
 
 def _read_tables(run: Path, last: int) -> _Tables:
@@ -145,8 +198,8 @@ def _report(
     tables: _Tables,
     verdict: Verdict | None,
     found: VolumeAgreement | None,
-) -> None:
-    """Write the findings, and say them."""
+) -> dict[str, Any]:
+    """Write the findings, and say them; they are returned as plain values."""
     findings: dict[str, Any] = {"epochs": epochs.saved, "shown_epochs": epochs.shown}
     if verdict is None:
         findings |= {"recommended_epoch": None, "reason": _NOTHING_HELD_OUT, "warnings": {}}
@@ -166,6 +219,7 @@ def _report(
                 zip(map(str, epochs.shown), found.truth_fsc.mean(1).tolist(), strict=True)
             )
     write_text_atomic(outdir / FINDINGS, json.dumps(findings, indent=1) + "\n")
+    return findings
 
 
 def _pickle(path: Path, values: object) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tomodrgn.core.data.parts import build_model, settle_encoder
 from tomodrgn.core.memory.footprint import MemoryPlan, gigabytes
 from tomodrgn.core.memory.terms import cache_terms
 from tomodrgn.core.memory.work import images_of, memory_plan, training_work
+from tomodrgn.core.report.shown import ShownAsText
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.embedding import EMBEDDING_BATCH
 
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class RunPlan:
+class RunPlan(ShownAsText):
     """What a run would take, and where its images would lie."""
+
+    stem: ClassVar[str] = "plan"
 
     memory: MemoryPlan
     residency: Residency
@@ -32,6 +36,31 @@ class RunPlan:
     def page(self) -> str:
         """What is printed."""
         return self.table() + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, sizes in bytes."""
+        memory = self.memory
+        return {
+            "cache_bytes": self.cache_bytes,
+            "images_lie": self.residency.kind,
+            "why": self.residency.reason,
+            "processes": memory.processes,
+            "host": {term.name: term.n_bytes for term in memory.footprint.host},
+            "host_peak_bytes": memory.host_peak_bytes,
+            "host_free_bytes": memory.free_host_bytes,
+            "device": {term.name: term.n_bytes for term in memory.footprint.device},
+            "device_free_bytes": memory.free_device_bytes,
+        }
+
+    def draw(self, path: Path | str) -> None:
+        """Draw what is held at the peak, in memory and on the GPU, beside what is free.
+
+        Args:
+            path: of the picture, ``.png``, ``.svg`` or ``.pdf``.
+        """
+        from tomodrgn.plugins.commands.plan.figures import draw_memory
+
+        draw_memory(Path(path), self.memory)
 
     def table(self) -> str:
         """Lines for people: place, what, size."""

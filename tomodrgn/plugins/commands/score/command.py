@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC
 from tomodrgn.core.report.drawing import drawing
+from tomodrgn.core.report.shown import ShownAsText
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.core.simulation.tomograms import names_of
@@ -27,8 +29,6 @@ from tomodrgn.core.simulation.truth import read_truth
 from tomodrgn.plugins.commands.score.scores import Comparison, Findings, compare
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.inputs import Inputs
@@ -43,16 +43,49 @@ SCORES: Final = "scores.json"
 CLASS_LATENTS: Final = "class_latents.txt"
 
 
-class Scores(dict[str, float]):
-    """Scores by name, and the file that has them."""
+class Scores(ShownAsText, dict[str, float]):
+    """Scores by name, and the file that has them.
 
-    def __init__(self, values: dict[str, float], path: Path) -> None:
+    Args:
+        values: the scores.
+        path: the file.
+        found: what they were reckoned from, where it is to be drawn.
+    """
+
+    stem: ClassVar[str] = "scores"
+
+    def __init__(
+        self, values: dict[str, float], path: Path, found: Comparison | None = None
+    ) -> None:
         super().__init__(values)
         self.path = path
+        self._found = found
 
     def page(self) -> str:
         """What is printed."""
         return f"{self.path}\n"
+
+    def words(self) -> str:
+        """The scores, a line each."""
+        width = max(map(len, self), default=0)
+        return "".join(f"{name:<{width}}  {value}\n" for name, value in self.items())
+
+    def as_json(self) -> dict[str, Any]:
+        """The scores by name."""
+        return dict(self)
+
+    def draw(self, path: Path | str) -> None:
+        """Draw what the run found beside what was simulated.
+
+        Args:
+            path: of the picture, ``.png``, ``.svg`` or ``.pdf``.
+
+        Raises:
+            DataError: nothing is known but the scores.
+        """
+        if self._found is None:
+            raise DataError("only the scores are known, so there is nothing to draw; score again")
+        _draw(Path(path), self._found)
 
 
 def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
@@ -73,11 +106,12 @@ def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
     out = spec.out or spec.run
     begin_results(out)
     _write(out, found)
-    _draw(out / RECOVERY, found)
-    width = max(map(len, found.scores))
-    for name, value in found.scores.items():
-        logger.info("%-*s  %s", width, name, value)
-    return Scores(found.scores, out / SCORES)
+    with drawing(RECOVERY):
+        _draw(out / RECOVERY, found)
+    scores = Scores(found.scores, out / SCORES, found)
+    for line in scores.words().splitlines():
+        logger.info(line)
+    return scores
 
 
 def _gather(spec: ScoreSpec, truth: Truth, opened: Run | None) -> Findings:
@@ -198,22 +232,21 @@ def _write(out: Path, found: Comparison) -> None:
 
 def _draw(path: Path, found: Comparison) -> None:
     """Draw what a run found beside what was simulated."""
-    with drawing(path.name):
-        from tomodrgn.plugins.commands.score.figures import RecoveredMap, recovery
+    from tomodrgn.plugins.commands.score.figures import RecoveredMap, recovery
 
-        maps = [
-            RecoveredMap(
-                label=pair.label,
-                decoded=found.volumes[pair.volume],
-                true=found.truth.maps[pair.label],
-                fsc=pair.curve,
-            )
-            for pair in found.pairs
-        ]
-        recovery(
-            path,
-            mean=found.mean,
-            labels=found.truth.labels,
-            maps=maps,
-            pixel_size_a=found.pixel_size_a,
+    maps = [
+        RecoveredMap(
+            label=pair.label,
+            decoded=found.volumes[pair.volume],
+            true=found.truth.maps[pair.label],
+            fsc=pair.curve,
         )
+        for pair in found.pairs
+    ]
+    recovery(
+        path,
+        mean=found.mean,
+        labels=found.truth.labels,
+        maps=maps,
+        pixel_size_a=found.pixel_size_a,
+    )
