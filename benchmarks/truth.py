@@ -115,7 +115,7 @@ def run_task(task: Task) -> Figures:
         if done.returncode:
             return found | {"failed": (done.stderr or done.stdout).strip()[-500:]}
         try:
-            return found | figures_of(run, star.parent)
+            return found | figures_of(run, star)
         except TomodrgnError as error:
             return found | {"failed": str(error)}
 
@@ -147,6 +147,9 @@ def row_of(case: Case, results: Sequence[Figures]) -> Row:
         "refined deg": column(lambda f: f.get("refined", {}).get("orientation_rms_deg"), max),
         "stated px": column(lambda f: f["stated"]["shift_rms_px"], max),
         "refined px": column(lambda f: f.get("refined", {}).get("shift_rms_px"), max),
+        "turns in 90 %": column(lambda f: f.get("refined", {}).get("turn_in_90"), min),
+        "shifts in 90 %": column(lambda f: f.get("refined", {}).get("shift_in_90"), min),
+        "contrast in 90 %": column(lambda f: f.get("refined", {}).get("contrast_in_90"), min),
         "latents": column(lambda f: f.get("run", {}).get("n_latents"), max),
         "s": column(lambda f: f["seconds"], max),
         "processor s": column(lambda f: f["processor_s"], max),

@@ -11,10 +11,17 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks import truth
 from benchmarks.truth_cases import Case, chosen, suites
-from benchmarks.truth_scores import bound, errors_of_poses
+from benchmarks.truth_poses import Refined, pose_figures, read_refined
+from benchmarks.truth_scores import bound
+from tomodrgn.core.cli.fields import builtin_registry
+from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.particles.corrections import Corrections
+from tomodrgn.core.particles.corrections_file import error_columns, write_corrections
+from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
+from tomodrgn.core.simulation.tilt_series import simulate
+from tomodrgn.core.simulation.tomograms import names_of
 from tomodrgn.core.specs.simulation import SimulationSpec
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ SMALL = {"n_particles": 10, "n_tomograms": 2, "n_tilts": 5, "box_size_px": 16, "
 
 
 def _simulated(**options: object) -> Simulation:
-    spec = SimulationSpec(outdir="set", **{**SMALL, **options})
+    spec = SimulationSpec(**{"outdir": "set", **SMALL, **options})
     return design(spec, build_structure(spec))
 
 
@@ -47,14 +54,14 @@ def _undoing(simulation: Simulation) -> Corrections:
 
 
 def test_true_poses_have_no_error() -> None:
-    found = errors_of_poses(_simulated())
+    found = pose_figures(_simulated())
     assert found["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)  # of an arc cosine
     assert found["shift_rms_px"] == pytest.approx(0, abs=1e-12)
 
 
 def test_errors_are_those_that_the_recipe_makes() -> None:
     simulation = _simulated(n_particles=3000, n_tilts=1, pose_error_deg=4.0, shift_error_px=0.7)
-    found = errors_of_poses(simulation)
+    found = pose_figures(simulation)
     assert found["orientation_rms_deg"] == pytest.approx(4 * np.sqrt(3), rel=0.03)  # of three axes
     assert found["shift_rms_px"] == pytest.approx(0.7, rel=0.03)
 
@@ -71,9 +78,50 @@ def test_corrections_that_undo_the_errors_leave_none(whole: bool) -> None:
             rotation=turn @ corrections.rotation,
             shift_px=(corrections.shift_px + np.array([1.0, 2.0, -1.0])) @ turn.T,
         )
-    found = errors_of_poses(simulation, corrections)
+    found = pose_figures(simulation, Refined(corrections))
     assert found["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)
     assert found["shift_rms_px"] == pytest.approx(0, abs=1e-9)
+
+
+def test_contrast_that_is_found_is_compared_as_a_factor() -> None:
+    simulation = _simulated(contrast_particle_log_std=0.4, contrast_tilt_log_std=0.3)
+    logs = np.log(simulation.experiment.contrast)
+    right = replace(_undoing(simulation), tilt_log_scale=logs + 0.7)  # and scaled as a whole
+    assert pose_figures(simulation)["contrast_rms"] > 0.1
+    assert pose_figures(simulation, Refined(right))["contrast_rms"] == pytest.approx(0, abs=1e-9)
+
+
+def test_regions_hold_what_they_should_where_errors_are_as_wide_as_they_say() -> None:
+    simulation = _simulated(
+        n_particles=3000, n_tilts=1, pose_error_deg=1.0, shift_error_px=0.5,
+        contrast_particle_log_std=0.2,
+    )  # fmt: skip
+    nothing = replace(_undoing(simulation), rotation=np.tile(np.eye(3), (3000, 1, 1)))
+    nothing = replace(nothing, shift_px=np.zeros((3000, 3)))
+    deviations = np.array([0.2, *[0.5] * 3, *[np.deg2rad(1)] * 3])
+    for factor, share in ((1.0, 0.9), (2.0, 0.999)):  # within 1.64 and 3.29 deviations
+        found = pose_figures(simulation, Refined(nothing, np.tile(factor * deviations, (3000, 1))))
+        for part in ("contrast", "shift", "turn"):
+            assert found[f"{part}_in_90"] == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["warp", "relion5"])
+def test_poses_are_read_as_a_run_left_them(name: str, tmp_path: Path) -> None:
+    simulation = _simulated(outdir=tmp_path / "set", format=name, pose_error_deg=4.0)
+    star = simulate(simulation.spec)
+    assert read_refined(tmp_path, star, simulation) is None
+    particles = Inputs(builtin_registry()).particles_file(star).reader(needs_images=False).read()
+    rows = match_particles(names_of(simulation.spec), particles)
+    owner = np.repeat(np.arange(len(rows)), simulation.experiment.counts)
+    images = np.concatenate([np.flatnonzero(owner == row) for row in rows])
+    corrections = _undoing(simulation).take(rows, images)
+    columns = error_columns(np.tile(np.eye(7), (len(rows), 1, 1)), 12.0)
+    write_corrections(tmp_path, particles, corrections, of_particles=columns)
+    found = read_refined(tmp_path, star, simulation)
+    assert found is not None
+    assert found.deviations is not None
+    np.testing.assert_allclose(found.deviations, 1)
+    assert pose_figures(simulation, found)["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize(

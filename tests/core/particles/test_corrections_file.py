@@ -12,8 +12,14 @@ from scipy.spatial.transform import Rotation
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.star import read_star
 from tomodrgn.core.particles.corrections import Corrections, no_corrections
-from tomodrgn.core.particles.corrections_file import read_corrections, write_corrections
+from tomodrgn.core.particles.corrections_file import (
+    error_columns,
+    read_corrections,
+    read_errors,
+    write_corrections,
+)
 from tomodrgn.core.particles.downsampling import downsample_particles
+from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.selection import take_particles
 from tomodrgn.core.products import RESULTS
 
@@ -52,6 +58,24 @@ def test_corrections_are_read_to_the_last_digit(
     files = write_corrections(tmp_path, particles, corrections)
     assert all(RESULTS.fullmatch(file.name) for file in files)
     assert_equal(read_corrections(tmp_path, particles), corrections)
+
+
+def test_what_is_not_known_of_them_is_read_back_along_each_axis(
+    particles: ParticleSet,
+    shuffled_particles: ParticleSet,
+    corrections: Corrections,
+    tmp_path: Path,
+) -> None:
+    write_corrections(tmp_path, particles, corrections)
+    assert read_errors(tmp_path, particles) is None
+    roots = np.random.default_rng(8).normal(0, 1, (particles.n_particles, 7, 7))
+    columns = error_columns(roots @ roots.mT, particles.pixel_size_a)
+    write_corrections(tmp_path, particles, corrections, of_particles=columns)
+    expected = np.sqrt(np.square(roots).sum(2))
+    np.testing.assert_allclose(read_errors(tmp_path, particles), expected, rtol=1e-14)
+    rows = match_particles(particles, shuffled_particles)
+    found = read_errors(tmp_path, shuffled_particles)
+    np.testing.assert_allclose(found, expected[rows], rtol=1e-14)
 
 
 def test_particles_are_told_by_name(

@@ -32,6 +32,9 @@ HALF_SET: Final = "tdgnHalfSet"
 TURN_DEG: Final = ("tdgnTurnX", "tdgnTurnY", "tdgnTurnZ")
 SHIFT_A: Final = ("tdgnShiftXAngst", "tdgnShiftYAngst", "tdgnShiftZAngst")
 LOG_CONTRAST: Final = "tdgnLogContrast"
+TURN_ERROR_DEG: Final = ("tdgnTurnXError", "tdgnTurnYError", "tdgnTurnZError")
+SHIFT_ERROR_A: Final = ("tdgnShiftXErrorAngst", "tdgnShiftYErrorAngst", "tdgnShiftZErrorAngst")
+LOG_CONTRAST_ERROR: Final = "tdgnLogContrastError"
 DOSE: Final = "tdgnDose"
 TILT: Final = "tdgnTilt"
 TILT_SHIFT_A: Final = ("tdgnTiltShiftXAngst", "tdgnTiltShiftYAngst")
@@ -54,7 +57,7 @@ def write_corrections(
         particles: B particles as they were before.
         corrections: of them.
         half: (B,) the half set in which each was refined, where there were any.
-        of_particles: further columns (B,) of particles by name, such as the widths of posteriors.
+        of_particles: further columns (B,) of particles by name, such as :func:`error_columns`.
 
     Raises:
         OutputError: a file cannot be written.
@@ -103,6 +106,42 @@ def read_corrections(folder: Path, particles: ParticleSet) -> Corrections:
         tilt_shift_px=tilt_shift_px,
         tilt_log_scale=tilt_log_scale,
     )
+
+
+def error_columns(
+    covariance: NDArray[np.floating], pixel_size_a: float
+) -> dict[str, NDArray[np.float64]]:
+    """Columns of what is not known of corrections: standard deviations along each axis.
+
+    Args:
+        covariance: (B, 7, 7) of log contrast, shift in px and turn in radians, x, y and z.
+        pixel_size_a: of the shifts.
+    """
+    deviations = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2).astype(np.float64))
+    return {
+        LOG_CONTRAST_ERROR: deviations[:, 0],
+        **_axes(SHIFT_ERROR_A, deviations[:, 1:4] * pixel_size_a),
+        **_axes(TURN_ERROR_DEG, np.rad2deg(deviations[:, 4:])),
+    }
+
+
+def read_errors(folder: Path, particles: ParticleSet) -> NDArray[np.float64] | None:
+    """(B, 7) standard deviations in the order and units above; None where none were written.
+
+    Raises:
+        DataError: the file cannot be read, or lacks particles.
+    """
+    star = read_star(folder / REFINED_POSES)
+    table = star.read(star.table_with(PARTICLE))
+    if LOG_CONTRAST_ERROR not in table:
+        return None
+    rows = _find(table, particles, star.path)
+    names = (LOG_CONTRAST_ERROR, *SHIFT_ERROR_A, *TURN_ERROR_DEG)
+    found = np.stack([numeric_column(table, name, star.path) for name in names], axis=-1)[rows]
+    found[:, 1:4] /= particles.pixel_size_a
+    found[:, 4:] = np.deg2rad(found[:, 4:])
+    deviations: NDArray[np.float64] = found
+    return deviations
 
 
 class _Names(NamedTuple):

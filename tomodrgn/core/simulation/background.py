@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _BILAYER_A = 40.0
 """Thickness of a bilayer, from head groups to head groups."""
 _LEAFLET_SIGMA_A = 6.0
-_SHARE_OF_DENSITY = 0.5
-"""Density of a bilayer over that of the molecule, a ball of its diameter."""
 _PATCH = 0.5
 """Deviation of the Gaussian that a patch of membrane is, in boxes."""
 
@@ -131,8 +129,8 @@ class Background:
         across = normal[:, :2] @ freqs_per_a.T
         along_squared = freqs_per_a.square().sum(1) - across.square()
         patch_a = _PATCH * self.structure.box_size_px * self.structure.pixel_size_a
-        # a ball of the mass of the molecule, the squared diameter, has this density
-        density = _SHARE_OF_DENSITY * 6 / (np.pi * self.diameter_a)
+        # as dense as a ball of the mass of the molecule, which is its squared diameter
+        density = 6 / (np.pi * self.diameter_a)
         mass = density * _BILAYER_A * 2 * np.pi * patch_a**2
         spread = _LEAFLET_SIGMA_A**2 * across.square() + patch_a**2 * along_squared
         leaflets = torch.cos(torch.pi * _BILAYER_A * across)
