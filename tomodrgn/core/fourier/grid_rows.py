@@ -95,15 +95,23 @@ class RowSums:
             self._add_now(where, values, owner, factors)
             return
         offset = sum(map(len, self._factors))
-        first, order = torch.sort(where.places[:, 0])
-        points = _Points(first, where.share[order], values[order], owner.to(first)[order] + offset)
-        ends = [*torch.searchsorted(first, self._starts.to(first)).tolist(), len(first)]
-        self._waiting.append(points.split(ends))
+        points = _Points(where.places[:, 0], where.share, values, owner + offset)
+        self._waiting.append(self._by_slabs(points))
         self._waiting_bytes += sum(part.nbytes for part in points)
         self._factors.append(factors)
         is_much = self._waiting_bytes > _PENDING_SHARE * self.rows.nbytes
         if is_much or offset + len(factors) > _FACTOR_SHARE * len(self.rows):
             self.finish()
+
+    def _by_slabs(self, points: _Points) -> list[_Points]:
+        """The points of each slab, in the order of the grid."""
+        if len(self._starts) == 1:
+            return [points]
+        first, order = torch.sort(points.first)
+        inner = _Points(first, *(part.index_select(0, order) for part in points[1:]))
+        return inner.split(
+            [*torch.searchsorted(first, self._starts.to(first)).tolist(), len(first)]
+        )
 
     def finish(self) -> None:
         """Add what waits."""
