@@ -52,8 +52,18 @@ class MapSpectra:
 
     def at(self, block: Block) -> Tensor:
         """(C, m, n) complex central slices."""
-        parts = self.side_by_side(block).permute(2, 3, 0, 1).contiguous()
-        return torch.complex(parts[0], parts[1])
+        return _complex(self.side_by_side(block))
+
+    def mixed(self, block: Block, weights: Tensor) -> Tensor:
+        """(Q, m, n) complex slices of Q sums of maps, with weights (m, C, Q) of each image."""
+        slices = self.side_by_side(block)
+        mixed = slices.flatten(1, 2) @ weights
+        return _complex(mixed.view(*slices.shape[:3], -1))
+
+
+def _complex(parts: Tensor) -> Tensor:
+    """(C, m, n) of real and imaginary parts (m, n, 2, C)."""
+    return torch.view_as_complex(parts.permute(3, 0, 1, 2).contiguous())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

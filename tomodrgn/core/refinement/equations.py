@@ -125,20 +125,24 @@ class _Template:
         place = axis.view(1, 1, -1), axis.view(1, -1, 1), axis.view(-1, 1, 1)  # x, y, z
         moments = torch.stack([maps, *(maps * each for each in place)], dim=1)
         self._spectra = MapSpectra(moments.flatten(0, 1))
+        self._n_latents = len(maps) - 1
         self._gradient = -2j * torch.pi / box
         self._k = images.k
         self._phase = 2j * torch.pi * images.k.T / images.disc.box_size_px  # (2, n)
 
     def changes(self, block: Block, rotation: Tensor, latents: Tensor | None) -> Tensor:
         """(m, 6, n) complex changes of the slices of m images; the first is the slice itself."""
-        slices = self._spectra.at(block).unflatten(0, (-1, 4))  # (1 + K, 4, m, n)
+        states = rotation.new_ones(len(rotation), 1)
         if latents is None:
-            own = slices[0]
+            states = torch.nn.functional.pad(states, (0, self._n_latents))
         else:
-            own = slices[0] + torch.einsum("mk,kcmn->cmn", latents.to(slices), slices[1:])
-        template, moments = own[0], own[1:]
-        gradient = self._gradient * torch.einsum("mab,bmn->amn", rotation.to(moments), moments)
-        x, y = self._k.T
+            states = torch.cat([states, latents], dim=1)
+        turned = rotation.new_zeros(len(rotation), 4, 4)  # the map stays, its moments turn
+        turned[:, 0, 0] = 1
+        turned[:, 1:, 1:] = rotation.mT
+        weights = (states[:, :, None, None] * turned[:, None]).flatten(1, 2)
+        template, *gradient = self._spectra.mixed(block, weights)
+        x, y = self._gradient * self._k.T
         return torch.stack(
             [
                 template,
