@@ -99,6 +99,19 @@ def test_some_particles_on_other_pixels_find_their_own(
     assert_equal(read_corrections(tmp_path, downsample_particles(some, 4)), expected)
 
 
+def test_halves_may_see_an_exposure_apart(
+    particles: ParticleSet, corrections: Corrections, tmp_path: Path
+) -> None:
+    half = np.array([1, 2, 1])
+    shifts = corrections.tilt_shift_px + half[particles.particle_of_image][:, None]
+    apart = replace(corrections, tilt_shift_px=shifts)
+    _, tilts = write_corrections(tmp_path, particles, apart, half=half)
+    star = read_star(tilts)
+    assert len(star.read(star.table_with("tdgnHalfSet"))) == 9  # not one exposure is in both
+    assert "tdgnImage" not in star.table_with("tdgnHalfSet").columns
+    assert_equal(read_corrections(tmp_path, particles), apart)
+
+
 def test_images_of_an_exposure_may_differ(
     particles: ParticleSet, corrections: Corrections, tmp_path: Path
 ) -> None:

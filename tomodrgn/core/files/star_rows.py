@@ -54,6 +54,8 @@ def split_row(line: bytes) -> list[bytes]:
 
 def value_spans(line: bytes) -> list[tuple[int, int]]:
     """Where each value of a line begins and ends, with its quotes."""
+    if b"#" not in line and not _has_quoted_values(line):
+        return [bare.span() for bare in _BARE.finditer(line)]
     spans, place, unclosed = [], 0, set[bytes]()
     while (bare := _BARE.search(line, place)) and not bare.group().startswith(b"#"):
         closing = _closing_quote(line, bare, unclosed)

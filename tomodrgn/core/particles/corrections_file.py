@@ -77,7 +77,7 @@ def write_corrections(
     write_table(files[0], _text(table), "particles")
     if particles.n_images:
         files.append(folder / REFINED_TILTS)
-        write_table(files[1], _text(_tilts(particles, corrections)), "tilts")
+        write_table(files[1], _text(_tilts(particles, corrections, half)), "tilts")
     return files
 
 
@@ -97,7 +97,8 @@ def read_corrections(folder: Path, particles: ParticleSet) -> Corrections:
     found = no_corrections(particles)
     tilt_shift_px, tilt_log_scale = found.tilt_shift_px, found.tilt_log_scale
     if particles.n_images:
-        tilts = _read_tilts(folder / REFINED_TILTS, particles)
+        half = table[HALF_SET].to_numpy(dtype=object)[rows] if HALF_SET in table else None
+        tilts = _read_tilts(folder / REFINED_TILTS, particles, half)
         tilt_shift_px, tilt_log_scale = tilts[:, :2] / particles.pixel_size_a, tilts[:, 2]
     return Corrections(
         rotation=Rotation.from_rotvec(np.deg2rad(numbers[:, :3])).as_matrix(),
@@ -160,35 +161,40 @@ def _find(table: pd.DataFrame, particles: ParticleSet, path: Path) -> NDArray[np
         raise DataError(f"{path}: {error}") from error
 
 
-def _tilts(particles: ParticleSet, corrections: Corrections) -> dict[str, NDArray[Any]]:
-    """A row for each exposure, or for each image where those of an exposure differ."""
-    keys, of_image = _exposures(particles)
+def _tilts(
+    particles: ParticleSet, corrections: Corrections, half: NDArray[Any] | None
+) -> dict[str, NDArray[Any]]:
+    """A row for each exposure, for each of its halves, or for each image where these differ."""
     values = np.column_stack(
         [corrections.tilt_shift_px * particles.pixel_size_a, corrections.tilt_log_scale]
     )
-    _, first, number = np.unique(of_image, return_index=True, return_inverse=True)
-    is_shared = np.array_equal(values[first][number], values)
-    rows = first if is_shared else np.arange(particles.n_images)
-    image = {} if is_shared else {IMAGE: particles.image_name}
-    return {
-        **image,
-        **{name: column[rows] for name, column in keys.items()},
-        **_axes((*TILT_SHIFT_A, TILT_LOG_CONTRAST), values[rows]),
-    }
+    choices = [_exposures(particles)]
+    if half is not None:
+        choices.append(_exposures(particles, half))
+    choices.append({**choices[0], IMAGE: particles.image_name})
+    for keys in choices:
+        number = pd.DataFrame(keys).groupby([*keys], sort=False).ngroup().to_numpy()
+        _, first, number = np.unique(number, return_index=True, return_inverse=True)
+        if np.array_equal(values[first][number], values):
+            break
+    of_rows = {name: column[first] for name, column in keys.items()}
+    return of_rows | _axes((*TILT_SHIFT_A, TILT_LOG_CONTRAST), values[first])
 
 
-def _exposures(particles: ParticleSet) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """What tells the exposure of each image, by column, and its number."""
+def _exposures(particles: ParticleSet, half: NDArray[Any] | None = None) -> dict[str, NDArray[Any]]:
+    """(M,) columns that tell the exposure of each image, of its half (B,) if that is given."""
+    owner = particles.particle_of_image
     keys: dict[str, NDArray[Any]] = {
-        TOMOGRAM: particles.tomogram[particles.particle_of_image],
+        TOMOGRAM: particles.tomogram[owner],
         DOSE: particles.images.dose_e_per_a2.astype(np.float64),
         TILT: particles.images.tilt_deg.astype(np.float64),
     }
-    number = pd.DataFrame(keys).groupby([*keys], sort=False).ngroup()
-    return keys, np.asarray(number, dtype=np.int64)
+    return keys if half is None else {**keys, HALF_SET: half.astype(str).astype(object)[owner]}
 
 
-def _read_tilts(path: Path, particles: ParticleSet) -> NDArray[np.float64]:
+def _read_tilts(
+    path: Path, particles: ParticleSet, half: NDArray[np.object_] | None
+) -> NDArray[np.float64]:
     """(M, 3) shifts in angstrom and log contrast of the exposure of each image."""
     star = read_star(path)
     table = star.read(star.table_with(TILT))
@@ -196,14 +202,17 @@ def _read_tilts(path: Path, particles: ParticleSet) -> NDArray[np.float64]:
     values: NDArray[np.float64] = np.stack(
         [numeric_column(table, name, path) for name in names], axis=-1
     )
+    want = _exposures(particles, half if HALF_SET in table else None)
     if IMAGE in table:
-        have, want = pd.Index(table[IMAGE]), pd.Index(particles.image_name)
-    else:
-        keys, _ = _exposures(particles)
-        numbers = [numeric_column(table, name, path) for name in (DOSE, TILT)]
-        have = pd.MultiIndex.from_arrays([table[TOMOGRAM].to_numpy(dtype=object), *numbers])
-        want = pd.MultiIndex.from_arrays(list(keys.values()))
-    rows = have.get_indexer(want)
+        want[IMAGE] = particles.image_name
+    have = {
+        name: numeric_column(table, name, path)
+        if name in (DOSE, TILT)
+        else table[name].to_numpy(dtype=object)
+        for name in want
+    }
+    index, wanted = (pd.MultiIndex.from_arrays(list(keys.values())) for keys in (have, want))
+    rows = index.get_indexer(wanted)
     if (rows < 0).any():
         image = particles.image_name[int(np.argmax(rows < 0))]
         raise DataError(

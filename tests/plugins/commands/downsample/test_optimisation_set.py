@@ -11,6 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.plugins.readers.refined_sets import (
+    assert_refined_by,
+    some_corrections,
+    some_tilt_corrections,
+)
 from tomodrgn.core.data.inputs import Inputs
 from tomodrgn.core.files.mrc import read_mrc_header
 from tomodrgn.core.files.star import read_star
@@ -152,3 +157,19 @@ def test_real_set_of_warptools(registry: Registry, tmp_path: Path) -> None:
     assert len(headers) == 40
     assert {str(header.dtype) for header in headers} == {"float16"}
     assert {round(header.pixel_size_a, 3) for header in headers} == {24.0}
+
+
+@pytest.mark.parametrize("flavour", ["warptools", "relion5, moving"])
+def test_refined_sets_stay_refined(flavour: str, registry: Registry, tmp_path: Path) -> None:
+    path = _simulate(tmp_path / "set", **FLAVOURS[flavour])
+    reader: Any = _reader(registry, path)
+    stated = reader.read()
+    found = some_corrections(stated).after(some_tilt_corrections(stated))
+    refined = reader.write_poses(stated, found, path.with_name("refined.star")).files[0]
+    spec = DownsampleSpec(particles=refined, out=tmp_path / "small.star", downsample=8)
+    downsample(Inputs(registry), spec)
+    again = _reader(registry, tmp_path / "small.star").read()
+    expected = downsample_particles(_reader(registry, refined).read(), 8)
+    np.testing.assert_allclose(again.images.shift_px, expected.images.shift_px, atol=1e-5)
+    np.testing.assert_allclose(again.images.scale, expected.images.scale, rtol=1e-6)
+    assert_refined_by(again, found.rescaled(0.5))

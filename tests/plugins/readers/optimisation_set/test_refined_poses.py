@@ -229,3 +229,27 @@ def test_recentered_coordinates_keep_the_anchor(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.position_a, found.of(particles).position_a, atol=1e-5)
     assert again.corrections is not None
     np.testing.assert_allclose(again.corrections.shift_px, found.shift_px, atol=1e-5)
+
+
+def test_paths_are_counted_from_the_project_folder_of_relion(tmp_path: Path) -> None:
+    path = relion5_set().write(tmp_path / "Refine3D" / "job030")
+    star = path.parent / "tomograms.star"
+    for file in (path, star):
+        text = file.read_text()
+        for name in ("particles.star", "tomograms.star", "TS_1.star", "TS_10.star"):
+            text = text.replace(f"\t{name}", f"\tRefine3D/job030/{name}")
+            text = text.replace(f"  {name}", f"  Refine3D/job030/{name}")
+        file.write_text(text)
+    particles = reader_of(path).read()
+    found = some_tilt_corrections(particles)
+    out = tmp_path / "External" / "job031" / "refined.star"
+    files = reader_of(path, needs_images=False).write_poses(particles, found, out).files
+    written = read_star(out)
+    for name, file in zip(("Particles", "Tomograms"), files[1:3], strict=True):
+        stated = written.value_of(f"rlnTomo{name}File")
+        assert tmp_path / str(stated) == file
+    series = table(files[2], "rlnTomoTiltSeriesStarFile").rlnTomoTiltSeriesStarFile
+    assert all((tmp_path / name).is_file() for name in series)
+    again = reader_of(out, needs_images=False).read()
+    assert again.corrections is not None
+    np.testing.assert_allclose(again.corrections.tilt_shift_px, found.tilt_shift_px, atol=1e-6)

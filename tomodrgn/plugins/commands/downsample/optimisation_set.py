@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tomodrgn.plugins.commands.downsample.star import ParticlesSource
 
 VISIBLE: Final = "rlnTomoVisibleFrames"
+_REFINED: Final = "tdgnImageName"
 _PARTICLES: Final = "rlnTomoParticlesFile"
 _TOMOGRAMS: Final = "rlnTomoTomogramsFile"
 _LEFT_IN_PLACE: Final = ("rlnTomoTrajectoriesFile", "rlnTomoManifoldsFile")
@@ -83,7 +84,7 @@ def _write(
     """Stacks, particles, and other files by name, of which the last is the one to read."""
     out = source.spec.out.with_suffix(".star")
     block = star.table_with(IMAGE)
-    table = star.read(block, (_TOMOGRAM, IMAGE, VISIBLE))
+    table = star.read(block, (_TOMOGRAM, IMAGE, VISIBLE, _REFINED))
     folder = f"{out.stem}_stacks"
     stacks = _stack_paths(table, folder)
     names = [folder, particles_name, *others]
@@ -93,7 +94,7 @@ def _write(
             (stage / name).write_bytes(content)
         for with_coordinates in (False, True):
             changed = rescaled_columns(star, source.scale, with_coordinates=with_coordinates)
-            changed.setdefault(block.name, {})[IMAGE] = np.array(stacks, dtype=object)
+            changed.setdefault(block.name, {}).update(_images(table, stacks))
             (stage / particles_name).write_bytes(with_columns(star, changed))
             if _all_stay(source, stage / names[-1]):
                 break
@@ -137,6 +138,16 @@ def _stack_paths(table: pd.DataFrame, folder: str) -> list[str]:
     if len({path.casefold() for path in paths}) < len(paths):  # old names differed in their folders
         paths = [f"{folder}/{number:06d}.mrcs" for number in range(1, len(paths) + 1)]
     return paths
+
+
+def _images(table: pd.DataFrame, stacks: Sequence[str]) -> dict[str, NDArray[np.object_]]:
+    """The new stacks, also where refined shifts of tilts say that they apply to the old ones."""
+    named = {IMAGE: np.array(stacks, dtype=object)}
+    if _REFINED in table:
+        before = table[_REFINED].to_numpy(dtype=object)
+        applies = before == table[IMAGE].to_numpy(dtype=object)
+        named[_REFINED] = np.where(applies, named[IMAGE], before)
+    return named
 
 
 def _visible_rows(lists: pd.Series) -> list[NDArray[np.int64]]:

@@ -49,7 +49,10 @@ _LENGTHS_PX: Final = (
     *("rlnImageSize", "rlnOriginX", "rlnOriginY", "rlnOriginZ"),
     *("tdgnStatedOriginX", "tdgnStatedOriginY", "tdgnStatedOriginZ"),
 )
-_COORDINATES_PX: Final = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
+_COORDINATES_PX: Final = (
+    *("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ"),
+    *("tdgnStatedCoordinateX", "tdgnStatedCoordinateY", "tdgnStatedCoordinateZ"),
+)
 _SAMPLED_IMAGES: Final = 4
 
 

@@ -159,7 +159,7 @@ def _write_tilts(
     changes: ColumnChanges, refined: RefinedRows, shift_a: NDArray[np.float64]
 ) -> None:
     """Write shifts of tilts (n, 2), which are part of the origins too, to know them apart."""
-    if not shift_a.any():
+    if (np.abs(shift_a) < own.LEAST).all():
         return
     before_a = own.numbers_or(changes.table, own.TILT_SHIFT_A, refined.path, 0.0)[refined.row]
     for axis, name in enumerate(own.TILT_SHIFT_A):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _SHIFTS_A: Final = ("rlnTomoXShiftAngst", "rlnTomoYShiftAngst")
 _MATRIX_ROWS: Final = columns.MATRIX_ROWS[:2]
-_SAME_PX: Final = 1e-3
+_SAME_A: Final = 0.01
 _NO_PLACE: Final = (
     "shifts of tilts: matrices of WarpTools say nothing of where images lie; they are kept in "
     f"{' and '.join(own.TILT_SHIFT_A)} for tomodrgn, and M finds its own"
@@ -76,8 +76,7 @@ class RefinedTilts:
 
     def changed(self) -> dict[str, ChangedTilts]:
         """Changed tables by the name of their tomogram; none where there is nothing to write."""
-        shift_px, log_scale = self.corrections.tilt_shift_px, self.corrections.tilt_log_scale
-        if not (shift_px.any() or log_scale.any()):
+        if not self._images_of:
             return {}
         files, frames = self.selectable.files, self.selectable.frames
         if files.set_file is None or files.tomograms is None or frames is None:
@@ -103,7 +102,8 @@ class RefinedTilts:
         of_particle, names = pd.factorize(self.particles.tomogram)
         of_image = of_particle[self.particles.particle_of_image]
         shift_px, log_scale = self.corrections.tilt_shift_px, self.corrections.tilt_log_scale
-        is_changed = shift_px.any(axis=1) | (log_scale != 0)
+        shift_a = np.abs(shift_px) * self.particles.pixel_size_a
+        is_changed = (shift_a > own.LEAST).any(axis=1) | (np.abs(log_scale) > own.LEAST)
         changed = np.unique(of_image[is_changed])
         order = np.argsort(of_image, kind="stable")
         starts = np.searchsorted(of_image[order], [changed, changed + 1])
@@ -134,9 +134,11 @@ class RefinedTilts:
         shift_px = self.corrections.tilt_shift_px[images]
         sums = [np.bincount(frame, column, minlength=n_frames) for column in shift_px.T]
         mean_px = np.stack(sums, axis=-1) / count[:, None]
-        if np.abs(shift_px - mean_px[frame]).max() > _SAME_PX:
+        off_a = np.abs(shift_px - mean_px[frame]).max() * self.particles.pixel_size_a
+        if off_a > _SAME_A:
             self.faults.append(
-                "shifts of tilts that differ between particles: the mean of each tilt is written"
+                "shifts of tilts that differ between particles, as where half sets are refined "
+                "apart; the mean of each tilt is"
             )
         log_scales = np.bincount(frame, self.corrections.tilt_log_scale[images], minlength=n_frames)
         return mean_px * self.particles.pixel_size_a, log_scales / count
@@ -148,7 +150,8 @@ class RefinedTilts:
         changes, path, frames = series.changes, series.star.path, np.arange(len(shift_a))
         before_a = own.numbers_or(changes.table, own.TILT_SHIFT_A, path, 0.0)
         before_a *= self._note_images(series.name)
-        if shift_a.any() or before_a.any():
+        has_moved = bool((np.abs(shift_a) > own.LEAST).any())
+        if has_moved or before_a.any():
             for axis, column in enumerate(own.TILT_SHIFT_A):
                 texts = own.number_texts(before_a[:, axis] + shift_a[:, axis])
                 changes.put(column, frames, texts, default="0")
@@ -156,7 +159,7 @@ class RefinedTilts:
             before = own.numbers_or(changes.table, [own.TILT_CONTRAST], path, 1.0)[:, 0]
             texts = own.factor_texts(before * np.exp(log_scale))
             changes.put(own.TILT_CONTRAST, frames, texts, default="1")
-        if shift_a.any():
+        if has_moved:
             self._move(series, shift_a)
 
     def _note_images(self, tomogram: str) -> bool:
@@ -173,7 +176,7 @@ class RefinedTilts:
     def _move(self, series: _TiltSeries, shift_a: NDArray[np.float64]) -> None:
         """Write shifts (F, 2) where programs look for them when they extract particles."""
         changes, path, found = series.changes, series.star.path, series.changes.block.columns
-        moved = np.flatnonzero(shift_a.any(axis=1))
+        moved = np.flatnonzero((np.abs(shift_a) > own.LEAST).any(axis=1))
         if set(_SHIFTS_A) <= set(found):
             stated_a = own.numbers_or(changes.table, _SHIFTS_A, path, 0.0)
             for axis, column in enumerate(_SHIFTS_A):

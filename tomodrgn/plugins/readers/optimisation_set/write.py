@@ -128,13 +128,14 @@ class SelectableSet:
         if files.set_file is None:
             return write_together({out: particles}, self._inputs())
         beside = {what: out.with_name(f"{_base(out)}_{what}.star") for what in _PARTS}
-        named = {columns.PARTICLES_FILE: beside["particles"].name}
+        folder = _folder_as_named(files.set_file, out)
+        named = {columns.PARTICLES_FILE: folder + beside["particles"].name}
         parts: dict[Path, Parts] = {beside["particles"]: particles}
         if tomograms is not None:
-            named[columns.TOMOGRAMS_FILE] = beside["tomograms"].name
+            named[columns.TOMOGRAMS_FILE] = folder + beside["tomograms"].name
             parts |= {beside["tomograms"]: tomograms, **(series or {})}
         if self._trajectories is not None:
-            named[columns.TRAJECTORIES_FILE] = beside["trajectories"].name
+            named[columns.TRAJECTORIES_FILE] = folder + beside["trajectories"].name
             parts[beside["trajectories"]] = self._trajectory_parts(self._trajectories, keeps)
         named |= self._moved_manifolds(files.set_file, out)
         return write_together({out: [with_values(files.set_file, named)], **parts}, self._inputs())
@@ -260,7 +261,8 @@ class SelectableSet:
         owners = {series.path: series for series in own}
         stems = dict(zip(owners, file_stems([path.stem for path in owners]), strict=True))
         folder = f"{_base(out)}_tilt_series"
-        places = {path: f"{folder}/{stem}.star" for path, stem in stems.items()}
+        named = _folder_as_named(self.files.set_file or star, out) + folder
+        places = {path: f"{named}/{stem}.star" for path, stem in stems.items()}
         replaced = _moved_series(table, star.path, out)
         for name, changed in tilts.items():
             if changed.star.path in places:
@@ -309,6 +311,20 @@ class ChangedTilts:
 
     star: StarFile
     changes: ColumnChanges
+
+
+def _folder_as_named(set_file: StarFile, out: Path) -> str:
+    """The folder of ``out``, with a slash, as paths in the set count it; empty for beside it.
+
+    RELION counts paths from its project folder, and finds nothing by others.
+    """
+    written = set_file.value_of(columns.PARTICLES_FILE) or ""
+    found = SearchOrder(star=set_file.path, looks_above=True).find(written)
+    target = out.resolve().parent
+    if not found or found[0].by_name or not target.is_relative_to(found[0].base.resolve()):
+        return ""
+    folder = target.relative_to(found[0].base.resolve()).as_posix()
+    return "" if folder == "." else f"{folder}/"
 
 
 def _base(out: Path) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from tomodrgn.core.files.star import numeric_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence, Sized
     from pathlib import Path
 
     import pandas as pd
@@ -41,6 +41,8 @@ _STATED: Final = "tdgnStated"
 _RELION: Final = "rln"
 _OWN: Final = "tdgn"
 _DIGITS: Final = 6
+LEAST: Final = 0.5 * 10**-_DIGITS
+"""What is less cannot be told from nothing in a file: degrees, angstrom, part of the signal."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -139,4 +141,5 @@ class ColumnChanges:
     @property
     def changed(self) -> tuple[str, ...]:
         """Columns of other programs that state something else now."""
-        return tuple(name for name in (*self.replaced, *self.appended) if not name.startswith(_OWN))
+        texts: dict[str, Sized] = {**self.replaced, **self.appended}
+        return tuple(name for name in texts if len(texts[name]) and not name.startswith(_OWN))

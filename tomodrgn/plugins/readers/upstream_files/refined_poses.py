@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Columns = tuple[str, ...]
 
-_LEAST_TURN: Final = 1e-9  # radian, below what six decimals of a degree tell apart
+_LEAST_TURN: Final = np.deg2rad(own.LEAST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def write_lengths(
         moved_a: (n, axes) what to add, in angstrom.
         units_a: angstrom in one of what the columns count, by their names, one for each axis.
     """
-    is_moved = moved_a.any(axis=1)
+    is_moved = (np.abs(moved_a) > own.LEAST).any(axis=1)
     for names, unit_a in units_a.items():
         lengths = own.numbers_or(changes.table, names, refined.path, 0.0)[refined.row]
         lengths += moved_a / unit_a
@@ -105,7 +105,7 @@ def write_factors(
     changes: ColumnChanges, name: str, refined: RefinedRows, factor: NDArray[np.float64]
 ) -> None:
     """Multiply a column of our own by factors (n,) of the signal; nothing where all are 1."""
-    if (factor == 1).all():
+    if (np.abs(factor - 1) < own.LEAST).all():
         return
     before = own.numbers_or(changes.table, [name], refined.path, 1.0)[refined.row, 0]
     changes.put(name, refined.row, own.factor_texts(before * factor), default="1")
