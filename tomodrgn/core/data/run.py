@@ -17,8 +17,9 @@ from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import Reader, ReaderContext, RunResults
 from tomodrgn.core.ownership.undamaged import note_run_opened, require_as_made, require_of_run
+from tomodrgn.core.particles.corrections_file import read_corrections
 from tomodrgn.core.particles.identity import particles_digest
-from tomodrgn.core.products import LATENTS, RUN_SPEC, WEIGHTS
+from tomodrgn.core.products import LATENTS, REFINED_POSES, REFINED_TILTS, RUN_SPEC, WEIGHTS
 from tomodrgn.core.recorded import parse_recorded
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class Run:
 
         dataset = self._known or Dataset(self.spec, self.registry)
         self._require_own(dataset.particles)
-        return dataset
+        reader, particles = dataset.selected
+        return dataset.replaced(dataset.spec, reader, self._as_refined(particles))
 
     @property
     def particles(self) -> ParticleSet:
@@ -322,7 +324,15 @@ class Run:
             raise
         particles = select_as_recorded(everyone, self.spec, self.facts)
         self._require_own(particles)
-        return reader, particles
+        return reader, self._as_refined(particles)
+
+    def _as_refined(self, particles: ParticleSet) -> ParticleSet:
+        """Particles in the poses that the run refined, where it did."""
+        if not (self.directory / REFINED_POSES).exists() or particles.images.scale is not None:
+            return particles
+        require_as_made(self.directory / REFINED_POSES)
+        require_as_made(self.directory / REFINED_TILTS)
+        return read_corrections(self.directory, particles).of(particles)
 
     def _require_latents(self) -> NDArray[np.float32]:
         if self.z is None:

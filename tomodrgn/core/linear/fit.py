@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from tomodrgn.core.linear.half_models import (
-    HalfModels,
-    Halves,
-    cores_for_halves,
-)
+from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.linear.joint import join_halves
 
 if TYPE_CHECKING:
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tomodrgn.core.linear.half_models import HalfModels
     from tomodrgn.core.linear.latents import Posterior
     from tomodrgn.core.linear.observations import Observations
 
@@ -98,6 +95,7 @@ class LinearFit:
         radius_px: shells in which latents were inferred.
         held_out: what latents are worth, in the order of the half models.
         evidence: mean log evidence per particle, over the mean map alone.
+        half_models: models of the halves, in those shells.
     """
 
     maps: Tensor
@@ -108,6 +106,7 @@ class LinearFit:
     radius_px: int
     held_out: HeldOut
     evidence: float
+    half_models: HalfModels
 
     @property
     def is_heterogeneous(self) -> bool:
@@ -157,6 +156,7 @@ def fit_linear(
         radius_px=halves.images.radius_px,
         held_out=held_out,
         evidence=joint.evidence,
+        half_models=models,
     )
 
 

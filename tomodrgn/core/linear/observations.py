@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.cache.stream import ImageSource
     from tomodrgn.core.fourier.disc import HalfPlaneDisc
-    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.particles.tables import ImageTable, ParticleSet
 
 _COEFFICIENTS_AT_ONCE: Final = {"cpu": 2**16, "cuda": 2**21}
 KEPT_COEFFICIENTS: Final = 2**22
@@ -166,21 +166,13 @@ class Observations:
         self, rows: NDArray[np.int64], images: NDArray[np.int64], coefficients: Tensor
     ) -> Block:
         table = send_rows(self.particles.images, images, self.device)
-        optics = self.particles.optics
         observed = torch.view_as_complex(coefficients[:, : self.n_coefficients].contiguous())
         if table.further_shift_px is not None:
             freqs = self.k / self.disc.box_size_px
             observed = observed * shift_phases(freqs, table.further_shift_px.to(freqs))
         ones = torch.ones_like(observed.real)
-        signal = signal_transfer(table, self._freqs_per_a, optics)
-        noise = noise_transfer(table, self._freqs_per_a, optics)
-        g = ones if signal is None else signal.to(ones)
-        if self.dose and not all(group.state.dose_weighted for group in optics):
-            left = dose_attenuation(
-                table.dose_e_per_a2, self._freqs_per_a.norm(dim=-1), table.voltage_kv
-            ).to(ones)
-            weighted = send(np.array([each.state.dose_weighted for each in optics]), self.device)
-            g = g * torch.where(weighted[table.optics.long(), None], ones, left)
+        g = self._signal_transfer(table, ones)
+        noise = noise_transfer(table, self._freqs_per_a, self.particles.optics)
         if noise is None:
             noise_power, factor = ones, g
         else:
@@ -204,3 +196,16 @@ class Observations:
             signal_transfer=g,
             noise_power=noise_power,
         )
+
+    def _signal_transfer(self, table: ImageTable[Tensor], ones: Tensor) -> Tensor:
+        """(m, n) g of images, with the dose that nobody allowed for upstream."""
+        optics = self.particles.optics
+        signal = signal_transfer(table, self._freqs_per_a, optics)
+        g = ones if signal is None else signal.to(ones)
+        if not self.dose or all(group.state.dose_weighted for group in optics):
+            return g
+        left = dose_attenuation(
+            table.dose_e_per_a2, self._freqs_per_a.norm(dim=-1), table.voltage_kv
+        ).to(ones)
+        weighted = send(np.array([each.state.dose_weighted for each in optics]), self.device)
+        return g * torch.where(weighted[table.optics.long(), None], ones, left)

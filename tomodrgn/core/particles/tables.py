@@ -117,6 +117,12 @@ class ImageTable(Generic[ColumnT]):
     def __len__(self) -> int:
         return len(self.dose_e_per_a2)  # type: ignore[arg-type]  # every column type has a length
 
+    def whole_shift_px(self) -> ColumnT:
+        """(M, 2) that centers the particle, where refined poses have it."""
+        if self.further_shift_px is None:
+            return self.shift_px
+        return self.shift_px + self.further_shift_px  # type: ignore[operator, no-any-return]
+
     def convert(self, change: Callable[[ColumnT], OtherT]) -> ImageTable[OtherT]:
         """Apply ``change`` to every column: take rows, move to a device, change the library."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "ctf"}

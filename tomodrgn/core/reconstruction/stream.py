@@ -129,7 +129,7 @@ class _Insertion:
         rows = rows[mine]
         images = send_rows(self.particles.images, rows, self.device)
         coefficients = _centred(
-            send(pixels[mine], self.device), images.shift_px, self.disc, self.window
+            send(pixels[mine], self.device), images.whole_shift_px(), self.disc, self.window
         )
         _refuse_spoilt(coefficients, self.particles, rows)
         add_images(

@@ -92,4 +92,7 @@ def slice_weights(
     if images.b_factor_a2 is not None:
         envelope = b_factor_envelope(images.b_factor_a2, freqs_per_a)
         power = power * torch.where(state("ctf_premultiplied"), envelope, 1.0)
+    if images.scale is not None:
+        scale = images.scale[:, None].to(power)
+        signal, power = signal * scale, power * scale.square()
     return SliceWeights(signal, power)

@@ -82,7 +82,7 @@ def equations(
         precision: (shells,) of the noise.
         latents: (b, K) of these particles, whose own volumes are the templates; None for the mean.
     """
-    template = _Template(images, maps)
+    template = Template(images, maps)
     weight = precision[images.shells]
     image_rows = images.images_of(rows)
     rotation = torch.from_numpy(images.particles.images.rotation[image_rows]).to(maps.device)
@@ -98,7 +98,7 @@ def equations(
         if latents is not None:
             own = latents[n_particles : n_particles + len(block.particles)][block.owner]
         changes = template.changes(block, rotation[here], own)
-        matrix, vector = _products(block, changes, weight)
+        matrix, vector = products(block, changes, weight)
         matrices[here], vectors[here] = matrix.double().cpu(), vector.double().cpu()
         error = block.observed - block.signal_transfer * changes[:, CONTRAST]
         residual.index_add_(0, images.shells, error.abs().square().sum(0).double())
@@ -116,7 +116,7 @@ def equations(
     )
 
 
-class _Template:
+class Template:
     """Slices of volumes and of their gradients in Fourier space."""
 
     def __init__(self, images: Observations, maps: Tensor) -> None:
@@ -129,6 +129,10 @@ class _Template:
         self._gradient = -2j * torch.pi / box
         self._k = images.k
         self._phase = 2j * torch.pi * images.k.T / images.disc.box_size_px  # (2, n)
+
+    def basis(self, block: Block) -> Tensor:
+        """(m, K, n) slices of the basis maps."""
+        return self._spectra.at(block)[4::4].transpose(0, 1)
 
     def changes(self, block: Block, rotation: Tensor, latents: Tensor | None) -> Tensor:
         """(m, 6, n) complex changes of the slices of m images; the first is the slice itself."""
@@ -156,8 +160,8 @@ class _Template:
         )
 
 
-def _products(block: Block, changes: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(m, 6, 6) and (m, 6)."""
+def products(block: Block, changes: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices (m, C, C) and vectors (m, C) of changes (m, C, n); the first is the slice."""
     power = block.power * weight
     error = block.signal * weight - power * changes[:, CONTRAST]
     real = torch.view_as_real(changes).flatten(2)

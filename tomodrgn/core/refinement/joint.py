@@ -66,7 +66,8 @@ class JointErrors:
         particle_covariance: (B, 7, 7), exposures taken to be as found.
         tilt: (T, 3) means; exposures that show none of the particles have none.
         tilt_variance: (T, 3), particles being uncertain.
-        tilt_evidence: log probability with errors of exposures over that without them.
+        tilt_evidence: log probability with errors of exposures about what is stated, over that
+            without them.
     """
 
     particle: Tensor
@@ -89,45 +90,30 @@ def joint_errors(
     """
     particles = particle_equations(images, len(prior.stated))
     alone, covariance = particles.errors(prior.widths, prior.stated)
-    change = torch.zeros(N_CHANGES, N_OF_TILT, dtype=torch.float64)
-    change[SHIFT, :2] = torch.eye(2, dtype=torch.float64)
-    change[CONTRAST, 2] = 1
-    chain = errors_to_changes(images.rotation)
-    own = change.T @ images.matrix @ change  # (m, 3, 3)
-    cross = chain.mT @ images.matrix @ change  # (m, 7, 3)
-    vector = images.vector @ change  # (m, 3)
-    scale = prior.tilt_widths.of_errors().clamp_min(_NO_WIDTH)
+    spread = prior.tilt_widths.of_errors().clamp_min(_NO_WIDTH)
     tilt = torch.zeros_like(prior.stated_tilt)
-    variance = scale.square().expand(len(tilt), -1).clone()
-    particle = alone.clone()
-    evidence = 0.0
+    variance = spread.square().expand(len(tilt), -1).clone()
+    particle, evidence = alone.clone(), 0.0
+    terms = _tilt_terms(images)
     for number in series.unique():
         here = (series == number).nonzero()[:, 0]
         shown, place = exposure[here].unique(return_inverse=True)
         rows, owner = images.owner[here].unique(return_inverse=True)
-        n_tilts, n_rows = len(shown), len(rows)
-        dense = cross.new_zeros(n_rows, n_tilts, N_ERRORS, N_OF_TILT)
-        dense.index_put_((owner, place), cross[here], accumulate=True)
-        coupling = dense.transpose(1, 2).flatten(2)  # (rows, 7, 3 tilts)
-        diagonal = own.new_zeros(n_tilts, N_OF_TILT, N_OF_TILT).index_add_(0, place, own[here])
-        right = vector.new_zeros(n_tilts, N_OF_TILT).index_add_(0, place, vector[here]).flatten()
+        own, cross, vector = (each[here] for each in terms)
+        dense = cross.new_zeros(len(rows), len(shown), N_ERRORS, N_OF_TILT)
+        dense.index_put_((owner, place), cross, accumulate=True)
+        coupling = dense.transpose(1, 2).flatten(2)  # (rows, 7, 3 exposures)
         solved = covariance[rows] @ coupling
+        diagonal = own.new_zeros(len(shown), N_OF_TILT, N_OF_TILT).index_add_(0, place, own)
         matrix = torch.block_diag(*diagonal) - torch.einsum("rea,reb->ab", coupling, solved)
+        right = vector.new_zeros(len(shown), N_OF_TILT).index_add_(0, place, vector).flatten()
         right = right - torch.einsum("rea,re->a", coupling, alone[rows])
-        spread = scale.repeat(n_tilts)
-        system = spread[:, None] * matrix * spread + torch.eye(len(spread), dtype=matrix.dtype)
-        factor = positive_factor(system[None], "exposures", least=1.0)[0]
-        pulled = spread * right + prior.stated_tilt[shown].flatten() / spread
-        found = spread * torch.cholesky_solve(pulled[:, None], factor)[:, 0]
-        tilt[shown] = found.unflatten(0, (n_tilts, N_OF_TILT))
-        inverse = torch.cholesky_inverse(factor).diagonal() * spread.square()
-        variance[shown] = inverse.unflatten(0, (n_tilts, N_OF_TILT))
+        stated = prior.stated_tilt[shown].flatten()
+        found, unknown, gained = _solved(matrix, right, spread.repeat(len(shown)), stated)
+        tilt[shown] = found.unflatten(0, (-1, N_OF_TILT))
+        variance[shown] = unknown.unflatten(0, (-1, N_OF_TILT))
         particle[rows] = alone[rows] - solved @ found
-        free = spread * right
-        evidence += float(
-            0.5 * free @ torch.cholesky_solve(free[:, None], factor)[:, 0]
-            - factor.diagonal().log().sum()
-        )
+        evidence += gained
     return JointErrors(
         particle=particle,
         particle_covariance=covariance,
@@ -135,3 +121,30 @@ def joint_errors(
         tilt_variance=variance,
         tilt_evidence=evidence,
     )
+
+
+def _tilt_terms(images: ImageEquations) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each image, (m, 3, 3) and (m, 7, 3) products with errors of exposures, and (m, 3)."""
+    change = torch.zeros(N_CHANGES, N_OF_TILT, dtype=torch.float64)
+    change[SHIFT, :2] = torch.eye(2, dtype=torch.float64)
+    change[CONTRAST, 2] = 1
+    seen = images.matrix @ change
+    return change.T @ seen, errors_to_changes(images.rotation).mT @ seen, images.vector @ change
+
+
+def _solved(
+    matrix: Tensor, right: Tensor, spread: Tensor, stated: Tensor
+) -> tuple[Tensor, Tensor, float]:
+    """Errors (n,) of one tilt series, their variances, and what they add to the log evidence."""
+    system = spread[:, None] * matrix * spread + torch.eye(len(spread), dtype=matrix.dtype)
+    factor = positive_factor(system[None], "exposures", least=1.0)[0]
+
+    def solve(vector: Tensor) -> Tensor:
+        solution: Tensor = torch.cholesky_solve(vector[:, None], factor)[:, 0]
+        return solution
+
+    found = spread * solve(spread * right + stated / spread)
+    variance = torch.cholesky_inverse(factor).diagonal() * spread.square()
+    about_stated = spread * (right - matrix @ stated)
+    evidence = 0.5 * about_stated @ solve(about_stated) - factor.diagonal().log().sum()
+    return found, variance, float(evidence)

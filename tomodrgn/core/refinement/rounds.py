@@ -13,25 +13,23 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
 from tomodrgn.core.linear.fit import FIRST_RADIUS_PX
-from tomodrgn.core.linear.half_models import Halves, cores_for_halves, run_both
+from tomodrgn.core.linear.half_models import cores_for_halves
 from tomodrgn.core.particles.corrections import Corrections, no_corrections
-from tomodrgn.core.particles.exposures import distinct_exposures
-from tomodrgn.core.refinement.equations import ImageEquations, equations
-from tomodrgn.core.refinement.joint import JointErrors, Prior, TiltWidths, joint_errors
-from tomodrgn.core.refinement.moves import errors_back, errors_back_of_tilts, moved
+from tomodrgn.core.refinement.moves import moved
 from tomodrgn.core.refinement.steps import (
+    SHIFTS,
+    TURNS,
     ParticleEquations,
     Widths,
-    particle_equations,
     widths_of,
 )
+from tomodrgn.core.refinement.views import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,19 +38,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.linear.observations import Observations
+    from tomodrgn.core.refinement.joint import JointErrors, TiltWidths
+    from tomodrgn.core.refinement.views import View
 
 SIGNIFICANT_Z: Final = 3.0
 """Gain of log evidence over its standard error from which errors are taken to be there."""
-MIN_TILT_EVIDENCE: Final = 10.0
-"""Log evidence that errors of exposures have to gain in all."""
 _START: Final = Widths(0.1, 0.5, 0.05)
-_TILT_START: Final = TiltWidths(0.3, 0.1)
-_TILT_WIDTH_ROUNDS: Final = 10
 _MIN_EDGE_FSC: Final = 0.3
 _RADIUS_GROWTH: Final = 1.25
 _MAX_ROUNDS_AT_RADIUS: Final = 4
 _LARGE_STEP: Final = 0.4
 """A step over the width of the prior from which one more is made with the same shells."""
+_NO_STEP: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +58,9 @@ class Refinement:
 
     Attributes:
         corrections: of the B particles.
-        covariance: (B, 7, 7) of what is not known of them: contrast, shift (px), turn (rad).
-        widths: standard deviations of the errors about the stated poses.
+        covariance: (B, 7, 7) of what is not known of them: contrast, shift (px), turn (rad); where
+            nothing was corrected, of errors that would have been seen.
+        widths: standard deviations of the errors about the stated poses, as likely as they may be.
         tilt_widths: those of exposures, 0 where exposures have none.
         gain: (B,) log likelihood of the images of a particle that the corrections add, both with
             maps of the other half; or, where nothing was corrected, their log evidence.
@@ -79,6 +77,21 @@ class Refinement:
     is_used: bool
     radius_px: int
     rounds: int
+
+    def figures(self, pixel_size_a: float) -> dict[str, Any]:
+        """The same in numbers, angles in degrees and lengths in angstrom."""
+        return {
+            "is_used": self.is_used,
+            "rotation_deg": float(np.degrees(self.widths.turn_rad)),
+            "shift_a": self.widths.shift_px * pixel_size_a,
+            "log_contrast": self.widths.contrast,
+            "tilt_shift_a": self.tilt_widths.shift_px * pixel_size_a,
+            "tilt_log_contrast": self.tilt_widths.contrast,
+            "gain": float(self.gain.mean()),
+            "z": self.z,
+            "rounds": self.rounds,
+            "shells": self.radius_px,
+        }
 
     @property
     def z(self) -> float:
@@ -105,9 +118,9 @@ def refine_poses(
     """
     stated = no_corrections(images.particles)
     with cores_for_halves(images.device):
-        work = _Work(images, rows, window_power)
+        work = Work(images, rows, window_power)
         radius_px = min(FIRST_RADIUS_PX, images.radius_px)
-        view = work.view(stated, radius_px, None)
+        view = work.view(stated, radius_px)
         across = view.particle_equations(across=True)
         widths, evidence = worthy_widths(across, always=always)
         tilt_widths = work.tilt_widths(view, stated, widths)
@@ -115,8 +128,8 @@ def refine_poses(
             nothing = torch.zeros_like(across.vector)
             return Refinement(
                 corrections=stated,
-                covariance=across.errors(widths, nothing)[1],
-                widths=widths,
+                covariance=across.errors(_START, nothing)[1],
+                widths=across.widths(_START),
                 tilt_widths=tilt_widths,
                 gain=evidence,
                 is_used=False,
@@ -127,7 +140,20 @@ def refine_poses(
             f"poses are refined: shells 1 to {radius_px} show errors of {_text(widths)} "
             f"({z_of(evidence):.1f} standard errors)"
         )
-        return _rounds(work, view, widths, tilt_widths, report)
+        return _rounds(work, _Poses(stated, view, widths, tilt_widths), report)
+
+
+def width_of_errors(
+    images: Observations,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    window_power: float,
+) -> Widths:
+    """How wide errors of particles may be about their present poses; arguments as above."""
+    with cores_for_halves(images.device):
+        work = Work(images, rows, window_power)
+        radius_px = min(FIRST_RADIUS_PX, images.radius_px)
+        view = work.view(no_corrections(images.particles), radius_px)
+        return view.particle_equations(across=True).widths(_START)
 
 
 def z_of(values: Tensor) -> float:
@@ -157,188 +183,84 @@ def worthy_widths(across: ParticleEquations, *, always: bool = False) -> tuple[W
     return widths, evidence
 
 
-def _rounds(
-    work: _Work,
-    first: _View,
-    widths: Widths,
-    tilt_widths: TiltWidths,
-    report: Callable[[str], None],
-) -> Refinement:
-    corrections, view, rounds = no_corrections(work.images.particles), first, 0
-    radius_px = view.images.radius_px
-    while True:
-        for _ in range(_MAX_ROUNDS_AT_RADIUS):
-            back, _ = work.back(corrections)
-            found = work.errors(view, corrections, widths, tilt_widths)
-            widths = widths_of(found.particle - back, found.particle_covariance, widths)
-            corrections = moved(corrections, found, work.exposure, work.rows_of_images, work.rows)
-            rounds += 1
-            size = found.particle[:, 4:].square().mean().sqrt() / max(widths.turn_rad, 1e-9)
-            shift = found.particle[:, 1:4].square().mean().sqrt() / max(widths.shift_px, 1e-9)
-            is_last = max(size, shift) < _LARGE_STEP
-            view = work.view(corrections, radius_px, view)
-            if is_last:
-                break
-        report(
-            f"poses, shells 1 to {radius_px}: errors of the stated ones {_text(widths)}; last step "
-            f"{float(found.particle[:, 4:].square().mean().sqrt()) * 180 / np.pi:.2g} degrees, "
-            f"{float(found.particle[:, 1:4].square().mean().sqrt()):.2g} px"
+@dataclass(slots=True)
+class _Poses:
+    """Present corrections with the widths of the errors that they correct, and their maps."""
+
+    corrections: Corrections
+    view: View
+    widths: Widths
+    tilt_widths: TiltWidths
+    found: JointErrors | None = None
+    rounds: int = 0
+
+    @property
+    def radius_px(self) -> int:
+        return self.view.images.radius_px
+
+    def steps(self) -> tuple[float, float]:
+        """Rms turn (rad) and shift (px) of the last step along an axis."""
+        errors = _known(self.found).particle
+        turn, shift = (errors[:, part].square().mean().sqrt() for part in (TURNS, SHIFTS))
+        return float(turn), float(shift)
+
+    def line(self) -> str:
+        """What was done last, in words."""
+        turn, shift = self.steps()
+        return (
+            f"poses, shells 1 to {self.radius_px}: errors of the stated ones {_text(self.widths)}; "
+            f"last step {np.degrees(turn):.2g} degrees, {shift:.2g} px"
         )
-        grown = min(int(np.ceil(_RADIUS_GROWTH * radius_px)), work.images.radius_px)
-        if grown == radius_px or view.edge_fsc < _MIN_EDGE_FSC:
+
+
+def _rounds(work: Work, poses: _Poses, report: Callable[[str], None]) -> Refinement:
+    """Steps with more and more shells, as long as the halves agree on these."""
+    while True:
+        _settle(work, poses)
+        report(poses.line())
+        grown = min(int(np.ceil(_RADIUS_GROWTH * poses.radius_px)), work.images.radius_px)
+        if grown == poses.radius_px or poses.view.edge_fsc < _MIN_EDGE_FSC:
             break
-        radius_px = grown
-        view = work.view(corrections, radius_px, view)
-        tilt_widths = work.tilt_widths(view, corrections, widths)
-    gain = work.gain(view, radius_px)
+        poses.view = work.view(poses.corrections, grown)
+        poses.tilt_widths = work.tilt_widths(poses.view, poses.corrections, poses.widths)
+    gain = work.gain(poses.view)
     is_used = z_of(gain) > SIGNIFICANT_Z
     return Refinement(
-        corrections=corrections if is_used else no_corrections(work.images.particles),
-        covariance=found.particle_covariance,
-        widths=widths,
-        tilt_widths=tilt_widths,
+        corrections=poses.corrections if is_used else no_corrections(work.images.particles),
+        covariance=_known(poses.found).particle_covariance,
+        widths=poses.widths,
+        tilt_widths=poses.tilt_widths,
         gain=gain,
         is_used=is_used,
-        radius_px=radius_px,
-        rounds=rounds,
+        radius_px=poses.radius_px,
+        rounds=poses.rounds,
     )
 
 
-class _View:
-    """Particles in some poses, with the maps of both halves that follow from them."""
-
-    def __init__(self, halves: Halves, maps: Tensor, precision: Tensor, edge_fsc: float) -> None:
-        self.halves, self.images, self.maps = halves, halves.images, maps
-        self.precision, self.edge_fsc = precision, edge_fsc
-
-    @cached_property
-    def own(self) -> list[ImageEquations]:
-        """Of each half, about its own map."""
-        return self._equations(self.maps, self.precision)
-
-    @cached_property
-    def across(self) -> list[ImageEquations]:
-        """Of each half, about the map of the other."""
-        return self.across_with(self.precision)
-
-    def across_with(self, precision: Tensor) -> list[ImageEquations]:
-        """The same with a given precision of the noise."""
-        return self._equations(self.maps.flip(0), precision)
-
-    def particle_equations(self, *, across: bool) -> ParticleEquations:
-        """Of all particles."""
-        n_particles = self.images.particles.n_particles
-        first, second = (
-            particle_equations(each, n_particles) for each in (self.across if across else self.own)
+def _settle(work: Work, poses: _Poses) -> None:
+    """Rounds with the same shells until steps are small beside the errors."""
+    for _ in range(_MAX_ROUNDS_AT_RADIUS):
+        back, _ = work.back(poses.corrections)
+        found = work.errors(poses.view, poses.corrections, poses.widths, poses.tilt_widths)
+        poses.widths = widths_of(found.particle - back, found.particle_covariance, poses.widths)
+        poses.corrections = moved(
+            poses.corrections, found, work.exposure, work.rows_of_images, work.rows
         )
-        return ParticleEquations(first.matrix + second.matrix, first.vector + second.vector)
+        poses.found = found
+        poses.rounds += 1
+        poses.view = work.view(poses.corrections, poses.radius_px)
+        turn, shift = poses.steps()
+        if turn <= _LARGE_STEP * poses.widths.turn_rad + _NO_STEP and (
+            shift <= _LARGE_STEP * poses.widths.shift_px + _NO_STEP
+        ):
+            break
 
-    def _equations(self, maps: Tensor, precision: Tensor) -> list[ImageEquations]:
-        def one(half: int) -> ImageEquations:
-            return equations(self.images, self.halves.rows[half], maps[half], precision)
 
-        return run_both(one, self.images)
-
-
-class _Work:
-    """The images that are refined, and which of them belong together."""
-
-    def __init__(
-        self,
-        images: Observations,
-        rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-        window_power: float,
-    ) -> None:
-        self.images, self.rows, self.window_power = images, rows, window_power
-        series, exposure = distinct_exposures(images.particles)
-        self.series, self.exposure = torch.from_numpy(series), torch.from_numpy(exposure)
-        self.n_exposures = int(exposure.max()) + 1
-        self.rows_of_images = [images.images_of(half) for half in rows]
-
-    def view(self, corrections: Corrections, radius_px: int, before: _View | None) -> _View:
-        """Maps of both halves at corrected poses."""
-        images = self.images.to_radius(radius_px).of(corrections.of(self.images.particles))
-        halves = Halves(images, self.rows, self.window_power)
-        maps, precision, fsc = halves.mean_maps()
-        return _View(halves, maps, precision, float(fsc[-4:-1].mean()))
-
-    def back(self, corrections: Corrections) -> tuple[Tensor, Tensor]:
-        """(B, 7) and (2, T, 3) errors by which everything would be as it was stated first."""
-        earlier = self.images.particles.corrections
-        total = corrections if earlier is None else corrections.after(earlier)
-        tilts = errors_back_of_tilts(total, self.exposure, self.rows_of_images)
-        return errors_back(total), tilts
-
-    def errors(
-        self, view: _View, corrections: Corrections, widths: Widths, tilt_widths: TiltWidths
-    ) -> JointErrors:
-        """Of all particles, and (2, T, 3) of exposures as either half sees them."""
-        return self._solved(view.own, corrections, widths, tilt_widths)
-
-    def tilt_widths(self, view: _View, corrections: Corrections, widths: Widths) -> TiltWidths:
-        """Widths of the errors of exposures, 0 for kinds of which there are none."""
-        kinds = TiltWidths(_TILT_START.shift_px, 0.0), TiltWidths(0.0, _TILT_START.contrast)
-        shift, contrast = (
-            found if evidence > MIN_TILT_EVIDENCE else TiltWidths(0.0, 0.0)
-            for found, evidence in (
-                self._tilt_widths(view, corrections, widths, start) for start in kinds
-            )
-        )
-        return TiltWidths(shift.shift_px, contrast.contrast)
-
-    def _tilt_widths(
-        self, view: _View, corrections: Corrections, widths: Widths, start: TiltWidths
-    ) -> tuple[TiltWidths, float]:
-        """Widths of greatest evidence of the kinds of errors that are not 0 at the start."""
-        found, back = start, self.back(corrections)[1]
-        for _ in range(_TILT_WIDTH_ROUNDS):
-            solved = self._solved(view.across, corrections, widths, found)
-            second = ((solved.tilt - back).square() + solved.tilt_variance).mean((0, 1))
-            shift_px, contrast = float(second[:2].mean().sqrt()), float(second[2].sqrt())
-            found = TiltWidths(
-                shift_px if start.shift_px else 0.0, contrast if start.contrast else 0.0
-            )
-        return found, solved.tilt_evidence
-
-    def gain(self, view: _View, radius_px: int) -> Tensor:
-        """(B,) log likelihood that refined poses add, with maps of the other half."""
-        stated = self.view(no_corrections(self.images.particles), radius_px, None)
-        total = torch.zeros(self.images.particles.n_particles, dtype=torch.float64)
-        for sign, each in ((1, view), (-1, stated)):
-            for half in each.across_with(view.precision):
-                total.index_add_(0, half.owner, sign * half.likelihood())
-        return total
-
-    def _solved(
-        self,
-        images: list[ImageEquations],
-        corrections: Corrections,
-        widths: Widths,
-        tilt_widths: TiltWidths,
-    ) -> JointErrors:
-        n_particles = self.images.particles.n_particles
-        back, back_of_tilts = self.back(corrections)
-        found = [
-            joint_errors(
-                half,
-                self.series[half.images],
-                self.exposure[half.images],
-                Prior(widths=widths, tilt_widths=tilt_widths, stated=back, stated_tilt=tilts),
-            )
-            for half, tilts in zip(images, back_of_tilts, strict=True)
-        ]
-        first, second = found
-        in_second = torch.zeros(n_particles, dtype=torch.bool)
-        in_second[torch.from_numpy(self.rows[1])] = True
-        return JointErrors(
-            particle=torch.where(in_second[:, None], second.particle, first.particle),
-            particle_covariance=torch.where(
-                in_second[:, None, None], second.particle_covariance, first.particle_covariance
-            ),
-            tilt=torch.stack([first.tilt, second.tilt]),
-            tilt_variance=torch.stack([first.tilt_variance, second.tilt_variance]),
-            tilt_evidence=first.tilt_evidence + second.tilt_evidence,
-        )
+def _known(found: JointErrors | None) -> JointErrors:
+    """Errors of a step that was made."""
+    if found is None:
+        raise ValueError("no step was made")
+    return found
 
 
 def _text(widths: Widths) -> str:

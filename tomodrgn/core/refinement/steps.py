@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from tomodrgn.core.refinement.equations import ImageEquations
 
 N_ERRORS: Final = 7
-_KINDS: Final = (slice(0, 1), slice(1, 4), slice(4, 7))
+CONTRASTS: Final = slice(0, 1)
+SHIFTS: Final = slice(1, 4)
+TURNS: Final = slice(4, 7)
+"""Places of the errors of each kind."""
+_KINDS: Final = (CONTRASTS, SHIFTS, TURNS)
 _WIDTH_ROUNDS: Final = 60
 _MIN_WIDTH: Final = 1e-4
 _NO_WIDTH: Final = 1e-7

@@ -38,7 +38,7 @@ def verdict_words(chosen: ChosenEpoch) -> str:
             "No tilts were held out, so nothing here tells learning from memorizing; train with "
             "--fraction-train 0.8 to be told."
         )
-    held_out = figures["held_out"]
+    held_out = figures.get("verdict", figures["held_out"])  # runs of before have no verdict
     best = int(np.argmax(held_out["z"]))
     gain = (
         f"log likelihood {held_out['gain'][best]:+.2f} per particle, {held_out['z'][best]:.1f} "
@@ -47,7 +47,7 @@ def verdict_words(chosen: ChosenEpoch) -> str:
     if figures["is_heterogeneous"]:
         return (
             "Particles differ: with latents, tilts that no latent was fitted to are predicted "
-            f"better than by the consensus map ({gain})."
+            f"better than by the consensus map with errors of pose and contrast ({gain})."
         )
     return f"No heterogeneity found: latents do not help to predict held-out tilts ({gain})."
 

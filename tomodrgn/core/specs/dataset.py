@@ -104,6 +104,15 @@ class ContrastSpec(Spec):
     """Shift and scale that normalise the transforms, instead of those of all images."""
 
 
+class RefinementSpec(Spec):
+    """What is refined of the poses and the contrast that the input states."""
+
+    poses: Literal["auto", "off", "on"] = "auto"
+    """Refine orientations, places and contrast of particles, and shifts and contrast of tilt
+    images, before anything else is fitted: where the images show errors (auto), always (on), or
+    use poses as they are (off)."""
+
+
 class CacheSpec(Spec):
     """Where prepared images lie and where they are held while they are used."""
 

@@ -13,6 +13,7 @@ from tomodrgn.core.specs.dataset import (
     DatasetSpec,
     ImageStateSpec,
     PreparationSpec,
+    RefinementSpec,
 )
 from tomodrgn.core.specs.training import DevicesSpec, LatentSpec, TrainingSpec
 
@@ -47,6 +48,8 @@ class RunSpecBase(Spec):
     """What was done to the images upstream."""
     contrast: ContrastSpec = ContrastSpec()
     """Sign and scale of the images."""
+    refinement: RefinementSpec = RefinementSpec()
+    """What is refined of stated poses and contrast."""
     cache: CacheSpec = CacheSpec()
     """Where prepared images lie."""
     latent: LatentSpec = LatentSpec()

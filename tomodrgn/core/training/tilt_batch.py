@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.device_transfer import send, send_all, send_rows
+from tomodrgn.core.fourier.disc import shift_phases
 from tomodrgn.core.physics.transfer import phase_flip, signal_transfer
 
 if TYPE_CHECKING:
@@ -169,6 +170,10 @@ class TiltBatchBuilder:
         images = send_rows(self.particles.images, batch.images, self.device)
         freqs_per_a = self.disc_freqs / self.particles.pixel_size_a
         transfer = signal_transfer(images, freqs_per_a, self.particles.optics)
+        if images.further_shift_px is not None:
+            phases = shift_phases(self.disc_freqs, images.further_shift_px.to(self.disc_freqs))
+            centered = torch.view_as_complex(coefficients.float().contiguous()) * phases
+            coefficients = torch.view_as_real(centered)
         weights: Tensor | None = None
         for weighting in self.weightings:
             factor = weighting.weights(images, self.radius_px)

@@ -17,6 +17,7 @@ from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.data.observing import observe, window_power
+from tomodrgn.core.data.refining import refine
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
@@ -122,7 +123,9 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         dataset = dataset.replaced(run, reader, particles)
         task = _begin(spec, dataset)
         observed = observe(run, particles, images, task.is_trained, devices)
-        fit = _fit(task, observed)
+        power = window_power(run.preparation, particles.box_size_px)
+        observed, _ = refine(run, observed, task.rows, power)
+        fit = _fit(task, observed, power)
         describe_run(outdir, dataset, facts=task.facts, images=images)
         _write_labels(outdir, fit)
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
@@ -198,10 +201,9 @@ def _latents_of(task: _Task, directory: Path) -> NDArray[np.float32]:
     return latents
 
 
-def _fit(task: _Task, images: Observations) -> ClassFit:
+def _fit(task: _Task, images: Observations, power: float) -> ClassFit:
     directory = task.spec.start_from
     latents = None if directory is None else _latents_of(task, directory)
-    power = window_power(task.run.preparation, task.particles.box_size_px)
     with cores_for_halves(images.device):
         halves = first_halves(images, task.rows, power)
         if latents is not None:

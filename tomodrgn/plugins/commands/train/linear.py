@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.parts import build_model
+from tomodrgn.core.data.refining import refine, verdict_of, write_refined
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.refinement.rounds import Refinement
+    from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.core.specs.output import RunDirectorySpec
     from tomodrgn.core.specs.run import RunSpecBase
 
@@ -92,39 +95,49 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
             is_trained = train_mask(particles, run.dataset.fraction_train, run.seed or 0)
             facts = dataset_facts(particles, is_trained)
         observed = observe(run, particles, images, is_trained, devices)
-        found = _fit(run, observed, rows)
-        latent = run.latent.model_copy(update={"dim": len(found.maps) - 1})
+        result = _fit(run, observed, rows)
+        latent = run.latent.model_copy(update={"dim": len(result.fit.maps) - 1})
         run = run.model_copy(update={"latent": latent})
         dataset = dataset.replaced(run, reader, particles)
         describe_run(outdir, dataset, facts=facts, images=images)
-        model = build_model(run, registry, facts)
-        model.load_state_dict({"decoder.maps": found.maps.float().cpu()})
-        _write_weights(outdir, model, images.norm)
-        _write_latents(outdir, found)
-        _write_maps(outdir, found, scale=images.norm[1], pixel_size_a=facts.pixel_size_a)
-        _tell(outdir, found, facts, time.perf_counter() - began)
+        _write(outdir, result, dataset, facts, images.norm)
+        if result.refined is not None and result.refined.is_used:
+            write_refined(outdir, observed.particles, result.refined)
+        _tell(outdir, result, facts, time.perf_counter() - began)
         finished = Run(outdir, registry, dataset=dataset)
         draw_run_report(finished, devices.device, wanted=run.training.report)
         results.complete()
     return finished
 
 
+class _Found(NamedTuple):
+    """A linear model, and what is to be thought of it."""
+
+    fit: LinearFit
+    verdict: Verdict
+    refined: Refinement | None
+
+
 def _fit(
     run: RunSpecBase,
     images: Observations,
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> LinearFit:
+) -> _Found:
+    """Refine poses, fit a model, and judge it."""
     particles = images.particles
+    power = window_power(run.preparation, particles.box_size_px)
+    images, refined = refine(run, images, rows, power)
     keys = particle_keys(particles.tomogram, particles.name)
     n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
-    return fit_linear(
+    fit = fit_linear(
         images,
         rows,
         keyed_normal(run.seed or 0, "linear start", 0, keys, n_searched),
         n_latents=run.latent.dim,
-        window_power=window_power(run.preparation, particles.box_size_px),
+        window_power=power,
         report=logger.info,
     )
+    return _Found(fit, verdict_of(fit, images, rows, power, refined), refined)
 
 
 def _halves(
@@ -141,6 +154,21 @@ def _halves(
         else f"{n_latents} latent dimensions need",
         **({"way_out": "lower --zdim"} if n_latents > 1 else {}),
     )
+
+
+def _write(
+    outdir: Path,
+    result: _Found,
+    dataset: Dataset,
+    facts: DatasetFacts,
+    norm: tuple[float, float],
+) -> None:
+    """Write the model, its latents and its maps."""
+    model = build_model(dataset.spec, dataset.registry, facts)
+    model.load_state_dict({"decoder.maps": result.fit.maps.float().cpu()})
+    _write_weights(outdir, model, norm)
+    _write_latents(outdir, result.fit)
+    _write_maps(outdir, result.fit, scale=norm[1], pixel_size_a=facts.pixel_size_a)
 
 
 def _write_weights(outdir: Path, model: VolumeModel, norm: tuple[float, float]) -> None:
@@ -176,14 +204,18 @@ def _write_maps(outdir: Path, found: LinearFit, *, scale: float, pixel_size_a: f
         write_volume(path, (scale * volume).float().cpu().numpy(), pixel_size_a)
 
 
-def _tell(outdir: Path, found: LinearFit, facts: DatasetFacts, seconds: float) -> None:
+def _tell(outdir: Path, result: _Found, facts: DatasetFacts, seconds: float) -> None:
     """Say and write what was found."""
+    found, verdict, refined = result
     n_shells = found.fsc.shape[1]
     length_a = facts.box_size_px * facts.pixel_size_a
+    differ = verdict.is_heterogeneous(facts.n_particles)
     figures: dict[str, Any] = {
-        "is_heterogeneous": found.is_heterogeneous,
+        "is_heterogeneous": differ,
         "n_latents": len(found.maps) - 1,
         "held_out": asdict(found.held_out),
+        "verdict": asdict(verdict) | {"needed_z": verdict.needed_z},
+        "refinement": None if refined is None else refined.figures(facts.pixel_size_a),
         "log_evidence_per_particle": found.evidence,
         "shells_of_latents": found.radius_px,
         "resolution_of_latents_a": length_a / found.radius_px,
@@ -193,17 +225,8 @@ def _tell(outdir: Path, found: LinearFit, facts: DatasetFacts, seconds: float) -
         "microseconds_per_image": round(1e6 * seconds / facts.n_images, 1),
     }
     write_text_atomic(outdir / LINEAR, json.dumps(figures, indent=2) + "\n")
-    best = int(np.argmax(found.held_out.z))
-    z = f"{found.held_out.z[best]:.1f} standard errors"
-    gain = f"{found.held_out.gain[best]:.2f} per particle, {z}"
-    if found.is_heterogeneous:
-        logger.info("particles differ: latents add to held-out tilts (log likelihood +%s)", gain)
-    else:
-        logger.info(
-            "no heterogeneity found: what latents add to held-out tilts over the consensus map is "
-            "not significant (log likelihood +%s)",
-            gain,
-        )
+    for line in verdict.lines(facts.n_particles):
+        logger.info("%s", line)
     logger.info(
         "%d latent dimensions of %d particles in %.1f s; results in %s",
         len(found.maps) - 1,

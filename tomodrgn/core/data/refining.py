@@ -1,0 +1,114 @@
+"""The images of a run with their poses refined, where that is asked for and worth it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tomodrgn.core.linear.half_models import Halves
+from tomodrgn.core.particles.corrections import no_corrections
+from tomodrgn.core.particles.corrections_file import error_columns, write_corrections
+from tomodrgn.core.refinement.moves import errors_back
+from tomodrgn.core.refinement.rounds import Refinement, refine_poses, width_of_errors
+from tomodrgn.core.refinement.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tomodrgn.core.linear.fit import LinearFit
+    from tomodrgn.core.linear.observations import Observations
+    from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.specs.run import RunSpecBase
+
+logger = logging.getLogger(__name__)
+
+
+def refine(
+    run: RunSpecBase,
+    images: Observations,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    window_power: float,
+) -> tuple[Observations, Refinement | None]:
+    """The images in refined poses, and what was found; what was decided is logged.
+
+    Args:
+        run: says whether to refine.
+        images: in the poses that the input states.
+        rows: (n,) particles of each of two halves.
+        window_power: mean square of the window of the images.
+    """
+    if run.refinement.poses == "off":
+        return images, None
+    began = time.perf_counter()
+    always = run.refinement.poses == "on"
+    found = refine_poses(images, rows, window_power, logger.info, always=always)
+    seconds = time.perf_counter() - began
+    logger.info("%s (%.1f s)", _decision(found), seconds)
+    if not found.is_used:
+        return images, found
+    return images.of(found.corrections.of(images.particles)), found
+
+
+def write_refined(outdir: Path, particles: ParticleSet, found: Refinement) -> None:
+    """Write the corrections of a run beside its results.
+
+    Args:
+        outdir: the run directory.
+        particles: those that were refined, as the input states them.
+        found: the corrections of these.
+    """
+    errors = error_columns(found.covariance.numpy(), particles.pixel_size_a)
+    write_corrections(outdir, particles, found.corrections, of_particles=errors)
+
+
+def verdict_of(
+    fit: LinearFit,
+    images: Observations,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    window_power: float,
+    refined: Refinement | None,
+) -> Verdict:
+    """Whether particles differ beyond errors of their poses.
+
+    Args:
+        fit: a linear model of the images.
+        images: that it was fitted to.
+        rows: (n,) particles of each of two halves.
+        window_power: mean square of the window of the images.
+        refined: errors that were found; None where nobody looked.
+    """
+    if refined is None:
+        widths = width_of_errors(images, rows, window_power)
+        stated = errors_back(no_corrections(images.particles))
+    else:
+        widths, stated = refined.widths, errors_back(refined.corrections)
+    halves = Halves(images.to_radius(fit.radius_px), rows, window_power)
+    return judge(halves, fit.half_models, widths, stated)
+
+
+def _decision(found: Refinement) -> str:
+    gain = f"{float(found.gain.mean()):.2f} per particle, {found.z:.1f} standard errors"
+    if found.is_used:
+        return f"refined poses are used: log likelihood with maps of the other half +{gain}"
+    if found.rounds:
+        return (
+            "poses are left as stated: refined ones do not agree better with maps of the other "
+            f"half (log likelihood {gain})"
+        )
+    turn_deg = float(np.degrees(_median_error(found, slice(4, 7))))
+    return (
+        "poses are left as stated: they agree with the images, which would show errors of "
+        f"{turn_deg:.1f} degrees and {_median_error(found, slice(1, 4)):.1f} px of one particle "
+        f"(log evidence of errors {gain})"
+    )
+
+
+def _median_error(found: Refinement, kind: slice) -> float:
+    """What is not known of the errors of a particle, along one axis."""
+    variance = found.covariance.diagonal(dim1=1, dim2=2)[:, kind]
+    return float(variance.mean(1).sqrt().median())

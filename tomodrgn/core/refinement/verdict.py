@@ -1,0 +1,235 @@
+"""Do particles differ, beyond what errors of their poses and contrast explain?
+
+A rigid error of a particle is the same in all its tilts, so that held-out tilts alone cannot tell
+it from structure. So the errors are part of both models that are compared: what latents add to the
+prediction of held-out tilts is their gain over a model that has errors of pose and contrast
+already. The models are those of the half to which the particle does not belong.
+
+Two tests of the gains are made. The mean over its standard error sees what most particles share. A
+rare state is averaged away by it: for this, the gain of a particle is the logarithm of a likelihood
+ratio, whose mean is 1 or less where particles do not differ; so is that of a mixture in which a
+fraction of the particles differs, and a large mixture ratio is its own significance.
+
+Source:
+    E-values: Vovk & Wang 2021, doi:10.1214/20-AOS2020.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from tomodrgn.core.linear.factors import positive_factor
+from tomodrgn.core.linear.half_models import run_both
+from tomodrgn.core.refinement.equations import Template, products
+from tomodrgn.core.refinement.steps import (
+    CONTRASTS,
+    N_ERRORS,
+    SHIFTS,
+    TURNS,
+    Widths,
+    errors_to_changes,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.linear.half_models import HalfModels, Halves
+    from tomodrgn.core.linear.observations import Observations
+
+MEAN_LEVEL: Final = 0.0025
+"""Chance to call identical particles different by the mean, whatever number of latents is tried."""
+TAIL_LEVEL: Final = 0.0175
+"""The same by what few particles gain; a bound, which is far from being reached."""
+MIN_GAIN: Final = 3.0
+"""Log likelihood that all particles together have to gain; see :mod:`~tomodrgn.core.linear.fit`."""
+_FRACTIONS: Final = (1.0, 0.3, 0.1, 0.03, 0.01)
+_NO_WIDTH: Final = 1e-7
+KINDS: Final = {"contrast": CONTRASTS, "shift": SHIFTS, "rotation": TURNS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What latents are worth beside errors of pose and contrast.
+
+    Attributes:
+        gain: (K,) mean log likelihood per particle that the first k + 1 latents add.
+        z: (K,) the same over its standard error.
+        log_odds: (K,) logarithm of the mixture ratio of a part of the particles.
+        share: of the power of the latents, by kind of error, that this kind explains.
+    """
+
+    gain: tuple[float, ...]
+    z: tuple[float, ...]
+    log_odds: tuple[float, ...]
+    share: dict[str, float]
+
+    @property
+    def needed_z(self) -> float:
+        """Z from which a gain is significant."""
+        from scipy.stats import norm  # type: ignore[import-untyped]
+
+        return float(norm.isf(MEAN_LEVEL / len(self.z)))
+
+    @property
+    def has_rare(self) -> bool:
+        """Whether some particles differ, judged by what few of them gain."""
+        return bool(np.logaddexp.reduce(self.log_odds) - log(len(self.z)) > -log(TAIL_LEVEL))
+
+    def is_heterogeneous(self, n_particles: int) -> bool:
+        """Whether n particles differ in what the model describes."""
+        return self.has_rare or any(
+            n_particles * gain > MIN_GAIN and z > self.needed_z
+            for gain, z in zip(self.gain, self.z, strict=True)
+        )
+
+    def lines(self, n_particles: int) -> list[str]:
+        """What was found about n particles, in words."""
+        best = int(np.argmax(self.z))
+        gain = (
+            f"log likelihood {self.gain[best]:+.2f} per particle, {self.z[best]:.1f} standard "
+            "errors"
+        )
+        if not self.is_heterogeneous(n_particles):
+            return [
+                "no heterogeneity found: beside errors of pose and contrast, what latents add to "
+                f"held-out tilts is not significant ({gain}; {self.needed_z:.1f} are needed)"
+            ]
+        lines = [f"particles differ: latents add to held-out tilts ({gain})"]
+        if self.z[best] <= self.needed_z:
+            lines = [
+                "some particles differ: a few gain much by latents on held-out tilts, most do not "
+                f"({gain} on average)"
+            ]
+        shares = ", ".join(f"{name} {self.share[name]:.0%}" for name in KINDS)
+        lines.append(
+            f"of what differs, this could also be errors of pose or contrast: {shares}, together "
+            f"{self.share['errors']:.0%}"
+        )
+        return lines
+
+
+def judge(halves: Halves, models: HalfModels, widths: Widths, stated: Tensor) -> Verdict:
+    """Compare models with latents and without, both with errors.
+
+    Args:
+        halves: of B particles, in the poses and up to the shells of the models.
+        models: of K latents.
+        widths: of errors of particles, about what is stated.
+        stated: (B, 7) errors by which particles would be as stated.
+    """
+    rows, maps = halves.rows, models.maps.flip(0)
+
+    def one(half: int) -> tuple[Tensor, Tensor]:
+        return joint_terms(halves.images, rows[half], maps[half], models.precision)
+
+    found = run_both(one, halves.images)
+    matrix, vector = (torch.cat(each) for each in zip(*found, strict=True))
+    about = stated[torch.from_numpy(np.concatenate(rows))]
+    n_latents = vector.shape[-1] - N_ERRORS
+    gains = [_gains(matrix, vector, widths, about, k) for k in range(n_latents + 1)]
+    added = torch.stack([each - gains[0] for each in gains[1:]])
+    spread = (added.std(1) / sqrt(added.shape[1])).clamp_min(1e-30)
+    return Verdict(
+        gain=tuple(added.mean(1).tolist()),
+        z=tuple((added.mean(1) / spread).tolist()),
+        log_odds=tuple(log_odds(each) for each in added),
+        share=explained(matrix.sum(1).mean(0), N_ERRORS),
+    )
+
+
+def joint_terms(
+    images: Observations, rows: NDArray[np.int64], maps: Tensor, precision: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Matrices (b, 2, 7 + K, 7 + K) and vectors (b, 2, 7 + K) of errors and latents.
+
+    Tilts of even and odd rank are apart.
+
+    Args:
+        images: of all particles.
+        rows: (b,) particles to look at.
+        maps: (1 + K, D, D, D).
+        precision: (shells,) of the noise.
+    """
+    template, weight = Template(images, maps), precision[images.shells]
+    n_terms = N_ERRORS + len(maps) - 1
+    turned = torch.from_numpy(images.particles.images.rotation[images.images_of(rows)])
+    matrices = torch.zeros(2 * len(rows), n_terms, n_terms, dtype=torch.float64)
+    vectors = torch.zeros(2 * len(rows), n_terms, dtype=torch.float64)
+    n_images = n_particles = 0
+    for block in images.blocks(rows):
+        rotation = turned[n_images : n_images + len(block.owner)]
+        changes = template.changes(block, rotation.to(maps.device), None)
+        matrix, vector = products(block, torch.cat([changes, template.basis(block)], 1), weight)
+        n_changes = changes.shape[1]
+        chain = torch.zeros(len(rotation), matrix.shape[1], n_terms, dtype=torch.float64)
+        chain[:, :n_changes, :N_ERRORS] = errors_to_changes(rotation.double())
+        chain[:, n_changes:, N_ERRORS:] = torch.eye(len(maps) - 1, dtype=torch.float64)
+        place = (2 * (n_particles + block.owner) + block.rank % 2).cpu()
+        matrices.index_add_(0, place, chain.mT @ matrix.double().cpu() @ chain)
+        vectors.index_add_(0, place, (chain.mT @ vector.double().cpu()[..., None])[..., 0])
+        n_images += len(rotation)
+        n_particles += len(block.particles)
+    return matrices.unflatten(0, (-1, 2)), vectors.unflatten(0, (-1, 2))
+
+
+def log_odds(gains: Tensor) -> float:
+    """Logarithm of the likelihood ratio of mixtures in which some particles gain as given (B,).
+
+    Fractions that differ count alike. The ratio has a mean of 1 or less where none differs.
+    """
+    mixed = [
+        torch.log1p(fraction * torch.expm1(gains.clamp_max(50.0))).sum()
+        if fraction < 1
+        else gains.sum()
+        for fraction in _FRACTIONS
+    ]
+    return float(torch.stack(mixed).logsumexp(0)) - log(len(_FRACTIONS))
+
+
+def explained(matrix: Tensor, n_errors: int) -> dict[str, float]:
+    """Share of the power of latents that each kind of error explains alone, and all together.
+
+    Args:
+        matrix: mean (7 + K, 7 + K) of errors and latents.
+        n_errors: 7.
+    """
+    power = float(matrix[n_errors:, n_errors:].trace())
+    if power <= 0:
+        return dict.fromkeys([*KINDS, "errors"], 0.0)
+    shares = {}
+    for name, kind in (KINDS | {"errors": slice(0, n_errors)}).items():
+        own, cross = matrix[kind, kind], matrix[kind, n_errors:]
+        ridge = 1e-9 * float(own.trace()) * torch.eye(len(own), dtype=own.dtype)
+        shares[name] = float((cross * torch.linalg.solve(own + ridge, cross)).sum()) / power
+    return shares
+
+
+def _gains(
+    matrix: Tensor, vector: Tensor, widths: Widths, stated: Tensor, n_latents: int
+) -> Tensor:
+    """(B,) log probability of tilts given the others, in a model of errors and some latents.
+
+    Half of the sum over both sets of tilts, so that the exponential of a difference has a mean of
+    1 or less where the larger model has nothing to add.
+    """
+    n_terms = N_ERRORS + n_latents
+    matrix, vector = matrix[..., :n_terms, :n_terms], vector[..., :n_terms]
+    latents = torch.ones(n_latents, dtype=matrix.dtype)
+    scale = torch.cat([widths.of_errors().clamp_min(_NO_WIDTH), latents])
+    centre = torch.cat([stated, stated.new_zeros(len(stated), n_latents)], dim=1) / scale
+
+    def evidence(matrix: Tensor, vector: Tensor) -> Tensor:
+        system = scale[:, None] * matrix * scale + torch.eye(n_terms, dtype=matrix.dtype)
+        factor = positive_factor(system, "particles", least=1.0)
+        right = scale * vector + centre
+        solved = torch.cholesky_solve(right[..., None], factor)[..., 0]
+        return 0.5 * (right * solved).sum(1) - factor.diagonal(dim1=1, dim2=2).log().sum(1)
+
+    both = evidence(matrix.sum(1), vector.sum(1))
+    return both - (evidence(matrix[:, 0], vector[:, 0]) + evidence(matrix[:, 1], vector[:, 1])) / 2
