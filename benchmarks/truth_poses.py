@@ -79,6 +79,9 @@ def pose_figures(simulation: Simulation, refined: Refined | None = None) -> dict
         for part, name in names.items()
     }
     found["orientation_rms_deg"] = float(np.rad2deg(found["orientation_rms_deg"] * np.sqrt(3)))
+    corrections = None if refined is None else refined.corrections
+    misplaced = image_errors_px(simulation, corrections)
+    found["image_rms_px"] = float(np.sqrt(np.square(misplaced).mean()))
     if refined is not None and refined.deviations is not None:
         real = simulation.experiment.labels != JUNK
         is_within = np.abs(errors) <= WITHIN * refined.deviations[real]
@@ -110,6 +113,30 @@ def pose_errors(simulation: Simulation, corrections: Corrections | None) -> NDAr
             errors[rows, 4:] = _turns_about_mean(turn[rows])
     real: NDArray[np.float64] = errors[experiment.labels != JUNK]
     return real
+
+
+def image_errors_px(simulation: Simulation, corrections: Corrections | None) -> NDArray[np.float64]:
+    """(R, 2) how far the content of images lies from its place, those of junk left out.
+
+    Errors of particles and of exposures count together, because one can stand for the other; what
+    a move of the map of either half would explain does not count.
+    """
+    experiment = simulation.experiment
+    owner, rotation = experiment.particle_of_image, experiment.stated.rotation
+    errors = experiment.stated.shift_px - experiment.images.shift_px
+    if corrections is not None:
+        rotation = rotation @ corrections.rotation[owner].swapaxes(1, 2)
+        moved_px = np.einsum("mij,mj->mi", rotation[:, :2], corrections.shift_px[owner])
+        errors = errors + moved_px + corrections.tilt_shift_px
+    is_real = experiment.labels[owner] != JUNK
+    left: list[NDArray[np.float64]] = []
+    for half in (1, 2):
+        rows = np.flatnonzero((experiment.half_set[owner] == half) & is_real)
+        if len(rows):
+            ways, wrong = rotation[rows, :2].reshape(-1, 3), errors[rows].ravel()
+            move = np.linalg.lstsq(ways, wrong, rcond=None)[0]
+            left.append((wrong - ways @ move).reshape(-1, 2))
+    return np.concatenate(left)
 
 
 def _turns_about_mean(turn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,6 +57,7 @@ def test_true_poses_have_no_error() -> None:
     found = pose_figures(_simulated())
     assert found["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)  # of an arc cosine
     assert found["shift_rms_px"] == pytest.approx(0, abs=1e-12)
+    assert found["image_rms_px"] == pytest.approx(0, abs=1e-12)
 
 
 def test_errors_are_those_that_the_recipe_makes() -> None:
@@ -64,6 +65,7 @@ def test_errors_are_those_that_the_recipe_makes() -> None:
     found = pose_figures(simulation)
     assert found["orientation_rms_deg"] == pytest.approx(4 * np.sqrt(3), rel=0.03)  # of three axes
     assert found["shift_rms_px"] == pytest.approx(0.7, rel=0.03)
+    assert found["image_rms_px"] == pytest.approx(0.7, rel=0.03)
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -81,6 +83,17 @@ def test_corrections_that_undo_the_errors_leave_none(whole: bool) -> None:
     found = pose_figures(simulation, Refined(corrections))
     assert found["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)
     assert found["shift_rms_px"] == pytest.approx(0, abs=1e-9)
+    assert found["image_rms_px"] == pytest.approx(0, abs=1e-9)
+
+
+def test_displaced_exposures_count_until_they_are_found() -> None:
+    simulation = _simulated(tilt_shift_px=0.5, n_tomograms=10)
+    experiment = simulation.experiment
+    assert pose_figures(simulation)["image_rms_px"] == pytest.approx(0.5, rel=0.2)  # 50 exposures
+    found = experiment.images.shift_px - experiment.stated.shift_px
+    right = replace(_undoing(simulation), tilt_shift_px=found)
+    figures = pose_figures(simulation, Refined(right))
+    assert figures["image_rms_px"] == pytest.approx(0, abs=1e-12)
 
 
 def test_contrast_that_is_found_is_compared_as_a_factor() -> None:
@@ -160,7 +173,7 @@ def test_cases_are_chosen_once_by_suite_and_pattern() -> None:
 def _figures(rand: float, *, differ: bool = True) -> Figures:
     return {
         "scores": {"adjusted Rand index": rand},
-        "stated": {"orientation_rms_deg": 1.0, "shift_rms_px": 0.0},
+        "stated": {"orientation_rms_deg": 1.0, "image_rms_px": 0.0},
         "run": {"is_heterogeneous": differ},
         "seconds": 1.0,
         "processor_s": 2.0,
