@@ -142,3 +142,11 @@ def test_a_set_without_flaws_has_no_tables_of_them(small_spec: SimulationSpec) -
     folder = simulate(small_spec).parent
     assert not (folder / "contrast.txt").exists()
     assert not (folder / "exposures.txt").exists()
+
+
+def test_programs_multiply_images_by_the_transfer_that_they_believe_in(altered: Alter) -> None:
+    plain, wrong = (
+        _design(altered(format="relion5", snr=0.5, tilt_defocus_error_um=e)) for e in (0, 0.5)
+    )
+    noise = [np.concatenate([i for _, i in s.render()]) - _signal(s) for s in (plain, wrong)]
+    np.testing.assert_allclose(noise[1], noise[0], atol=1e-5)  # that of the stated defocus
