@@ -36,7 +36,7 @@ _HEAVY: Final = (
 _PASSED: Final = 0
 _OUT_OF_TIME: Final = -1
 _SLOWER: Final = 5.0
-_LEAST_LIMIT_S: Final = 20.0
+_MIN_LIMIT_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Copy:
         """What becomes of a mutant; the copy is as it was after that."""
         path = self._directory / mutant.module
         for own, tests in zip(("own", "room"), tests_of(mutant), strict=False):
-            limit_s = max(_LEAST_LIMIT_S, _SLOWER * self._sound_s(tests))
+            limit_s = max(_MIN_LIMIT_S, _SLOWER * self._sound_s(tests))
             before = path.stat()
             source = path.read_text(encoding="utf-8")
             path.write_text(with_fault(source, mutant.fault.number), encoding="utf-8")

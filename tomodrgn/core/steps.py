@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.registry import Registry
     from tomodrgn.core.specs.run import RunSpecBase
 
-_MOST_LINES: Final = 8
+_MAX_LINES: Final = 8
 """Files that are told one by one."""
 
 
@@ -88,7 +88,7 @@ class Pipeline:
 
 def _lines(found: Any, request: Request) -> list[str]:
     if isinstance(found, (list, tuple)) and not hasattr(found, "page"):
-        if len(found) > _MOST_LINES and all(isinstance(path, Path) for path in found):
+        if len(found) > _MAX_LINES and all(isinstance(path, Path) for path in found):
             return [f"{len(found)} files in {os.path.commonpath([path.parent for path in found])}"]
         return [str(item) for item in found]
     if isinstance(found, (str, Path)):

@@ -62,7 +62,7 @@ def test_a_seed_gives_the_same_labels(method: Method, latents: np.ndarray) -> No
 def test_many_particles_in_batches_find_the_same(
     method: Method, latents: np.ndarray, truth: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latent_clusters, "_MOST_EXACT", 300)
+    monkeypatch.setattr(latent_clusters, "_MAX_EXACT", 300)
     assert adjusted_rand_score(method(latents, 4, seed=0).labels, truth) == 1
 
 

@@ -18,7 +18,7 @@ def test_clusters_of_a_picture_have_different_colors(n_labels: int) -> None:
 
 
 def test_of_many_points_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(point_figures, "MOST_POINTS", 10)
+    monkeypatch.setattr(point_figures, "MAX_POINTS", 10)
     shown = Points(np.zeros((100, 2), np.float32), ("a", "b")).shown
     assert len(set(shown.tolist())) == 10
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_SECONDS = 2.0
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 SHAPE = (5, 8, 8)
 HEADER_FIELDS = {"nx": 0, "ny": 4, "nz": 8, "mode": 12, "mx": 28, "cell": 40, "nsymbt": 92}
 """Offsets of the numbers that reading depends on."""
@@ -76,7 +76,7 @@ def _read_within_bounds(path: Path) -> bool:
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert time.process_time() - started < MOST_SECONDS
-    assert peak_bytes < MOST_BYTES
+    assert peak_bytes < MAX_BYTES
     assert not message or (message.startswith(str(path)) and "\n" not in message)
     return not message
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_SECONDS = 2.0
-MOST_BYTES_PER_BYTE = 300  # the text of a value is a Python object of some 60 bytes
-MOST_BYTES_EVER = 20_000_000
+MAX_BYTES_PER_BYTE = 300  # the text of a value is a Python object of some 60 bytes
+MAX_BYTES_EVER = 20_000_000
 
 NAMES = ("rlnImageName", "rlnGroupName", "rlnAngleRot")
 ROWS = [f"{row}@a.mrcs\t{row // 3:03d}\t{row * 1.5}" for row in range(1, 41)]
@@ -122,7 +122,7 @@ def _read_within_bounds(path: Path) -> list[list[str]] | str:
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak_bytes < MOST_BYTES_EVER + MOST_BYTES_PER_BYTE * path.stat().st_size
+    assert peak_bytes < MAX_BYTES_EVER + MAX_BYTES_PER_BYTE * path.stat().st_size
     return result
 
 

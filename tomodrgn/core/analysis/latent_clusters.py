@@ -14,12 +14,12 @@ from tomodrgn.core.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MOST_EXACT: Final = 200_000
+_MAX_EXACT: Final = 200_000
 """Particles up to which every one takes part in every step of the fit."""
-_FEWEST_TO_ORDER: Final = 3
-_LEAST_SHARE: Final = 1e-6
+_MIN_TO_ORDER: Final = 3
+_MIN_SHARE: Final = 1e-6
 """Of the variance of all latents, added to that of each component of a mixture."""
-_LEAST_VARIANCE: Final = 1e-12
+_MIN_VARIANCE: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def k_means(latents: NDArray[np.float32], n_clusters: int, *, seed: int) -> Late
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different latents than clusters
-        if len(latents) <= _MOST_EXACT:
+        if len(latents) <= _MAX_EXACT:
             found = KMeans(n_clusters, n_init=10, random_state=seed).fit(latents)
         else:
             found = MiniBatchKMeans(
@@ -64,7 +64,7 @@ def gaussian_mixture(latents: NDArray[np.float32], n_clusters: int, *, seed: int
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    drawn = np.random.default_rng(seed).permutation(len(latents))[:_MOST_EXACT]
+    drawn = np.random.default_rng(seed).permutation(len(latents))[:_MAX_EXACT]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture = GaussianMixture(
@@ -94,7 +94,7 @@ def arranged_labels(latents: NDArray[np.float32], labels: NDArray[Any]) -> Laten
 
 def _least_variance(latents: NDArray[np.float32]) -> float:
     """What is added to variances of a component, so that latents may lie on a line or a point."""
-    return max(_LEAST_SHARE * float(latents.var(axis=0, dtype=np.float64).sum()), _LEAST_VARIANCE)
+    return max(_MIN_SHARE * float(latents.var(axis=0, dtype=np.float64).sum()), _MIN_VARIANCE)
 
 
 def different_latents(latents: NDArray[np.float32], most: int) -> int:
@@ -121,7 +121,7 @@ def _arranged(
 
 def _dendrogram_order(centres: NDArray[np.float32]) -> NDArray[np.int64]:
     """Leaves of the tree of average linkage, from left to right."""
-    if len(centres) < _FEWEST_TO_ORDER:
+    if len(centres) < _MIN_TO_ORDER:
         return np.argsort(centres[:, 0], kind="stable").astype(np.int64)
     tree = hierarchy.linkage(centres.astype(np.float64), method="average")
     return np.asarray(hierarchy.leaves_list(tree), np.int64)

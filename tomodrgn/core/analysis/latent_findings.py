@@ -19,15 +19,15 @@ ONE_DIRECTION: Final = "latents along one line"
 ONE_TOMOGRAM: Final = "clusters of one tomogram"
 GOES_WITH_METADATA: Final = "components that go with metadata"
 
-LEAST_DIVERGENCE: Final = 0.01
+MIN_DIVERGENCE: Final = 0.01
 """Mean divergence from the prior, in nats, below which a latent dimension says nothing."""
 _LARGE_PART: Final = 0.8
 _NEARLY_ALL: Final = 0.98
 _FEWEST: Final = 10
-_MOST_RANKED: Final = 100_000
+_MAX_RANKED: Final = 100_000
 _STRONG: Final = 0.5
-_FEWEST_RANKED: Final = 50
-_MOST_NAMED: Final = 4
+_MIN_RANKED: Final = 50
+_MAX_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def clusters_of_one_tomogram(found: TomogramCounts) -> str | None:
 
 def spare_dimensions(divergence: NDArray[np.float64]) -> tuple[str, str] | None:
     """Latent dimensions (Z,) that stay at the prior, as a short name and in words."""
-    spare = np.flatnonzero(divergence < LEAST_DIVERGENCE)
+    spare = np.flatnonzero(divergence < MIN_DIVERGENCE)
     if not len(spare):
         return None
     if len(spare) == len(divergence):
@@ -104,7 +104,7 @@ def rank_correlations(
     scores: NDArray[np.float32], values: NDArray[np.floating], n_axes: int
 ) -> list[float]:
     """Spearman correlation of values (B,) with each of the first scores (B, K)."""
-    step = -(-len(values) // _MOST_RANKED)
+    step = -(-len(values) // _MAX_RANKED)
     ranks = stats.rankdata(values[::step])
     return [
         float(np.corrcoef(stats.rankdata(scores[::step, axis]), ranks)[0, 1])
@@ -117,7 +117,7 @@ def components_with_metadata(
     correlations: Mapping[str, Sequence[float]], n_particles: int
 ) -> str | None:
     """Components that rise or fall with what is known of particles besides, in words."""
-    if n_particles < _FEWEST_RANKED:
+    if n_particles < _MIN_RANKED:
         return None
     strong = [
         (abs(value), f"PC {axis + 1} and {name} ({value:+.2f})")
@@ -128,8 +128,8 @@ def components_with_metadata(
     if not strong:
         return None
     words = [text for _, text in sorted(strong, key=lambda pair: -pair[0])]
-    more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+    more = f" and {len(words) - _MAX_NAMED} more" if len(words) > _MAX_NAMED else ""
     return (
-        f"rank correlations: {', '.join(words[:_MOST_NAMED])}{more}; structure need not be what "
+        f"rank correlations: {', '.join(words[:_MAX_NAMED])}{more}; structure need not be what "
         "the latent shows there: see nuisance, and controls/ of analyze"
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MOST_COLUMNS: Final = 60
+_MAX_COLUMNS: Final = 60
 
 
 def particle_columns(results: RunResults) -> dict[str, NDArray[np.floating]]:
@@ -33,4 +33,4 @@ def particle_columns(results: RunResults) -> dict[str, NDArray[np.floating]]:
         found |= read_numeric_columns(particles.source, particles)
     except (TomodrgnError, OSError) as error:
         logger.warning("columns of %s are not looked at: %s", particles.source, error)
-    return dict(list(found.items())[:_MOST_COLUMNS])
+    return dict(list(found.items())[:_MAX_COLUMNS])

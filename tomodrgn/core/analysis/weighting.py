@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_SCHEMES = 12
+MAX_SCHEMES = 12
 _N_FREQUENCIES = 256
 
 
@@ -54,7 +54,7 @@ def weighting_schemes(
     weightings: Sequence[LossWeighting],
     *,
     largest_radius_px: float,
-    most: int = MOST_SCHEMES,
+    most: int = MAX_SCHEMES,
 ) -> list[WeightingScheme]:
     """The schemes of a particle set, the most frequent first.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.cache.job import BuildJob
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Scales that are tried."""
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     check_space,
     resume,
     scales_do_not_suit,
@@ -92,7 +92,7 @@ def build_parts(
         permit: by which they write.
     """
     share = _Share(job, team, permit)
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         told = ""
         with agreed(team, job.path):
             if team.rank == 0:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PART_NAME: Final = re.compile(r"[^/\\.][^/\\]*\.\d+of\d+\.?[^/\\]*")
-_MOST_OBJECTS: Final = 1000
+_MAX_OBJECTS: Final = 1000
 _LINKS: Final = {h5py.SoftLink: "a soft link", h5py.ExternalLink: "a link to another file"}
 
 
@@ -54,8 +54,8 @@ def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     for prefix, group in groups:
         for key in group:
             n_objects += 1
-            if n_objects > _MOST_OBJECTS:
-                raise ValueError(f"it holds more than {_MOST_OBJECTS} objects")
+            if n_objects > _MAX_OBJECTS:
+                raise ValueError(f"it holds more than {_MAX_OBJECTS} objects")
             name = f"{prefix}/{key}"
             link = group.get(key, getlink=True)
             if not isinstance(link, h5py.HardLink):

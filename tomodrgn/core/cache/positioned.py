@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ANNOUNCED_BYTES = 16 * 2**20
 """Reads that the system is told of before they are waited for, as it has to hold what it reads."""
 
-_MOST_BUFFERS = 512
+_MAX_BUFFERS = 512
 """Buffers of one system call; the systems that matter allow 1024."""
 
 
@@ -117,7 +117,7 @@ def _move(call: VectoredCall, descriptor: int, buffers: Sequence[memoryview], of
     """Repeat a vectored call until every byte has been moved."""
     waiting = list(buffers)
     while waiting:
-        batch, waiting = waiting[:_MOST_BUFFERS], waiting[_MOST_BUFFERS:]
+        batch, waiting = waiting[:_MAX_BUFFERS], waiting[_MAX_BUFFERS:]
         while batch:
             moved = call(descriptor, batch, offset)
             if not moved and any(len(buffer) for buffer in batch):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tomodrgn.core.cache import layout
 from tomodrgn.core.cache.attempt import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     check_space,
     file_identity,
     is_built,
@@ -147,7 +147,7 @@ def _fill_at_some_scale(
     if record is None:
         discard(job.path)  # of another job, maybe of several files
         record = start(job, digest, estimate_scale(job))
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         fill(job, record, permit.require, progress)
         power = joint_power(record.power.values())
         try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EpochName = int | Literal["latest", "recommended"]
 END: Final = -1
 """Stands for the end of a run."""
-_FEWEST_PARTICLES = 2
+_MIN_PARTICLES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def open_latents(run: Run, chosen: ChosenEpoch) -> tuple[RunResults, NDArray[np.
     latents = results.latents
     if latents is None:
         raise RunError(f"{chosen.run}: is a run without latents")
-    if len(latents) < _FEWEST_PARTICLES:
+    if len(latents) < _MIN_PARTICLES:
         raise DataError(f"{chosen.files.latents}: holds one latent; nothing can be compared")
     bad = np.flatnonzero(~np.isfinite(latents).all(axis=1))
     if len(bad):

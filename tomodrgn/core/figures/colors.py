@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from numpy.typing import NDArray
 
-_MOST_IN_TURN = 20
+_MAX_IN_TURN = 20
 """Maps of at most this many listed colors are for telling things apart, not for measuring."""
 
 
@@ -29,7 +29,7 @@ class ColorMap:
     @property
     def in_turn(self) -> NDArray[np.uint8] | None:
         """(p, 3) the colors of a qualitative map; None for a gradient."""
-        if isinstance(self.map, ListedColormap) and self.map.N <= _MOST_IN_TURN:
+        if isinstance(self.map, ListedColormap) and self.map.N <= _MAX_IN_TURN:
             return self.gradient(np.arange(self.map.N) / self.map.N)
         return None
 

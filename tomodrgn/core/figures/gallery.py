@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PLANES: Final = ("xy", "xz", "yz")  # across z, y, x
-_MOST_IN_ROW: Final = 10
+_MAX_IN_ROW: Final = 10
 _CELL_IN: Final = 1.0
 _GREYS_PERCENT: Final = (0.5, 99.8)
 
@@ -47,9 +47,9 @@ def draw_slice_gallery(
     axis = int(np.argmax(everything.var(axis=0).sum(axis=(1, 2))))
     low, high = np.percentile(everything[:, axis], _GREYS_PERCENT)
     lines = [
-        (name, row[first : first + _MOST_IN_ROW, axis], captions[first : first + _MOST_IN_ROW])
+        (name, row[first : first + _MAX_IN_ROW, axis], captions[first : first + _MAX_IN_ROW])
         for name, row, captions in zip(names, rows, titles, strict=True)
-        for first in range(0, len(row), _MOST_IN_ROW)
+        for first in range(0, len(row), _MAX_IN_ROW)
     ]
     n_columns = max(len(images) for _, images, _ in lines)
     width, height = _CELL_IN * max(n_columns, 3) + 0.4, (_CELL_IN + 0.2) * len(lines) + 0.4

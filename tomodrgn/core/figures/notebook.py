@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
-from tomodrgn.core.figures.points import MOST_POINTS, label_color
+from tomodrgn.core.figures.points import MAX_POINTS, label_color
 from tomodrgn.core.figures.style import SETTINGS, color_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Plane = tuple[NDArray[Any], NDArray[Any], str, str]
 
 _PALE: Final = "#d5dbe0"
-_MOST_IN_LEGEND: Final = 24
+_MAX_IN_LEGEND: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def draw_places(
         title: above all.
         same_scale: whether both axes have one unit.
     """
-    drawn = np.random.default_rng(0).permutation(len(is_chosen))[:MOST_POINTS]
+    drawn = np.random.default_rng(0).permutation(len(is_chosen))[:MAX_POINTS]
     pale, bright = drawn[~is_chosen[drawn]], drawn[is_chosen[drawn]]
     with style.context(["default", SETTINGS]):
         figure = Figure(figsize=(4.8 * len(planes), 3.9), layout="constrained")
@@ -102,6 +102,6 @@ def _draw_bright(
         here = values == label
         dot_color = label_color(number, len(labels))
         axes.scatter(x[here], y[here], color=dot_color, label=str(label) or "unnamed", **dots)
-    if 0 < len(labels) <= _MOST_IN_LEGEND:
+    if 0 < len(labels) <= _MAX_IN_LEGEND:
         place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         axes.legend(title=name, fontsize=7, markerscale=2, **place)

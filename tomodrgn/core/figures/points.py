@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-MOST_POINTS: Final = 50_000
+MAX_POINTS: Final = 50_000
 """Points that are drawn one by one; of more, so many are drawn at random."""
-_MOST_IN_LEGEND: Final = 40
+_MAX_IN_LEGEND: Final = 40
 _LEGEND_ROWS: Final = 16
 _PANELS_IN_ROW: Final = 5
-_MOST_BARS: Final = 20
-_MOST_TOMOGRAMS_NAMED: Final = 40
+_MAX_BARS: Final = 20
+_MAX_TOMOGRAMS_NAMED: Final = 40
 _PALE: Final = "#d5dbe0"
 _DOTS: Final[dict[str, Any]] = {"linewidths": 0, "rasterized": True}
 
@@ -51,7 +51,7 @@ class Points:
     def shown(self) -> NDArray[np.int64]:
         """Rows (n,) to draw one by one, in random order so that none lies on top by its number."""
         rows = np.random.default_rng(0).permutation(len(self.places))
-        return rows[:MOST_POINTS].astype(np.int64)
+        return rows[:MAX_POINTS].astype(np.int64)
 
     @cached_property
     def limits(self) -> tuple[float, float, float, float]:
@@ -82,7 +82,7 @@ def label_color(label: int, n_labels: int) -> str:
 
 def draw_shares(path: Path, shares: NDArray[np.float64], name: str) -> None:
     """Draw the part (Z,) of the variance on each of the first components, and their sum."""
-    shares = shares[:_MOST_BARS]
+    shares = shares[:_MAX_BARS]
     with picture(path, width_in=4.6, height_in=3.0) as figure:
         axes = figure.subplots()
         numbers = np.arange(1, len(shares) + 1)
@@ -164,7 +164,7 @@ def draw_labels(
                 axes.text(place_x, place_y, str(label), ha="center", va="center", fontsize=8,
                           path_effects=[withStroke(linewidth=2.5, foreground="white")],
                           clip_on=True)  # fmt: skip
-        if n_labels <= _MOST_IN_LEGEND:
+        if n_labels <= _MAX_IN_LEGEND:
             for label, size in enumerate(sizes):
                 axes.scatter([], [], s=16, color=shades[label], label=f"{label} ({size:,})")
             figure.legend(loc="outside right center", fontsize=8, title="cluster (size)",
@@ -197,7 +197,7 @@ def draw_panels(path: Path, points: Points, labels: NDArray[np.int64]) -> None:
 def draw_distribution(path: Path, counts: NDArray[np.int64], tomograms: Sequence[str]) -> None:
     """Draw how many members (K, T) of each cluster each tomogram has."""
     n_labels, n_tomograms = counts.shape
-    shown = min(n_tomograms, _MOST_TOMOGRAMS_NAMED)
+    shown = min(n_tomograms, _MAX_TOMOGRAMS_NAMED)
     size = (1.6 + 0.26 * max(shown, 6), 1.8 + 0.22 * max(n_labels, 4))
     with picture(path, width_in=size[0], height_in=size[1]) as figure:
         axes = figure.subplots()

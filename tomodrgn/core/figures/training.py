@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_MOST_TILTS_NAMED: Final = 14
-_MOST_EPOCHS_MARKED: Final = 60
+_MAX_TILTS_NAMED: Final = 14
+_MAX_EPOCHS_MARKED: Final = 60
 _LOSSES: Final = {
     "generative": "reconstruction loss",
     "divergence": "KL divergence (nat)",
@@ -61,7 +61,7 @@ def weighting_scheme(
         axes.set(ylim=(0, 1), ylabel="relative weight of each tilt")
         show_frequencies(axes, float(freqs_per_a[0]), float(freqs_per_a[-1]))
         axes.set_title(_scheme_title(n_tilts, n_particles), loc="left")
-        named = np.arange(0, n_tilts, -(-n_tilts // _MOST_TILTS_NAMED))
+        named = np.arange(0, n_tilts, -(-n_tilts // _MAX_TILTS_NAMED))
         bar = figure.colorbar(ScalarMappable(order, colors), ax=axes, ticks=named, pad=0.03)
         names = [f"{dose_e_per_a2[i]:.4g} e⁻/Å², {tilt_deg[i]:.0f}°" for i in named]
         bar.ax.set_yticklabels(names)
@@ -80,7 +80,7 @@ def training_curves(path: Path, metrics: pd.DataFrame) -> None:
     """
     has_latents = bool(metrics["divergence"].any())
     panels = _LOSSES if has_latents else {"total": "loss"}
-    marker = "o" if len(metrics) <= _MOST_EPOCHS_MARKED else None
+    marker = "o" if len(metrics) <= _MAX_EPOCHS_MARKED else None
     with picture(path, width_in=3.3 * len(panels) + 0.4, height_in=2.8) as figure:
         axes_row = figure.subplots(1, len(panels), squeeze=False)[0]
         for place, (axes, (column, name)) in enumerate(zip(axes_row, panels.items(), strict=True)):

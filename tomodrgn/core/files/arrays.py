@@ -20,7 +20,7 @@ _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_MOST_DIMENSIONS = 8
+_MAX_DIMENSIONS = 8
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -55,6 +55,6 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     if version not in _READ_HEADER:
         raise ValueError(f"version {version} is not known")
     shape, in_columns, dtype = _READ_HEADER[version](file)
-    if len(shape) > _MOST_DIMENSIONS or any(n < 0 for n in shape):
+    if len(shape) > _MAX_DIMENSIONS or any(n < 0 for n in shape):
         raise ValueError(f"shape {shape}")
     return shape, in_columns, dtype

@@ -30,7 +30,7 @@ _GIVE_THE_STAR: Final = (
     "it holds no tilt metadata; give the STAR file of the particles, with a row for each tilt "
     "image, or the optimisation set"
 )
-_MOST_NAMED: Final = 3
+_MAX_NAMED: Final = 3
 _EM_BYTES_OF_TYPE: Final = {1: 1, 2: 2, 4: 4, 5: 4, 8: 8, 9: 8}
 _EM_HEADER_BYTES: Final = 512
 _MRC_HEADER_BYTES: Final = 1024
@@ -63,7 +63,7 @@ class _Head:
         """Numbers in each of its lines, 0 where they are no numbers or differ."""
         lines = [
             line.split()
-            for line in self.content.splitlines()[:_MOST_NAMED]
+            for line in self.content.splitlines()[:_MAX_NAMED]
             if line.strip() and not line.lstrip().startswith((b"C", b"#", b"%"))
         ]
         counts = {len(line) for line in lines}
@@ -298,7 +298,7 @@ def refuse_folder(path: Path) -> None:
     elif stars:
         sets = [name for name in stars if "optimisation_set" in name]
         ordered = [*sets, *(name for name in stars if name not in sets)]
-        shown = ", ".join(ordered[:_MOST_NAMED]) + (", ..." if ordered[_MOST_NAMED:] else "")
+        shown = ", ".join(ordered[:_MAX_NAMED]) + (", ..." if ordered[_MAX_NAMED:] else "")
         way_out = f"its STAR files are {shown}"
     else:
         way_out = "it holds no STAR file"

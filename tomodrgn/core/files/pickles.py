@@ -33,7 +33,7 @@ _ALLOWED: Final = {
     "collections": {"OrderedDict"},
 }
 _TYPES: Final = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|f16|c8|c16|[SUa]\d{1,6}|O8?|\?)")
-_MOST_VALUES: Final = 1 << 28
+_MAX_VALUES: Final = 1 << 28
 _DEEPEST: Final = 200
 _LARGEST_EXACT: Final = 2.0**53
 
@@ -164,10 +164,10 @@ def _n_values(value: object, known: dict[int, int], depth: int = 0) -> int:
     if id(value) not in known:
         if depth > _DEEPEST:
             raise pickle.UnpicklingError("it is nested too deeply")
-        known[id(value)] = _MOST_VALUES + 1  # while it is counted: it must not hold itself
+        known[id(value)] = _MAX_VALUES + 1  # while it is counted: it must not hold itself
         parts = list(value.values()) if isinstance(value, dict) else value
         known[id(value)] = 1 + sum(_n_values(part, known, depth + 1) for part in parts)
-    if known[id(value)] > _MOST_VALUES:
+    if known[id(value)] > _MAX_VALUES:
         raise pickle.UnpicklingError("it repeats its values too often, or holds itself")
     return known[id(value)]
 

@@ -39,9 +39,9 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _MARKS_OF_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES: Final = 1 << 16
 _PART_BYTES: Final = 1 << 20
-_MOST_BLOCKS: Final = 100_000
-_MOST_COLUMNS: Final = 10_000
-_MOST_NAMES_SHOWN: Final = 50
+_MAX_BLOCKS: Final = 100_000
+_MAX_COLUMNS: Final = 10_000
+_MAX_NAMES_SHOWN: Final = 50
 _NOT_TEXT: Final = bytes(set(range(32)) - set(b"\t\n\r"))
 _LARGEST_NUMBER: Final = 1e30  # fits 32 bits, also after a change of units
 
@@ -112,7 +112,7 @@ class StarFile:
                 return block
         found = "; ".join(
             f"data_{block.name}: {list_names(block.columns)}"
-            for block in self.tables[:_MOST_NAMES_SHOWN]
+            for block in self.tables[:_MAX_NAMES_SHOWN]
         )
         if not found:
             raise DataError(
@@ -202,8 +202,8 @@ def read_star(path: Path, *, max_bytes: int | None = None) -> StarFile:
 
 def list_names(names: Collection[str]) -> str:
     """Names for an error, the first ones where there are many."""
-    shown = ", ".join(list(names)[:_MOST_NAMES_SHOWN])
-    n_hidden = len(names) - _MOST_NAMES_SHOWN
+    shown = ", ".join(list(names)[:_MAX_NAMES_SHOWN])
+    n_hidden = len(names) - _MAX_NAMES_SHOWN
     return f"{shown} and {n_hidden} more" if n_hidden > 0 else shown
 
 
@@ -295,8 +295,8 @@ def _block_starts(content: bytes) -> list[int]:
         line = content[found : _line_end(content, found)]
         if len(line.partition(b"#")[0].split()) == 1:  # a row may begin with these letters too
             starts.append(found)
-        if len(starts) > _MOST_BLOCKS:
-            raise HeaderError(f"has more than {_MOST_BLOCKS} blocks, so it is no STAR file")
+        if len(starts) > _MAX_BLOCKS:
+            raise HeaderError(f"has more than {_MAX_BLOCKS} blocks, so it is no STAR file")
         found = _next_line_with(content, _BLOCK_START, found)
     return starts or [first]
 
@@ -305,7 +305,7 @@ def _scan_block(content: bytes, start: int, stop: int) -> StarBlock:
     """Read the header of a loop, or the whole of a simple block."""
     name, is_table, head = "", False, start
     entries: list[tuple[str, str]] = []
-    while start < stop and len(entries) <= _MOST_COLUMNS:
+    while start < stop and len(entries) <= _MAX_COLUMNS:
         end = _line_end(content, start)
         line = content[start:end]
         first = line.split(maxsplit=1)[0] if is_row(line) else b""
@@ -330,8 +330,8 @@ def _scan_block(content: bytes, start: int, stop: int) -> StarBlock:
 
 def _check_block(block: StarBlock, content: bytes) -> None:
     """Refuse headers that no program writes, and a second table in a block."""
-    if len(block.columns) > _MOST_COLUMNS:
-        raise HeaderError(f"data_{block.name} names more than {_MOST_COLUMNS} columns")
+    if len(block.columns) > _MAX_COLUMNS:
+        raise HeaderError(f"data_{block.name} names more than {_MAX_COLUMNS} columns")
     twins = [name for name, count in Counter(block.columns).items() if count > 1]
     if twins:
         raise HeaderError(f"data_{block.name} names {twins[0]} twice; remove one with its values")

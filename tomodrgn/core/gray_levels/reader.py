@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MOST_HEALED: float = 0.005
-_FEWEST_HEALED: int = 4
+_MAX_HEALED: float = 0.005
+_MIN_HEALED: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class NormalizingReader:
         replaced, counts = self._margin.healed(
             images[suspects], levels.background[suspects], self.standard.extreme_limit
         )
-        most = max(_FEWEST_HEALED, int(_MOST_HEALED * replaced[0].size))
+        most = max(_MIN_HEALED, int(_MAX_HEALED * replaced[0].size))
         damage[suspects[counts > most]] = EXTREME
         few = (counts > 0) & (counts <= most)
         if not few.any():

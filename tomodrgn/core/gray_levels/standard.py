@@ -21,7 +21,7 @@ SCALE_LIMIT: Final = 0.1
 IMAGE_SCALE_LIMIT: Final = 0.2
 """The same between images of a tomogram."""
 _CLEAR_Z: Final = 4.0
-_LEAST_EXTREME: Final = 15.0
+_MIN_EXTREME: Final = 15.0
 _EXTREME_OVER_TYPICAL: Final = 5.0
 """Far beyond the brightest view of a particle, which at SNR 1 has two to three times the peak of a
 typical one: to replace such a peak is worse than to leave a hot pixel."""
@@ -79,7 +79,7 @@ def set_standard(found: GrayLevels, *, forced: bool) -> Standard:
         image_weight=_image_weight(found),
         own_limit=max(np.log(_OWN_FACTOR), _OWN_Z * within),
         odd_limit=np.log(_ODD_FACTOR) + within if found.has_noise else np.inf,
-        extreme_limit=max(_LEAST_EXTREME, _EXTREME_OVER_TYPICAL * found.extreme)
+        extreme_limit=max(_MIN_EXTREME, _EXTREME_OVER_TYPICAL * found.extreme)
         if found.has_noise
         else np.inf,
         evenness_limit=found.evenness_limit if found.has_noise else 0.0,

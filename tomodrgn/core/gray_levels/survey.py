@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
 
-_FEWEST_IMAGES: Final = 256
-_MOST_IMAGES: Final = 2048
+_MIN_IMAGES: Final = 256
+_MAX_IMAGES: Final = 2048
 _PART: Final = 16
 """One image in so many is looked at where a set is neither small nor large."""
-_FEWEST_OF_TOMOGRAM: Final = 16
+_MIN_OF_TOMOGRAM: Final = 16
 _BLOCK_BYTES: Final = 16 * 2**20
 _EMPTY: Final = 1e-3
 """A margin whose deviation is less than this part of the range of an image holds no noise."""
@@ -106,7 +106,7 @@ class GrayLevels:
         if not usable.any():
             return 0.0
         typical = float(np.quantile(self.levels.evenness[usable], 0.6))
-        return min(0.02, typical**2 / 4) if typical > _LEAST_EVENNESS else 0.0
+        return min(0.02, typical**2 / 4) if typical > _MIN_EVENNESS else 0.0
 
     @cached_property
     def scale(self) -> Scatter:
@@ -157,7 +157,7 @@ class GrayLevels:
         return Scatter(typical=typical, error=error, within=within)
 
 
-_LEAST_EVENNESS: Final = 0.02
+_MIN_EVENNESS: Final = 0.02
 
 
 def survey(reader: Reader, particles: ParticleSet) -> GrayLevels:
@@ -200,8 +200,8 @@ def draw_rows(particles: ParticleSet, tomogram: NDArray[np.int64]) -> NDArray[np
         tomogram: (M,) number of the tomogram of each, from 0.
     """
     counts = np.bincount(tomogram)
-    n_wanted = min(max(_FEWEST_IMAGES, particles.n_images // _PART), _MOST_IMAGES)
-    most = max(_FEWEST_OF_TOMOGRAM, n_wanted // len(counts))
+    n_wanted = min(max(_MIN_IMAGES, particles.n_images // _PART), _MAX_IMAGES)
+    most = max(_MIN_OF_TOMOGRAM, n_wanted // len(counts))
     rank = np.arange(particles.n_images) - particles.starts[particles.particle_of_image]
     keys = particle_keys(particles.tomogram, particles.name)  # an order that rows do not change
     order = np.lexsort((keys[particles.particle_of_image], rank, tomogram))

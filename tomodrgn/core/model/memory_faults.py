@@ -26,7 +26,7 @@ _ALLOCATOR_FAULTS: Final = (
     "CUFFT_ALLOC_FAILED",
 )
 """How libraries say it where they raise nothing more telling than a RuntimeError."""
-_LEAST_SHARE: Final = 2.0**-8
+_MIN_SHARE: Final = 2.0**-8
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -87,7 +87,7 @@ def halved_until_it_fits(
                 told = share
             done = items.stop
             yield result
-        elif share > _LEAST_SHARE:
+        elif share > _MIN_SHARE:
             share /= 2
         else:
             raise RunError(

@@ -27,7 +27,7 @@ RECORD: Final = "made_by_tomodrgn.jsonl"
 
 FORMAT: Final = 1
 _CHUNK_BYTES: Final = 8 << 20
-_MOST_BYTES: Final = 256 << 20
+_MAX_BYTES: Final = 256 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def read_record(folder: Path) -> Record | None:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a record that are whole."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             logger.warning("%s: is too large for a record and passed over", path)
             return
         text = path.read_text(encoding="utf-8")

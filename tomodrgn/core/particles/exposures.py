@@ -24,8 +24,8 @@ _SAME_DOSE_E_PER_A2: Final = 0.02
 """Doses that differ by less belong to one exposure; files state two or more decimals."""
 _EVEN: Final = 0.1
 """Deviation from an even step, over the step, up to which exposures are counted by it."""
-_FEWEST_STEPS: Final = 2
-_MOST_LOST: Final = 5
+_MIN_STEPS: Final = 2
+_MAX_LOST: Final = 5
 """Exposures that may be missing before the first of a tilt series."""
 
 
@@ -47,7 +47,7 @@ def exposure_numbers(particles: ParticleSet) -> NDArray[np.int64] | None:
         _distinct(np.concatenate([dose[order[first:last]], _named(particles.exposure_doses, name)]))
         for name, first, last in zip(names, starts[:-1], starts[1:], strict=True)
     ]
-    begins = [(doses[0], _step(doses)) for doses in known if len(doses) > _FEWEST_STEPS]
+    begins = [(doses[0], _step(doses)) for doses in known if len(doses) > _MIN_STEPS]
     found = np.empty(len(dose), dtype=np.int64)
     for doses, first, last in zip(known, starts[:-1], starts[1:], strict=True):
         rows = order[first:last]
@@ -117,7 +117,7 @@ def _count(doses: NDArray[np.float64], begins: list[tuple[float, float]]) -> NDA
             step, by whole steps, lacks exposures.
     """
     in_turn = np.arange(len(doses))
-    if len(doses) <= _FEWEST_STEPS:
+    if len(doses) <= _MIN_STEPS:
         return in_turn
     step = _step(doses)
     steps = (doses - doses[0]) / step
@@ -126,6 +126,6 @@ def _count(doses: NDArray[np.float64], begins: list[tuple[float, float]]) -> NDA
         return in_turn
     earliest = min(first for first, other in begins if abs(other / step - 1) <= _EVEN)
     lost = (doses[0] - earliest) / step
-    is_whole = abs(lost - round(lost)) <= _EVEN and round(lost) <= _MOST_LOST
+    is_whole = abs(lost - round(lost)) <= _EVEN and round(lost) <= _MAX_LOST
     numbers: NDArray[np.int64] = counted + (round(lost) if is_whole else 0)
     return numbers

@@ -31,9 +31,9 @@ _LOPSIDED: Final = 0.4
 """Share of particles in the smaller half below which halves count as lopsided."""
 _LOPSIDED_Z: Final = 3.0
 """The same as a difference of both halves over its standard error if particles were drawn."""
-_FEWEST_TOLD: Final = 6
+_MIN_TOLD: Final = 6
 """Particles that all lie in one half set by chance with less than 5 %."""
-_MOST_VALUES: Final = 4
+_MAX_VALUES: Final = 4
 
 
 class HalfSetFault(NamedTuple):
@@ -93,7 +93,7 @@ def half_set_faults(particles: ParticleSet) -> list[HalfSetFault]:
         )
         faults.append(HalfSetFault(text, "they are dealt out to both; correct the column"))
     fewer, more = sorted((n_first, n_second))
-    if not fewer and more < _FEWEST_TOLD:
+    if not fewer and more < _MIN_TOLD:
         return faults
     if not fewer:
         text = f"all {more} other particles are" if n_other else f"all {more} particles are"
@@ -182,6 +182,6 @@ def _values(upstream: NDArray[np.uint8]) -> str:
     values, counts = np.unique(upstream, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     shown = [
-        f"{_SPECIAL.get(int(values[i]), values[i])} for {counts[i]}" for i in order[:_MOST_VALUES]
+        f"{_SPECIAL.get(int(values[i]), values[i])} for {counts[i]}" for i in order[:_MAX_VALUES]
     ]
-    return ", ".join(shown) + (", ..." if len(order) > _MOST_VALUES else "")
+    return ", ".join(shown) + (", ..." if len(order) > _MAX_VALUES else "")

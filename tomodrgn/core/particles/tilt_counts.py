@@ -18,7 +18,7 @@ NAMES_OF_PARTICLES: Final = (
     "look at the column that names the particle (rlnGroupName, of nextPYP rlnGroupNumber): all "
     "tilt images of a particle need the same name; in sets, at rlnTomoVisibleFrames"
 )
-_MOST_NAMED: Final = 3
+_MAX_NAMED: Final = 3
 
 
 def have_one_tilt_each(particles: ParticleSet) -> bool:
@@ -54,8 +54,8 @@ def describe_fewest(
     few = np.flatnonzero(is_few)[np.argsort(counts[is_few], kind="stable")]
     named = [
         f"{particles.name[row]} of {particles.tomogram[row] or 'the set'} ({counts[row]})"
-        for row in few[:_MOST_NAMED]
+        for row in few[:_MAX_NAMED]
     ]
-    shown = ", ".join(named) + (", ..." if len(few) > _MOST_NAMED else "")
+    shown = ", ".join(named) + (", ..." if len(few) > _MAX_NAMED else "")
     verb = "has" if len(few) == 1 else "have"
     return f"{len(few)} of {len(counts)} particles {verb} fewer than {limit} tilt images: {shown}"

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES_OF_POINTS: Final = 12_000_000
-MOST_BYTES_OF_PICTURES: Final = 5_000_000
-_MOST_TOMOGRAMS: Final = 300
-_MOST_COMPONENTS: Final = 8
+MAX_BYTES_OF_POINTS: Final = 12_000_000
+MAX_BYTES_OF_PICTURES: Final = 5_000_000
+_MAX_TOMOGRAMS: Final = 300
+_MAX_COMPONENTS: Final = 8
 _COLORS: Final = 64
 
 Sections = dict[str, list[Picture | Table]]
@@ -69,7 +69,7 @@ def write_report(path: Path, report: Report) -> None:
     from tomodrgn.core.figures.colors import color_map
     from tomodrgn.core.figures.style import PALETTE
 
-    points = encode_points(report.points, most_bytes=MOST_BYTES_OF_POINTS)
+    points = encode_points(report.points, most_bytes=MAX_BYTES_OF_POINTS)
     gradient = color_map("viridis").gradient(np.linspace(0, 1, _COLORS))
     run = report.results.directory
     page = Page(
@@ -159,7 +159,7 @@ def latent_model(results: RunResults) -> str:
 
 def component_columns(scores: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Places (B,) along each of the first components, by name."""
-    return {f"l-PC{k + 1}": scores[:, k] for k in range(min(scores.shape[1], _MOST_COMPONENTS))}
+    return {f"l-PC{k + 1}": scores[:, k] for k in range(min(scores.shape[1], _MAX_COMPONENTS))}
 
 
 def classes_by_tomogram(
@@ -176,8 +176,8 @@ def classes_by_tomogram(
     rows = [
         [tomogram or "unnamed", *own]
         for tomogram, own in zip(tomograms, counts.tolist(), strict=True)
-    ][:_MOST_TOMOGRAMS]  # fmt: skip
-    more = f"; the first {_MOST_TOMOGRAMS} tomograms" if len(tomograms) > _MOST_TOMOGRAMS else ""
+    ][:_MAX_TOMOGRAMS]  # fmt: skip
+    more = f"; the first {_MAX_TOMOGRAMS} tomograms" if len(tomograms) > _MAX_TOMOGRAMS else ""
     return Table(
         caption=f"{name}: particles of each {what} in each tomogram, darker where a tomogram has "
         f"more of them{more}",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DIMENSIONS: Final = (1, 2, 3, 4, 6, 8)
 """Dimensions of the subspaces that are tried."""
 
-_MOST_PARTICLES = 128
+_MAX_PARTICLES = 128
 _LARGEST_BOX_PX = 32
 
 
@@ -36,7 +36,7 @@ def variance_outside(simulation: Simulation) -> dict[int, float]:
         box_size_px=box,
         pixel_size_a=structure.pixel_size_a * structure.box_size_px / box,
     )
-    particles = np.flatnonzero(experiment.labels != JUNK)[:_MOST_PARTICLES]
+    particles = np.flatnonzero(experiment.labels != JUNK)[:_MAX_PARTICLES]
     maps = coarse.states(
         torch.from_numpy(experiment.labels[particles]),
         torch.from_numpy(experiment.motion[particles]),

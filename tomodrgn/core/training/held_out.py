@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.training.sampling import Sampler
     from tomodrgn.core.training.tilt_batch import CoefficientChunk, TiltBatch, TiltBatchBuilder
 
-MOST_PARTICLES: Final = 4000
+MAX_PARTICLES: Final = 4000
 """Of larger sets, this many particles are drawn once and measured at every checkpoint."""
 
 _BATCH: Final = 64
@@ -136,7 +136,7 @@ class HeldOutTilts:
         *,
         source: CoefficientSource,
         cache_rows: NDArray[np.int64],
-        most_particles: int = MOST_PARTICLES,
+        most_particles: int = MAX_PARTICLES,
     ) -> None:
         self._training = training.with_all_tilts()
         self._held_out = held_out.with_all_tilts()

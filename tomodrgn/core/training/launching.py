@@ -25,7 +25,7 @@ _PATIENCE: Final = timedelta(days=14)
 
 _NODE_BY_HAND: Final = "NODE_RANK"
 """The variable by which a user who starts the nodes by hand tells each its number."""
-_MOST_ON_FEW_CORES: Final = 8
+_MAX_ON_FEW_CORES: Final = 8
 
 
 class Launch(NamedTuple):
@@ -84,7 +84,7 @@ def plan_launch(spec: DevicesSpec, n_gpus: int) -> tuple[str, Launch]:
             "started this process; start the command on each node by one of them, or leave --nodes "
             "out"
         )
-    most = max(os.cpu_count() or 1, _MOST_ON_FEW_CORES)
+    most = max(os.cpu_count() or 1, _MAX_ON_FEW_CORES)
     if accelerator == "cpu" and launch.per_node > most:
         raise RunError(
             f"devices.devices: {launch.per_node} processes on CPUs are asked for, this node has "

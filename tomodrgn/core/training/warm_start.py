@@ -45,7 +45,7 @@ ENCODER_BATCH: Final = 16
 TAUGHT_ENCODER_RATE: Final = 0.1
 """Learning rate of a taught encoder in joint training, over that of the run."""
 _RISE: Final = 0.05
-_FEWEST_PASSES: Final = 3
+_MIN_PASSES: Final = 3
 _LAST: Final = 16
 
 
@@ -172,7 +172,7 @@ def fit_encoder(
     optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0)  # no gradient, no step
     n_particles = sampler.particles.n_particles
     per_pass = -(-n_particles // ENCODER_BATCH)
-    n_passes = max(_FEWEST_PASSES, -(-n_steps // per_pass))
+    n_passes = max(_MIN_PASSES, -(-n_steps // per_pass))
     total = torch.zeros((), dtype=torch.float64, device=builder.device)
     for epoch in range(n_passes):
         total.zero_()

@@ -26,7 +26,7 @@ TAG, ALIGNED, AVERAGED, TOMOGRAM, CLASS, PIXEL_SIZE = 0, 1, 2, 19, 21, 35
 SHIFT = slice(3, 6)
 EULER = slice(6, 9)
 POSITION = slice(23, 26)
-_FEWEST_COLUMNS = 26
+_MIN_COLUMNS = 26
 
 
 def read_table(path: Path) -> NDArray[np.float64]:
@@ -40,10 +40,10 @@ def read_table(path: Path) -> NDArray[np.float64]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a Dynamo table: {error}") from error
     n_rows, n_columns = table.shape
-    if not n_rows or n_columns < _FEWEST_COLUMNS or not np.isfinite(table).all():
+    if not n_rows or n_columns < _MIN_COLUMNS or not np.isfinite(table).all():
         raise DataError(
             f"{path}: holds {n_rows} rows of {n_columns} numbers; a Dynamo table has a row of "
-            f"at least {_FEWEST_COLUMNS} finite numbers for each particle"
+            f"at least {_MIN_COLUMNS} finite numbers for each particle"
         )
     tags, counts = np.unique(table[:, TAG], return_counts=True)
     if counts.max() > 1:

@@ -102,7 +102,7 @@ def test_many_particles_are_sampled() -> None:
     latents[:, 0] *= 4
     report = nuisance_report(latents, {"defocus": latents[:, 0].astype(float)})
     assert report is not None
-    assert report.n_particles == explained_variance.MOST_PARTICLES
+    assert report.n_particles == explained_variance.MAX_PARTICLES
     assert report.influences[0].explained.max() > 0.95
 
 

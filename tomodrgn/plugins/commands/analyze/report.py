@@ -12,7 +12,7 @@ from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE, REPORT
 from tomodrgn.core.report.page import Table
 from tomodrgn.core.report.points import Kinds, Places, ReportPoints
 from tomodrgn.core.report.report import (
-    MOST_BYTES_OF_PICTURES,
+    MAX_BYTES_OF_PICTURES,
     Album,
     Report,
     classes_by_tomogram,
@@ -97,7 +97,7 @@ def _sections(
     outdir: Path, spec: AnalysisSpec, run: Path, findings: Mapping[str, Any]
 ) -> tuple[Sections, list[str]]:
     """Pictures and tables by heading; and what is left out, in words."""
-    album, of_run = Album(MOST_BYTES_OF_PICTURES), Album(MOST_BYTES_OF_PICTURES // 5)
+    album, of_run = Album(MAX_BYTES_OF_PICTURES), Album(MAX_BYTES_OF_PICTURES // 5)
     if spec.plot_format != "png":
         album = Album(0)  # what is there as PNG is of an earlier call
         album.missing.append(f"pictures of this analysis, which are {spec.plot_format}, not png")

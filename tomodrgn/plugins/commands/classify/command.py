@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FEWEST_CLASSES: Final = 2
-_FEWEST_PER_CLASS: Final = 4
+_MIN_CLASSES: Final = 2
+_MIN_PER_CLASS: Final = 4
 _MASK_RADIUS: Final = 0.8
 
 
@@ -176,9 +176,9 @@ def _halves(
     return rows_of_halves(
         particles,
         run.seed or 0,
-        needed=_FEWEST_PER_CLASS * n_classes,
+        needed=_MIN_PER_CLASS * n_classes,
         what=f"{n_classes} classes need",
-        **({"way_out": "fewer classes (--n-classes)"} if n_classes > _FEWEST_CLASSES else {}),
+        **({"way_out": "fewer classes (--n-classes)"} if n_classes > _MIN_CLASSES else {}),
     )
 
 

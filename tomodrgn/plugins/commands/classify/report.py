@@ -24,7 +24,7 @@ from tomodrgn.core.report.drawing import drawing
 from tomodrgn.core.report.page import Table
 from tomodrgn.core.report.points import Kinds, ReportPoints
 from tomodrgn.core.report.report import (
-    MOST_BYTES_OF_PICTURES,
+    MAX_BYTES_OF_PICTURES,
     Album,
     Report,
     classes_by_tomogram,
@@ -56,7 +56,7 @@ def write_class_report(run: Run) -> None:
     figures: dict[str, Any] = read_json(directory / CLASSES)
     labels, posterior = read_labels(directory / LABELS), read_npy(directory / POSTERIOR)
     n_classes = len(figures["sizes"])
-    album = Album(MOST_BYTES_OF_PICTURES)
+    album = Album(MAX_BYTES_OF_PICTURES)
     by_tomogram = count_by_tomogram(labels, n_classes, results.particles.tomogram)
     report = Report(
         results=results,

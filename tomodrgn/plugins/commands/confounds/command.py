@@ -12,7 +12,7 @@ from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE
 from tomodrgn.core.report.drawing import drawing
-from tomodrgn.plugins.commands.confounds.explained_variance import MOST_PARTICLES, nuisance_report
+from tomodrgn.plugins.commands.confounds.explained_variance import MAX_PARTICLES, nuisance_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,9 +84,9 @@ def _contrast(run: Run, seed: int) -> NDArray[np.float64] | None:
     """(B,) standard deviation of the least exposed image; NaN where it is not looked at."""
     particles = run.particles
     rows = np.arange(particles.n_particles)
-    if len(rows) > MOST_PARTICLES:  # the same particles as the report
+    if len(rows) > MAX_PARTICLES:  # the same particles as the report
         generator = np.random.default_rng(seed)
-        rows = np.sort(generator.choice(len(rows), MOST_PARTICLES, replace=False))
+        rows = np.sort(generator.choice(len(rows), MAX_PARTICLES, replace=False))
     contrast = np.full(particles.n_particles, np.nan)
     try:
         reader = run.image_reader()

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_PARTICLES: Final = 4000
-MOST_DIRECTIONS: Final = 8
+MAX_PARTICLES: Final = 4000
+MAX_DIRECTIONS: Final = 8
 N_SHUFFLES: Final = 499
 
 _N_FOLDS: Final = 5
 _N_KNOTS: Final = 4
 _RIDGE: Final = 1.0
-_FEWEST_OF_A_KIND: Final = 5
-_MOST_KINDS: Final = 300
-_FEWEST_PARTICLES: Final = 20
+_MIN_OF_A_KIND: Final = 5
+_MAX_KINDS: Final = 300
+_MIN_PARTICLES: Final = 20
 _COLUMNS_AT_ONCE: Final = 512
 _CONSTANT: Final = 1e-9
-_LEAST_WITHIN: Final = 0.1
+_MIN_WITHIN: Final = 0.1
 """Part of its variance that a number has within tomograms, if it is to be told from them."""
 
 
@@ -50,15 +50,15 @@ def nuisance_report(
     """
     generator = np.random.default_rng(seed)
     rows = np.arange(len(latents))
-    if len(rows) > MOST_PARTICLES:
-        rows = np.sort(generator.choice(len(rows), MOST_PARTICLES, replace=False))
-    if len(rows) < _FEWEST_PARTICLES:
+    if len(rows) > MAX_PARTICLES:
+        rows = np.sort(generator.choice(len(rows), MAX_PARTICLES, replace=False))
+    if len(rows) < _MIN_PARTICLES:
         return None
     directions, shares = _main_directions(latents[rows])
     found, constant = [], []
     for name, values in covariates.items():
         known = _known(values[rows])
-        features = _features(values[rows][known]) if known.sum() >= _FEWEST_PARTICLES else None
+        features = _features(values[rows][known]) if known.sum() >= _MIN_PARTICLES else None
         if features is None:
             constant.append(name)
         else:
@@ -90,7 +90,7 @@ def _of_tomograms(covariates: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
             continue
         centre = values - values.mean()
         within = centre - (np.bincount(place, centre) / sizes)[place]
-        if _CONSTANT < np.square(centre).sum() * _LEAST_WITHIN > np.square(within).sum():
+        if _CONSTANT < np.square(centre).sum() * _MIN_WITHIN > np.square(within).sum():
             found.append(name)
     return tuple(found)
 
@@ -101,7 +101,7 @@ def _main_directions(
     """(B, Z) standardised latents on their first main directions, and their shares of variance."""
     centred = latents.astype(np.float64) - latents.mean(axis=0)
     variance, axes = np.linalg.eigh(centred.T @ centred / len(centred))
-    order = np.argsort(variance)[::-1][:MOST_DIRECTIONS]
+    order = np.argsort(variance)[::-1][:MAX_DIRECTIONS]
     kept = order[variance[order] > 1e-9 * max(float(variance.max()), 1e-300)]
     if not len(kept):
         kept = order[:1]
@@ -154,8 +154,8 @@ def _of_kind(values: NDArray[Any]) -> NDArray[np.float64]:
     kinds, place, sizes = np.unique(values.astype(str), return_inverse=True, return_counts=True)
     if len(kinds) < 2:  # noqa: PLR2004  constant
         return np.zeros((len(values), 1))
-    frequent = np.argsort(-sizes, kind="stable")[:_MOST_KINDS]
-    frequent = frequent[sizes[frequent] >= _FEWEST_OF_A_KIND]
+    frequent = np.argsort(-sizes, kind="stable")[:_MAX_KINDS]
+    frequent = frequent[sizes[frequent] >= _MIN_OF_A_KIND]
     return np.asarray(place[:, None] == frequent, dtype=np.float64)
 
 

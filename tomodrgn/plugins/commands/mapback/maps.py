@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tomodrgn.plugins.commands.mapback.subject import Subject
 
 _NUMBER: Final = re.compile(r"\d+")
-_MOST_LEVELS: Final = 20
+_MAX_LEVELS: Final = 20
 """So many maps, evenly chosen, decide on the contour level of all."""
 
 
@@ -147,7 +147,7 @@ def contour_level(paths: Sequence[Path], spec: MapbackSpec) -> float:
     """The level that the spec states, or else one that suits the maps."""
     if spec.level is not None:
         return spec.level
-    chosen = np.unique(np.linspace(0, len(paths) - 1, _MOST_LEVELS).astype(int)).tolist()
+    chosen = np.unique(np.linspace(0, len(paths) - 1, _MAX_LEVELS).astype(int)).tolist()
     return common_level(read_volume(paths[i])[0] for i in chosen)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PARTICLES_OF_BOUND: Final = 500
 _PARTICLES_OF_CALIBRATION: Final = 500
-_FEWEST_PARTICLES: Final = 5
+_MIN_PARTICLES: Final = 5
 _VOLUMES_AT_ONCE: Final = 8
 
 Scores = dict[str, float]
@@ -104,9 +104,9 @@ def compare(
     """
     mine = truth.take(findings.rows)
     n_real = int((mine.labels != JUNK).sum())
-    if findings.mean is not None and n_real < _FEWEST_PARTICLES:
+    if findings.mean is not None and n_real < _MIN_PARTICLES:
         raise DataError(
-            f"the run is on {n_real} particles that are no junk; score at least {_FEWEST_PARTICLES}"
+            f"the run is on {n_real} particles that are no junk; score at least {_MIN_PARTICLES}"
         )
     scores: Scores = {}
     clusters = _cluster(mine, findings.mean)

@@ -22,7 +22,7 @@ from tomodrgn.core.placement.contour import common_level
 from tomodrgn.core.products import REPORT, TRAINING_CURVES, WEIGHTS
 from tomodrgn.core.report.points import ReportPoints
 from tomodrgn.core.report.report import (
-    MOST_BYTES_OF_PICTURES,
+    MAX_BYTES_OF_PICTURES,
     Album,
     Report,
     component_columns,
@@ -50,10 +50,10 @@ _ONE_STRUCTURE: Final = (
     "One structure was fitted to all particles. Whether they differ was not asked; train_linear "
     "asks."
 )
-_MOST_AXES: Final = 2
-_LEAST_SHARE: Final = 0.01
+_MAX_AXES: Final = 2
+_MIN_SHARE: Final = 0.01
 """Part of the variance of a component along which volumes are worth a look."""
-_MOST_BOX_PX: Final = 48
+_MAX_BOX_PX: Final = 48
 """Volumes are shown in no larger box, so that they take seconds without a GPU."""
 
 
@@ -68,7 +68,7 @@ def write_run_report(run: Run, device: torch.device) -> None:
     columns = particle_columns(results)
     latents = None if results.latents is None else _Latents.of(run, results.latents)
     places = None if latents is None else latents.places()
-    volumes = np.stack(list(run.decode(places, device=device, max_box_px=_MOST_BOX_PX)))
+    volumes = np.stack(list(run.decode(places, device=device, max_box_px=_MAX_BOX_PX)))
     sections, left_out = _sections(directory, latents, volumes)
     sections |= dict(run.registry.additions("section", run))
     report = Report(
@@ -103,7 +103,7 @@ class _Latents:
     @property
     def n_shown(self) -> int:
         """Components along which volumes are shown: the first, and a second that is one."""
-        return max(1, int((self.axes.shares[:_MOST_AXES] >= _LEAST_SHARE).sum()))
+        return max(1, int((self.axes.shares[:_MAX_AXES] >= _MIN_SHARE).sum()))
 
     def places(self) -> NDArray[np.float32]:
         """(1 + 5 n, Z) the mean latent, then places along each component that is shown."""
@@ -147,7 +147,7 @@ def _sections(
     run: Path, latents: _Latents | None, volumes: NDArray[np.float32]
 ) -> tuple[Sections, list[str]]:
     """Pictures by heading, and what is left out; volumes are those of the places above."""
-    album = Album(MOST_BYTES_OF_PICTURES)
+    album = Album(MAX_BYTES_OF_PICTURES)
     with tempfile.TemporaryDirectory() as folder:
         sections = {
             "Volumes": _volumes(album, Path(folder), latents, volumes),

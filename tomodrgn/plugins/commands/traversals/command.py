@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 NEAR: Final = 3.0
 """Distance in latent space within which particles are counted."""
-_MOST_EDGES_DRAWN: Final = 200_000
+_MAX_EDGES_DRAWN: Final = 200_000
 
 
 def pc_traversal(spec: PcTraversalSpec) -> list[Path]:
@@ -147,7 +147,7 @@ def _draw_graph(
     if places is not None:
         maps["umap"] = Points(places, ("l-UMAP1", "l-UMAP2"))
     edges = np.column_stack(graph.nonzero())
-    some = np.random.default_rng(0).permutation(len(edges))[:_MOST_EDGES_DRAWN]
+    some = np.random.default_rng(0).permutation(len(edges))[:_MAX_EDGES_DRAWN]
     for name, points in maps.items():
         draw_way(spec.outdir / f"{name}_graph.{spec.plot_format}", points, edges[some])
         draw_way(spec.outdir / f"{name}_graph_path.{spec.plot_format}", points, edges[some], path)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PLANES: Final = ("xy", "xz", "yz")  # across z, y, x
 _IN_A_ROW: Final = 10
 _LARGE_Z: Final = 3.0
-_MOST_NUMBERS: Final = 12
+_MAX_NUMBERS: Final = 12
 _MANY: Final = 12
 
 
@@ -147,7 +147,7 @@ def _draw_pairs(axes: Any, names: Sequence[str], z: NDArray[np.float64]) -> None
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title("pairs of classes (z)", loc="left")
-    if n <= _MOST_NUMBERS:
+    if n <= _MAX_NUMBERS:
         for a in range(n):
             for b in range(n):
                 if a != b:

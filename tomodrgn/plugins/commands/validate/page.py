@@ -26,7 +26,7 @@ FITTED_NOISE_PER_ROOT: Final = 0.6
 clusters of 120 to 900 particles without any heterogeneity reached 0.46, states 0.56 to 0.82."""
 APART: Final = 0.05
 """Largest corrected p value at which one class, or a pair of classes, is called apart."""
-_MOST_PAIRS_NAMED: Final = 10
+_MAX_PAIRS_NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,10 +226,8 @@ def _sentences(found: Validation) -> list[str]:
     lines = [_verdict_sentence(found, chance), ""]
     if found.separation.is_real and found.alike:
         pairs = [" and ".join(map(markdown_text, pair)) for pair in found.alike]
-        more = f", and {len(pairs) - _MOST_PAIRS_NAMED} pairs more" * (
-            len(pairs) > _MOST_PAIRS_NAMED
-        )
-        lines.append(f"Not told apart: classes {', '.join(pairs[:_MOST_PAIRS_NAMED])}{more}.")
+        more = f", and {len(pairs) - _MAX_PAIRS_NAMED} pairs more" * (len(pairs) > _MAX_PAIRS_NAMED)
+        lines.append(f"Not told apart: classes {', '.join(pairs[:_MAX_PAIRS_NAMED])}{more}.")
     within = found.separation.z_within
     if within is not None:
         lines.append(f"Among particles of the same tomogram alone: z = {within:.1f}.")

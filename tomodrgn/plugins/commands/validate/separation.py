@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FEWEST_SHELLS = 3
+_MIN_SHELLS = 3
 _LINEAR = "linear_volumes"
 
 
@@ -115,7 +115,7 @@ def _prior(raw: RawClasses, sums: FourierSums) -> tuple[Tensor, int]:
     weights = (shell_weights(pools[0]) + shell_weights(pools[1]))[0] / 2
     below = np.flatnonzero(curve[1:] < FSC_THRESHOLD)
     n_shells = int(below[0]) if len(below) else len(curve) - 1
-    return prior_from_fsc(weights, curve), max(_FEWEST_SHELLS, n_shells)
+    return prior_from_fsc(weights, curve), max(_MIN_SHELLS, n_shells)
 
 
 def _maps_of_half(raw: RawClasses, sums: FourierSums, half: int, prior: Tensor) -> StackedVolumes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SLAB_BYTES: Final = 256 * 2**20
 _BYTES: Final = 4
-_LEAST_VARIANCE: Final = 1e-6
+_MIN_VARIANCE: Final = 1e-6
 """Part of the variance below which a direction is rounding."""
 
 
@@ -117,7 +117,7 @@ def volume_space(table: VoxelTable, *, n_components: int, n_axes: int) -> Volume
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
     vectors = vectors * np.where(largest < 0, -1.0, 1.0)
     lengths = np.sqrt(variance)
-    n_axes = min(n_axes, int((variance > _LEAST_VARIANCE * total).sum()))
+    n_axes = min(n_axes, int((variance > _MIN_VARIANCE * total).sum()))
     return VolumeSpace(
         scores=(vectors * lengths).astype(np.float32),
         shares=variance / total,

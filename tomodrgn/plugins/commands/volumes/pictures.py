@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tomodrgn.plugins.commands.volumes.components import Clusters, VolumeSpace
     from tomodrgn.plugins.commands.volumes.spec import VolumeSpaceSpec
 
-_MOST_ROWS: Final = 6
-_LEAST_SHARE: Final = 0.01
+_MAX_ROWS: Final = 6
+_MIN_SHARE: Final = 0.01
 """Part of the variance of a component that is worth a row of pictures."""
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def _draw_traversals(
         return
     titles = [f"{percent} %" for percent in range(5, 100, 10)]
     names = [f"v-PC{number}" for number in range(1, len(traversals) + 1)]
-    n_shown = max(1, min(_MOST_ROWS, int((space.shares >= _LEAST_SHARE).sum())))
+    n_shown = max(1, min(_MAX_ROWS, int((space.shares >= _MIN_SHARE).sum())))
     shown = traversals[:n_shown]
     draw_slice_gallery(
         outdir / f"voxel_pca_volumes.{ending}",

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 TRIAL_ROWS: Final = 1 << 17
 _REPEATS: Final = 5
-_MOST_DISTANCE: Final = 0.1
+_MAX_DISTANCE: Final = 0.1
 """Between gradients of both paths, relative to their length: each rounds to eight binary digits."""
 
 
@@ -103,7 +103,7 @@ def compared(mlp: ResidualMlp, condition: Tensor | None, features: Tensor) -> Ve
 
     pairs = zip(fused(), plain(), strict=True)
     distance = max(float((one - other).norm() / other.norm()) for one, other in pairs)
-    if not distance < _MOST_DISTANCE:
+    if not distance < _MAX_DISTANCE:
         why = f"layer by layer, as gradients of fused layers differ by {distance:.2g}"
         return Verdict(fused=False, why=why)
     rows_per_s = [len(features) / _seconds(work, features.device) for work in (fused, plain)]

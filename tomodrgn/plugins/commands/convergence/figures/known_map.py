@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _THRESHOLDS: Final = (0.5, 0.143)
-_LEAST_SPREAD: Final = 0.02
+_MIN_SPREAD: Final = 0.02
 
 
 def resolution_by_epoch(
@@ -82,6 +82,6 @@ def _epoch_axes(figure: Figure, epochs: Sequence[int], values: NDArray[np.float6
     axes.plot(epochs, values, color=QUIET, linewidth=1.2)
     axes.scatter(epochs, values, s=14, color=color_of(4), zorder=3)
     show_epochs(axes)
-    spread = max(float(np.ptp(values)), _LEAST_SPREAD * float(np.abs(values).max()), 1e-9)
+    spread = max(float(np.ptp(values)), _MIN_SPREAD * float(np.abs(values).max()), 1e-9)
     axes.set_ylim(values.min() - 0.1 * spread, values.max() + 0.1 * spread)
     return axes
