@@ -32,7 +32,7 @@ PARTICLES: dict[str, Any] = {
     "origin_shift_px": 2.0, "defocus_um": (1.5, 2.5),
 }  # fmt: skip
 NOISE = {"snr": 0.1, "origin_shift_px": 0.0}
-"""Centred, because formats differ in what they shift, and noise does not move with a particle."""
+"""Centered, because formats differ in what they shift, and noise does not move with a particle."""
 NEWER = {"format": "warptools", "size_convention": "binned"}
 RELION5 = {"format": "relion5"}
 FLAVOURS: dict[str, dict[str, Any]] = {

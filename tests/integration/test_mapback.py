@@ -74,7 +74,7 @@ def scripts(folder: Path) -> list[Path]:
 
 
 def placed_centres(scene: Scene) -> NDArray[np.float64]:
-    """(n, 3) where the centres of the maps are drawn."""
+    """(n, 3) where the centers of the maps are drawn."""
     sizes = [read_volume(path) for path in scene.maps]
     centres = np.stack([map_centre_a(volume.shape, size) for volume, size in sizes])
     points = np.concatenate([centres[scene.model - 1], np.ones((len(scene.model), 1))], axis=1)
@@ -137,7 +137,7 @@ def test_placed_maps_project_onto_the_images_of_their_particles(
 def untilted_images(
     star: Path, registry: Registry
 ) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float64]]]:
-    """Image of each particle, by its index, and the shift that would centre it."""
+    """Image of each particle, by its index, and the shift that would center it."""
     kind = registry.identify_reader(star)
     spec = registry.get("reader", kind).spec.model_validate({"kind": kind, "path": star})
     reader = registry.build(spec, ReaderContext())

@@ -1,4 +1,4 @@
-"""The steps of the README as one: analyse, select in the notebook, decode, map back, filter."""
+"""The steps of the README as one: analyze, select in the notebook, decode, map back, filter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN = ("--seed", 1, "--accelerator", "cpu", "--threads", 1, "--no-report")
 
 @pytest.fixture(scope="module")
 def run(tomodrgn: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A linear run on twenty particles of two tomograms, analysed."""
+    """A linear run on twenty particles of two tomograms, analyzed."""
     folder = tmp_path_factory.mktemp("readme")
     tomodrgn(
         "simulate", "-o", folder / "set", "--format", "warptools", "--n-particles", 20,

@@ -40,7 +40,7 @@ def built(
 
 
 def delivered(cache: CoefficientCache, kind: ResidencyKind = "ram") -> list[Tensor]:
-    """Normalised coefficients of requests that cross the borders of files, forth and back."""
+    """Normalized coefficients of requests that cross the borders of files, forth and back."""
     rows = np.arange(cache.n_images)
     source = open_images(
         cache, Residency(kind, ""), torch.device("cpu"), shift=0.1, scale=cache.rms

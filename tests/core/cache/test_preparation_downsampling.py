@@ -54,7 +54,7 @@ def test_only_what_is_counted_in_pixels_changes(
 def test_prepared_coefficients_are_those_of_low_frequencies(
     reader: ImaginaryReader, particles: ParticleSet
 ) -> None:
-    """Centred, in the same place: a shift in pixels scales with the box."""
+    """Centered, in the same place: a shift in pixels scales with the box."""
     smaller_reader, smaller = downsampled(reader, particles, SMALL)
     plain = PreparationSpec(window=False)
     box, rows = particles.box_size_px, particles.source_image

@@ -1,4 +1,4 @@
-"""A cache holds the windowed, centred transforms of its images, or is not there."""
+"""A cache holds the windowed, centered transforms of its images, or is not there."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_another_shift_is_refused(
     shifts = particles.images.shift_px.copy()
     shifts[3] += 1
     moved = replace(particles, images=replace(particles.images, shift_px=shifts))
-    with pytest.raises(CacheError, match="1 images were centred by other shifts"):
+    with pytest.raises(CacheError, match="1 images were centered by other shifts"):
         open_cache(cache.path, moved, reader, AS_BUILT)
 
 

@@ -1,4 +1,4 @@
-"""Fourier cropping keeps low frequencies, the density and the centre."""
+"""Fourier cropping keeps low frequencies, the density and the center."""
 
 from __future__ import annotations
 

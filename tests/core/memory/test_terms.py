@@ -68,7 +68,7 @@ def test_encoding_takes_less_than_training() -> None:
 
 def test_a_gpu_holds_the_work_and_the_host_what_waits() -> None:
     footprint = training(is_gpu=True)
-    assert {term.name for term in footprint.device} >= {"weights and optimiser", "batch"}
+    assert {term.name for term in footprint.device} >= {"weights and optimizer", "batch"}
     assert {term.name for term in footprint.host} == {"batches read ahead", "latents", "checkpoint"}
     assert training().device == ()
 

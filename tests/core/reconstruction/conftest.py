@@ -19,7 +19,7 @@ BOX_PX = 24
 
 @dataclass
 class Recorded:
-    """Noiseless coefficients of recorded, centred images, and the map behind them."""
+    """Noiseless coefficients of recorded, centered images, and the map behind them."""
 
     coefficients: torch.Tensor
     images: ImageTable[torch.Tensor]

@@ -84,7 +84,7 @@ class WrittenSet:
         return vector(row, "rlnTomoSize*") * float(row.rlnTomoTiltSeriesPixelSize)
 
     def offset_a(self, row: pd.Series) -> np.ndarray:
-        """Coordinate from the centre of the tomogram."""
+        """Coordinate from the center of the tomogram."""
         if "rlnCenteredCoordinateXAngst" in row:
             return vector(row, "rlnCenteredCoordinate*Angst")
         is_warp = row.rlnTomoName.endswith(".tomostar")

@@ -37,7 +37,7 @@ def test_eight_classes_differ_by_a_tenth_of_the_mass_or_more(phantom: Phantom) -
 
 
 def test_no_proper_rotation_by_axes_makes_the_mirror_image(phantom: Phantom) -> None:
-    volume = _at_rest(phantom, 0)[1:, 1:, 1:]  # symmetric about the centre
+    volume = _at_rest(phantom, 0)[1:, 1:, 1:]  # symmetric about the center
     mirror = volume.flip(0)
     for axes in [(0, 1, 2), (1, 2, 0), (2, 0, 1)]:
         for flips in [(), (0, 1), (0, 2), (1, 2)]:

@@ -22,7 +22,7 @@ from tomodrgn.core.training.tilt_batch import TiltBatch, TiltBatchBuilder
 
 @pytest.fixture(params=[False, True])
 def stepper(request: pytest.FixtureRequest, disc: HalfPlaneDisc) -> Stepper:
-    """With an optimiser that leaves its decision to the host, and with one that does not."""
+    """With an optimizer that leaves its decision to the host, and with one that does not."""
     torch.manual_seed(0)
     model = VolumeModel(TinyDecoder(), TinyEncoder(len(disc)))
     one_cpu = SimpleNamespace(

@@ -41,7 +41,7 @@ class LatentClusters:
 
 
 def k_means(latents: NDArray[np.float32], n_clusters: int, *, seed: int) -> LatentClusters:
-    """K-means of latents (B, Z), with centres on particles; fewer clusters where some stay empty.
+    """K-means of latents (B, Z), with centers on particles; fewer clusters where some stay empty.
 
     Many particles take part in turns, in batches.
     """
@@ -108,7 +108,7 @@ def different_latents(latents: NDArray[np.float32], most: int) -> int:
 def _arranged(
     latents: NDArray[np.float32], labels: NDArray[np.integer], centres: NDArray[np.floating]
 ) -> LatentClusters:
-    """Centres moved to the nearest of their particles, and clusters numbered as in a dendrogram."""
+    """Centers moved to the nearest of their particles, and clusters numbered as in a dendrogram."""
     apart = np.square(latents - centres.astype(np.float32)[labels]).sum(axis=1)
     by_cluster = np.lexsort((apart, labels))
     clusters, first = np.unique(labels[by_cluster], return_index=True)

@@ -75,7 +75,7 @@ class MaskRule:
 
 
 def sphere(box_size_px: int) -> NDArray[np.float64]:
-    """(D, D, D) 1 within half a box of the centre, 0 beyond."""
+    """(D, D, D) 1 within half a box of the center, 0 beyond."""
     axis = np.arange(box_size_px) - box_size_px // 2
     squared = axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2
     return (squared <= (box_size_px / 2) ** 2).astype(np.float64)

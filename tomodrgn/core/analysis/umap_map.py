@@ -24,7 +24,7 @@ def umap_map(
     Args:
         latents: (n, Z).
         random_state: seed.
-        n_epochs: steps of its optimisation; its own choice by default.
+        n_epochs: steps of its optimization; its own choice by default.
     """
     try:
         with warnings.catch_warnings():

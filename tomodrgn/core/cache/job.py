@@ -1,4 +1,4 @@
-"""What a cache is to hold: the description by which it is built, resumed and recognised."""
+"""What a cache is to hold: the description by which it is built, resumed and recognized."""
 
 from __future__ import annotations
 

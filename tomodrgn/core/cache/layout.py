@@ -13,7 +13,7 @@
     /particles/name        (B,) str
     /particles/start       (B + 1,) int64, first image of each particle, then M
 
-Coefficients are those of :class:`~tomodrgn.core.fourier.disc.HalfPlaneDisc`, windowed, centred by
+Coefficients are those of :class:`~tomodrgn.core.fourier.disc.HalfPlaneDisc`, windowed, centered by
 the known shift and divided by ``scale``. They are written and read at the file offset of their
 dataset, not through HDF5; this module is the only one that speaks HDF5. In front of it is a block
 of text, see :mod:`~tomodrgn.core.cache.seal`.
@@ -184,7 +184,7 @@ def write_skeleton(
 
 
 def finish(path: Path, rms: float, found: GrayLevelsFound | None = None) -> None:
-    """Mark a cache as finished by its normalisation, and add what was found of gray levels."""
+    """Mark a cache as finished by its normalization, and add what was found of gray levels."""
     with hdf5_writing(path, "r+") as file:
         if found is not None:
             told = {
@@ -296,7 +296,7 @@ def read_image_names(path: Path) -> NDArray[np.object_]:
 
 
 def read_shifts(path: Path) -> NDArray[np.float32]:
-    """(M, 2) shifts by which the cached images were centred, in px."""
+    """(M, 2) shifts by which the cached images were centered, in px."""
     with _reading(path) as file:
         return file["images/shift_px"][:]  # type: ignore[no-any-return]
 

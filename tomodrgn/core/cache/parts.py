@@ -239,7 +239,7 @@ def _joint_power(share: _Share, scale: float) -> BlockPower:
 
 
 def _settle(job: BuildJob, power: BlockPower, scale: float) -> str:
-    """The normalisation as text; none where the parts have to be filled again at another scale."""
+    """The normalization as text; none where the parts have to be filled again at another scale."""
     try:
         return settle(job, power, scale).hex()
     except RescaleError as error:

@@ -1,6 +1,6 @@
 """How strong images are, measured block by block and added up without rounding.
 
-The normalisation and the scale of a cache must not depend on how its images were divided into
+The normalization and the scale of a cache must not depend on how its images were divided into
 blocks and files, nor on the order in which these were done; so every measure here can be combined
 in any order with the same result.
 """

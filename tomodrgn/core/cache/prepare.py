@@ -1,6 +1,6 @@
 """Building a cache: from pixels to Fourier coefficients on disk, once, in file order.
 
-Images are read in blocks of bounded size, windowed, transformed, centred by their known shift and
+Images are read in blocks of bounded size, windowed, transformed, centered by their known shift and
 written at their places. A build that was killed goes on after the last finished block; the file
 appears under its name only when it is whole. One job builds a cache at a time.
 """

@@ -60,7 +60,7 @@ class Arrival(Protocol):
 
 
 class Upload(Protocol):
-    """Sends the batch of a slot to the device, normalised."""
+    """Sends the batch of a slot to the device, normalized."""
 
     @property
     def ahead(self) -> int:
@@ -83,7 +83,7 @@ class HostArrival:
 
 @dataclass(frozen=True, slots=True)
 class HostUpload:
-    """Normalises into memory of the batch's own."""
+    """Normalizes into memory of the batch's own."""
 
     normalise: Normalisation
     ahead: int = 0
@@ -95,7 +95,7 @@ class HostUpload:
 
 @dataclass(frozen=True, slots=True)
 class StreamArrival:
-    """A batch that a side stream copies and normalises."""
+    """A batch that a side stream copies and normalizes."""
 
     batch: Tensor
     done: torch.cuda.Event
@@ -110,7 +110,7 @@ class StreamArrival:
 
 @dataclass(frozen=True, slots=True)
 class StreamUpload:
-    """Copies and normalises on a stream of its own, beside the caller's computation."""
+    """Copies and normalizes on a stream of its own, beside the caller's computation."""
 
     normalise: Normalisation
     stream: torch.cuda.Stream

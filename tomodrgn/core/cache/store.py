@@ -97,7 +97,7 @@ class CoefficientCache:
 
     @property
     def rms(self) -> float:
-        """Root of the mean squared modulus of all transforms: the scale that normalises them."""
+        """Root of the mean squared modulus of all transforms: the scale that normalizes them."""
         return self.header.rms
 
     @property
@@ -132,7 +132,7 @@ class CoefficientCache:
         """(M,) cache row of each image of a set, joined by name.
 
         Raises:
-            CacheError: an image is missing, or was centred by another shift.
+            CacheError: an image is missing, or was centered by another shift.
         """
         names = pd.Index(layout.read_image_names(self.path))
         rows: NDArray[np.int64] = names.get_indexer(pd.Index(particles.image_name)).astype(np.int64)
@@ -145,7 +145,7 @@ class CoefficientCache:
         moved = (layout.read_shifts(self.path)[rows] != particles.images.shift_px).any(axis=1)
         if moved.any():
             raise CacheError(
-                f"{self.path}: {moved.sum()} images were centred by other shifts than those of "
+                f"{self.path}: {moved.sum()} images were centered by other shifts than those of "
                 f"{particles.source}, the first is {particles.image_name[moved][0]}; {REBUILD}"
             )
         return rows

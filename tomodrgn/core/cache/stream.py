@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class ImageSource(Protocol):
-    """Normalised coefficients of images, by cache row."""
+    """Normalized coefficients of images, by cache row."""
 
     def batches(self, requests: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
         """Coefficients for each request, in order.
@@ -63,7 +63,7 @@ def open_images(
     readers: int = 3,
     prefetch: int = 4,
 ) -> ImageSource:
-    """A source of normalised coefficients, held where the residency says.
+    """A source of normalized coefficients, held where the residency says.
 
     Args:
         cache: the stored coefficients.

@@ -26,7 +26,7 @@ class PreparationTransform:
     window: Tensor | None
 
     def __call__(self, images: NDArray[np.float32], shift_px: NDArray[np.float32]) -> Tensor:
-        """(M, D, D) pixels and the (M, 2) shifts that centre them, to (M, P, 2) float32."""
+        """(M, D, D) pixels and the (M, 2) shifts that center them, to (M, P, 2) float32."""
         pixels = torch.from_numpy(_writable(images))
         if self.window is not None:
             pixels = pixels * self.window

@@ -118,6 +118,6 @@ def _show_log() -> None:
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.pass_context
 def cli(ctx: click.Context, without: tuple[str, ...], debug: bool) -> None:
-    """Analyse structural heterogeneity in cryo-ET particles from their tilt series."""
+    """Analyze structural heterogeneity in cryo-ET particles from their tilt series."""
     _show_log()
     ctx.obj = without

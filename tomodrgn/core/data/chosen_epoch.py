@@ -1,4 +1,4 @@
-"""Which epoch of a run to analyse, and its particles with their latents."""
+"""Which epoch of a run to analyze, and its particles with their latents."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def open_latents(run: Run, chosen: ChosenEpoch) -> tuple[RunResults, NDArray[np.
     if len(bad):
         raise DataError(
             f"{chosen.files.latents}: latents of {len(bad)} particles are not finite, the first "
-            f"is that of particle {bad[0]}; analyse an earlier epoch"
+            f"is that of particle {bad[0]}; analyze an earlier epoch"
         )
     return results, latents
 

@@ -1,4 +1,4 @@
-"""The images of a run, prepared, normalised and ready to be drawn from."""
+"""The images of a run, prepared, normalized and ready to be drawn from."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Centred transforms, half-plane discs of coefficients, shells and the FSC."""
+"""Centered transforms, half-plane discs of coefficients, shells and the FSC."""

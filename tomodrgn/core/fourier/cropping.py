@@ -3,7 +3,7 @@
 A box of edge D becomes one of edge D' <= D. Frequencies below D'/2 Fourier pixels keep their
 coefficients; the Nyquist frequency of the new box, which has no partner there, is dropped. Density
 keeps its height in real space, so that unscaled transforms shrink by D'/D along each axis. The
-centre, pixel D // 2, becomes pixel D' // 2.
+center, pixel D // 2, becomes pixel D' // 2.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def require_smaller_box(new_px: int, old_px: int) -> None:
 def _crop(boxes: Tensor, new_px: int, *, n_axes: int) -> Tensor:
     """Crop the last ``n_axes`` axes in Fourier space.
 
-    The sign (-1)^k that moves the centre of a transform to D // 2 is the same in both boxes, so
+    The sign (-1)^k that moves the center of a transform to D // 2 is the same in both boxes, so
     plain transforms will do.
     """
     old_px = boxes.shape[-1]

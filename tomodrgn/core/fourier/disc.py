@@ -74,7 +74,7 @@ def half_plane_disc(box_size_px: int, extent: float = NYQUIST) -> HalfPlaneDisc:
 
 
 def images_to_disc(images: Tensor, disc: HalfPlaneDisc) -> Tensor:
-    """Centred Fourier coefficients of real images on a disc.
+    """Centered Fourier coefficients of real images on a disc.
 
     Args:
         images: (M, D, D) float32 or float64, [y, x].
@@ -88,7 +88,7 @@ def images_to_disc(images: Tensor, disc: HalfPlaneDisc) -> Tensor:
     box = disc.box_size_px
     spectra = torch.fft.rfftn(images, dim=(-1, -2))  # (M, D//2+1 in y, D in x)
     kx, ky = send(disc.k, images.device).T
-    centred = 1.0 - 2.0 * ((kx + ky) % 2).to(images.dtype)  # centre at D//2: (-1)^(kx + ky)
+    centred = 1.0 - 2.0 * ((kx + ky) % 2).to(images.dtype)  # center at D//2: (-1)^(kx + ky)
     picked = spectra[:, ky, kx % box] * centred
     return torch.view_as_real(picked)
 

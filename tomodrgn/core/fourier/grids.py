@@ -48,7 +48,7 @@ def corners(points: Sequence[Tensor], box_size_px: int) -> Corners:
 
     Args:
         points: x, y and z, each (n,), in grid steps.
-        box_size_px: D; points reach at most D grid steps from the centre.
+        box_size_px: D; points reach at most D grid steps from the center.
     """
     x, y, z = points
     _, height, width = grid_shape(box_size_px)
@@ -105,7 +105,7 @@ def complete_plane(grid: Tensor, parity: int) -> Tensor:
 
 
 def spectra_to_volumes(spectra: Tensor, box_size_px: int) -> Tensor:
-    """Volumes whose centred oversampled half spectra are given.
+    """Volumes whose centered oversampled half spectra are given.
 
     Args:
         spectra: (..., z, y, x) complex half grids.
@@ -123,7 +123,7 @@ def spectra_to_volumes(spectra: Tensor, box_size_px: int) -> Tensor:
 
 
 def volumes_to_spectra(volumes: Tensor) -> Tensor:
-    """Centred oversampled half spectra of volumes (..., D, D, D), to be read with `read_grid`.
+    """Centered oversampled half spectra of volumes (..., D, D, D), to be read with `read_grid`.
 
     What trilinear reading takes away is allowed for beforehand.
     """

@@ -83,7 +83,7 @@ def spline_spectra(maps: Tensor) -> SplineSpectra:
         turn = torch.polar(
             torch.ones(len(index), device=maps.device),
             2 * torch.pi * (index * (box // 2) % edge) / edge,
-        )  # the centre of a map is its voxel D // 2
+        )  # the center of a map is its voxel D // 2
         shape = [-1 if axis == dim else 1 for axis in range(4)]
         spectra = spectra.index_select(dim, index % edge) * turn.view(shape).to(spectra)
     table = torch.view_as_real(spectra.flatten(1).T.contiguous()).flatten(1)

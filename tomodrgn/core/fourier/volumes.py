@@ -1,4 +1,4 @@
-"""Centred transforms of volumes, from and to the half-ball that a decoder is asked for."""
+"""Centered transforms of volumes, from and to the half-ball that a decoder is asked for."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def volumes_to_half_ball(volumes: Tensor, ball: HalfBall) -> Tensor:
 
 
 def centred_fft3(volumes: Tensor) -> Tensor:
-    """(..., D, D, D) centred unscaled transform; index D//2 is DC on every axis."""
+    """(..., D, D, D) centered unscaled transform; index D//2 is DC on every axis."""
     axes = (-3, -2, -1)
     spectra = torch.fft.fftn(torch.fft.ifftshift(volumes, dim=axes), dim=axes)
     centred: Tensor = torch.fft.fftshift(spectra, dim=axes)
@@ -85,9 +85,9 @@ def centred_fft3(volumes: Tensor) -> Tensor:
 
 
 def mirror_z(volumes: Tensor) -> Tensor:
-    """Volumes (..., D, D, D) of the other hand, mirrored at the plane of their centre D//2.
+    """Volumes (..., D, D, D) of the other hand, mirrored at the plane of their center D//2.
 
-    Reversing the sections of an even box alone would move the centre by a pixel.
+    Reversing the sections of an even box alone would move the center by a pixel.
     """
     return volumes.flip(-3).roll(1 - volumes.shape[-3] % 2, -3)
 

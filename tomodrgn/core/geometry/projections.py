@@ -2,15 +2,15 @@
 
 A tilt series is described by the rotation of each frame, tomogram to image coordinates, and by a
 shift in the image plane. Upstream programs state it in two ways: as matrices (RELION 4, WarpTools)
-or as angles (RELION 5). Positions are relative to the centre of the tomogram unless a name says
+or as angles (RELION 5). Positions are relative to the center of the tomogram unless a name says
 otherwise; z of the image frame points along the beam.
 
 The pose of a particle in frame t is ``R = P_t @ A``, ``A`` being its orientation (reference to
 tomogram coordinates), and its central slice is taken at ``R.T @ k``.
 
 Source:
-    RELION 5's projection model (Burt et al. 2024, doi:10.1002/2211-5463.13873): centre the
-    tomogram, rotate about x, y and z, shift, centre the image.
+    RELION 5's projection model (Burt et al. 2024, doi:10.1002/2211-5463.13873): center the
+    tomogram, rotate about x, y and z, shift, center the image.
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ def particle_orientations(
 def heights_a(
     rotations: NDArray[np.float64], offsets_a: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(M,) place along the beam of points (M, 3) from the tomogram centre, in frames (M, 3, 3)."""
+    """(M,) place along the beam of points (M, 3) from the tomogram center, in frames (M, 3, 3)."""
     heights: NDArray[np.float64] = np.einsum("mj,mj->m", rotations[:, 2, :], offsets_a)
     return heights
 
 
 def shifts_a(rotations: NDArray[np.float64], origins_a: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(M, 2) shifts that centre particles in their images.
+    """(M, 2) shifts that center particles in their images.
 
     Args:
         rotations: (M, 3, 3) tomogram to image coordinates.
-        origins_a: (M, 3) what is subtracted from the coordinate of a particle to reach its centre,
+        origins_a: (M, 3) what is subtracted from the coordinate of a particle to reach its center,
             in tomogram coordinates (``rlnOrigin{X,Y,Z}Angst``).
     """
     shifts: NDArray[np.float64] = np.einsum("mij,mj->mi", rotations[:, :2, :], origins_a)

@@ -23,7 +23,7 @@ _BYTES_OF_LINE: Final = 41
 _CHARACTERS_OF_NUMBER: Final = 8
 """With the space before it, at least."""
 _BLOCK_FACTOR: Final = 9
-"""Pixels of a block while they are read, windowed, transformed and centred; measured."""
+"""Pixels of a block while they are read, windowed, transformed and centered; measured."""
 _BYTES_OF_BATCH: Final = 64
 """Of a coefficient of a batch: observed (8), transfer and weights (8), what these are computed
 from and what the encoder and the loss make of them; measured."""
@@ -129,7 +129,7 @@ def drawing_term() -> Term:
 def training_terms(
     images: Images, networks: Networks, *, batch_size: int, embedding_batch: int, is_gpu: bool
 ) -> Footprint:
-    """Optimiser steps on batches, and the encoding of all particles at checkpoints."""
+    """Optimizer steps on batches, and the encoding of all particles at checkpoints."""
     step = images.of_batch(batch_size)
     most = max(step, images.of_batch(embedding_batch) if networks.latent_dim else 0)
     rows = min(step, networks.rows_at_once * networks.n_workers)
@@ -137,7 +137,7 @@ def training_terms(
     features = rows * networks.decoder_width + images_of_most * networks.encoder_width
     copies = 4 + (2 * networks.n_workers if not is_gpu else 0)
     work = (
-        Term("weights and optimiser", copies * _FLOAT * networks.n_weights),
+        Term("weights and optimizer", copies * _FLOAT * networks.n_weights),
         Term("batch", _BYTES_OF_BATCH * most),
         Term("activations", 2 * networks.feature_bytes * features),
     )

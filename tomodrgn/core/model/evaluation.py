@@ -48,7 +48,7 @@ def decode_volumes(
         box_size_px: D, the box that the model was trained in.
         output_box_px: box of the volumes, at most D; their pixels are larger accordingly.
         extent: largest frequency evaluated, in cycles per pixel of the training box.
-        scale: factor from normalised to original intensities.
+        scale: factor from normalized to original intensities.
         batch_size: volumes per batch; fewer where memory runs out.
 
     Yields:

@@ -140,5 +140,5 @@ def _numbered(name: str, values: NDArray[np.float32], first: int) -> dict[str, N
 def _refuse_others(file: Path, n_rows: int, n_particles: int) -> None:
     if n_rows != n_particles:
         raise DataError(
-            f"{os.fspath(file)}: has {n_rows} rows, the run {n_particles} particles; analyse again"
+            f"{os.fspath(file)}: has {n_rows} rows, the run {n_particles} particles; analyze again"
         )

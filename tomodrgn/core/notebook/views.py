@@ -76,7 +76,7 @@ def show_tomogram(
     *,
     color_by: str | None = None,
 ) -> Picture:
-    """A picture of the particles of a tomogram, from above and from the side, in nanometres.
+    """A picture of the particles of a tomogram, from above and from the side, in nanometers.
 
     Raises:
         DataError: the input has no coordinates, or there is no such tomogram.

@@ -90,7 +90,7 @@ class ImageTable(Generic[ColumnT]):
 
     Attributes:
         rotation: (M, 3, 3) float32, reference to image coordinates.
-        shift_px: (M, 2) float32, (x, y) that centres the particle when added to its content.
+        shift_px: (M, 2) float32, (x, y) that centers the particle when added to its content.
         dose_e_per_a2: (M,) float32, cumulative dose at the end of the exposure.
         tilt_deg: (M,) float32, stage tilt.
         voltage_kv: (M,) float32; also given when there is no CTF, because dose damage needs it.
@@ -163,7 +163,7 @@ class ParticleSet:
         rejected: images left out by the reader or a selection, by reason.
         particles_read: particles of the input, those without images too; 0 if the reader does not
             say.
-        position_a: (B, 3) float64, centre of each particle in its tomogram, x, y, z from the first
+        position_a: (B, 3) float64, center of each particle in its tomogram, x, y, z from the first
             voxel; None where the input has no coordinates.
         orientation: (B, 3, 3) float64, reference to tomogram coordinates; None where the input
             gives the pose of images only.

@@ -9,7 +9,7 @@ def circular_window(box_size_px: int, *, inner: float, outer: float) -> torch.Te
     """(D, D) float32: 1 inside ``inner``, a cosine edge, 0 beyond ``outer``.
 
     Args:
-        box_size_px: D; the centre is pixel D // 2.
+        box_size_px: D; the center is pixel D // 2.
         inner: radius where the edge starts, as a fraction of the half box.
         outer: radius where it ends, larger than ``inner``.
     """

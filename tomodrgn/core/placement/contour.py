@@ -67,7 +67,7 @@ def common_level(volumes: Iterable[NDArray[np.float32]]) -> float:
 
 
 def _sphere(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Voxels within half of the shortest edge of the centre."""
+    """Voxels within half of the shortest edge of the center."""
     squares = [(np.arange(edge) - edge // 2) ** 2 for edge in shape]
     z, y, x = np.ix_(*squares)
     inside: NDArray[np.bool_] = z + y + x <= (min(shape) / 2) ** 2

@@ -30,7 +30,7 @@ class Acquisition:
         phase_shift_deg: (T,) float64.
         progress: (T,) float64, 0 for the first frame and 1 for the last.
         n_frames: (G,) int64 frames that were acquired, the first ones.
-        defocus_u_a: (G,) float64 at the centre of the tomogram.
+        defocus_u_a: (G,) float64 at the center of the tomogram.
         defocus_v_a: (G,) float64.
         defocus_angle_deg: (G,) float64.
     """

@@ -28,7 +28,7 @@ def series_pixel_size_a(simulation: Simulation) -> float:
 
 
 def positions_a(simulation: Simulation) -> NDArray[np.float64]:
-    """(B, 3) centres of particles, from the first voxel of their tomogram."""
+    """(B, 3) centers of particles, from the first voxel of their tomogram."""
     size_a = tomogram_size_px(simulation) * simulation.structure.pixel_size_a
     positions: NDArray[np.float64] = simulation.experiment.place_a + size_a / 2
     return positions
@@ -43,6 +43,6 @@ def stated_positions_a(simulation: Simulation) -> NDArray[np.float64]:
 
 
 def coordinates_a(simulation: Simulation) -> NDArray[np.float64]:
-    """(B, 3) where the images of particles of a set are centred, likewise."""
+    """(B, 3) where the images of particles of a set are centered, likewise."""
     coordinates: NDArray[np.float64] = positions_a(simulation) + simulation.experiment.origin_a
     return coordinates

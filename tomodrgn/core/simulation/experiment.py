@@ -38,7 +38,7 @@ class Experiment:
         motion: (B, C) float64 coordinates of the motion of each particle.
         orientation: (B, 3, 3) float64, reference to tomogram coordinates.
         tomogram: (B,) int64, ascending.
-        place_a: (B, 3) float64 centre of each particle, from the centre of its tomogram.
+        place_a: (B, 3) float64 center of each particle, from the center of its tomogram.
         origin_a: (B, 3) float64, what is to be subtracted from the coordinate that a set states.
         drift_a: (B, 3) float64 movement of each particle from the first frame to the last.
         acquisition: the tilt series.
@@ -48,7 +48,7 @@ class Experiment:
         stated_ctf: the contrast transfer that they state.
         flaws: what is wrong with the images.
         tilt: (M,) int64 rank of acquisition within the tilt series.
-        seen_a: (M, 3) float64 centre of the particle in the frame of each image, likewise.
+        seen_a: (M, 3) float64 center of the particle in the frame of each image, likewise.
     """
 
     labels: NDArray[np.int64]

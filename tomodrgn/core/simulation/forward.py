@@ -2,7 +2,7 @@
 
 Images hold the disc of coefficients below Nyquist; their corners in Fourier space and their mean
 are zero but for noise. A recorded image is ``scale * a * C * q * F(k @ R) * exp(2 pi i k.t)``: a
-its contrast, C the contrast transfer, q the dose attenuation, t the shift that centres the particle
+its contrast, C the contrast transfer, q the dose attenuation, t the shift that centers the particle
 again. What surrounds the particle and the noise are added, and the gain of its tomogram multiplies
 all. One scale for all images makes the variance of the noise 1, or that of the signal at contrast 1
 where there is no noise.
@@ -86,7 +86,7 @@ class Simulation:
         return half_plane_disc(self.structure.box_size_px)
 
     def expected(self, rows: NDArray[np.int64], labels: Tensor | None = None) -> Tensor:
-        """(m, P) complex128 noiseless coefficients of images of gain 1, particles centred.
+        """(m, P) complex128 noiseless coefficients of images of gain 1, particles centered.
 
         Args:
             rows: (m,) rows of images.

@@ -25,7 +25,7 @@ class Blobs:
     """K Gaussians in each of B states of a molecule.
 
     Attributes:
-        position_a: (B, K, 3) float64 centres (x, y, z); the origin is the centre of the box.
+        position_a: (B, K, 3) float64 centers (x, y, z); the origin is the center of the box.
         mass: (B, K) float64 integrals over space; 0 where a state lacks the blob.
         sigma_a: (K,) float64 widths.
     """

@@ -27,7 +27,7 @@ class Poses:
         orientation: (B, 3, 3) float64, reference to tomogram coordinates.
         origin_a: (B, 3) float64, what is to be subtracted from the coordinate that a set states.
         rotation: (M, 3, 3) float64, reference to image coordinates.
-        shift_px: (M, 2) float64 that centres the particle in its image.
+        shift_px: (M, 2) float64 that centers the particle in its image.
     """
 
     orientation: NDArray[np.float64]

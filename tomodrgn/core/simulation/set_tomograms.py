@@ -98,7 +98,7 @@ def _hand(simulation: Simulation) -> int:
 
 
 def _matrix_columns(simulation: Simulation, frames: NDArray[np.int64]) -> dict[str, list[str]]:
-    """Rows of the projection matrices of frames; RELION states in them where the centre goes."""
+    """Rows of the projection matrices of frames; RELION states in them where the center goes."""
     rotation = simulation.experiment.acquisition.rotation[frames]
     centre_px = tomogram_size_px(simulation) * BINNING / 2
     offset_px = np.zeros((len(frames), 3))
@@ -130,7 +130,7 @@ def _angle_columns(simulation: Simulation, frames: NDArray[np.int64]) -> dict[st
 def _frame_columns(
     simulation: Simulation, tomogram: int, frames: NDArray[np.int64]
 ) -> dict[str, list[str]]:
-    """Defocus at the centre of a tomogram, tilt and dose of its frames."""
+    """Defocus at the center of a tomogram, tilt and dose of its frames."""
     spec, acquisition = simulation.spec, simulation.experiment.acquisition
     columns = {}
     if spec.ctf:

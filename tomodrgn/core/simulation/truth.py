@@ -47,7 +47,7 @@ class TruthFiles(Spec):
     exposures: str | None = None
     """What each exposure of each tomogram has wrong, one row per line."""
     positions: str = "positions.npy"
-    """(B, 3) centres in angstrom from the first voxel of the tomogram."""
+    """(B, 3) centers in angstrom from the first voxel of the tomogram."""
     volumes: str = "volumes.star"
     """Where particles lie, one row per particle."""
     maps: tuple[str, ...]

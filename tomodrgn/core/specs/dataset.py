@@ -101,7 +101,7 @@ class ContrastSpec(Spec):
     """Contrast was inverted upstream, so images are multiplied by -1; the reader decides when this
     is not given."""
     norm: tuple[float, PositiveFloat] | None = None
-    """Shift and scale that normalise the transforms, instead of those of all images."""
+    """Shift and scale that normalize the transforms, instead of those of all images."""
 
 
 class RefinementSpec(Spec):

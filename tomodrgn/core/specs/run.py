@@ -55,7 +55,7 @@ class RunSpecBase(Spec):
     latent: LatentSpec = LatentSpec()
     """The latent space."""
     training: TrainingSpec = TrainingSpec()
-    """Optimisation and checkpoints."""
+    """Optimization and checkpoints."""
     devices: DevicesSpec = DevicesSpec()
     """Where the run computes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None

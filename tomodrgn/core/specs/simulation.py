@@ -192,7 +192,7 @@ class WritingSpec(AcquisitionSpec):
     """Write contrast inverted; by default as the program does it: inverted for Warp and nextPYP,
     and for RELION where images are not CTF-premultiplied, otherwise as it is."""
     origin_shift_px: NonNegativeFloat = 0.0
-    """Largest displacement of a particle along each axis, in px: from the centre of each of its
+    """Largest displacement of a particle along each axis, in px: from the center of each of its
     images, or in sets from its coordinate in the tomogram."""
     trajectories_a: NonNegativeFloat = 0.0
     """Largest drift of a particle of a set along each axis during its tilt series, in angstrom."""

@@ -1,4 +1,4 @@
-"""How a run trains: latents, optimiser, schedule, checkpoints and devices."""
+"""How a run trains: latents, optimizer, schedule, checkpoints and devices."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class LatentSpec(Spec):
 
 
 class TrainingSpec(Spec):
-    """Optimisation, sampling and checkpoints."""
+    """Optimization, sampling and checkpoints."""
 
     num_epochs: PositiveInt = 20
     """Number of passes over the particles."""
     batch_size: PositiveInt = 8
-    """Particles per optimiser step, over all devices together."""
+    """Particles per optimizer step, over all devices together."""
     lr: PositiveFloat = 1e-4
     """Learning rate of AdamW."""
     wd: NonNegativeFloat = 0.0

@@ -1,1 +1,1 @@
-"""Objective, batches, optimisation and checkpoints."""
+"""Objective, batches, optimization and checkpoints."""

@@ -242,7 +242,7 @@ class HeldOutTilts:
 
 
 def _loss_weights(tilts: TiltBatch) -> SliceWeights:
-    """Weights with which insertion minimises the same squared error as the loss."""
+    """Weights with which insertion minimizes the same squared error as the loss."""
     n_coefficients = tilts.coefficients.shape[1]
     kept = send(tilts.kept, tilts.coefficients.device)[:, None]
     power = (torch.arange(n_coefficients, device=kept.device) < kept).float()

@@ -108,12 +108,12 @@ class TrainingLoop:
     """Everything that the passes need; :meth:`run` makes them.
 
     Attributes:
-        stepper: model, optimiser and devices.
+        stepper: model, optimizer and devices.
         sampler: draws batches.
         builder: puts batches on the device.
         source: coefficients of images.
         cache_rows: (M,) place of every image in the cache.
-        training: optimisation, sampling and checkpoints.
+        training: optimization, sampling and checkpoints.
         latent: latent space; ``dim`` None trains one volume for all.
         norm: shift and scale of the images, kept with the weights.
         on_progress: called after every step.

@@ -2,7 +2,7 @@
 
 A batch is tried whole. Where memory runs out, its particles are shared out among parts of half as
 many coefficients, and so on until a part fits; the decoder sees a particle that is too large by
-itself some tilts at a time. Every part is normalised by the whole batch, so that the optimiser
+itself some tilts at a time. Every part is normalized by the whole batch, so that the optimizer
 makes the step that it would have made. What fits is remembered for the steps to come.
 """
 

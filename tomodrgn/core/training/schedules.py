@@ -49,7 +49,7 @@ class BetaSchedule:
 
 
 def learning_rate(spec: TrainingSpec, step: int, n_steps: int) -> float:
-    """Learning rate of optimiser step ``step`` (from 0) out of ``n_steps``.
+    """Learning rate of optimizer step ``step`` (from 0) out of ``n_steps``.
 
     Source:
         Cosine: Loshchilov & Hutter 2017, arXiv:1608.03983, one cycle without restart.

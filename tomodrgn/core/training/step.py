@@ -1,4 +1,4 @@
-"""One optimiser step over all processes, and what happens when numbers are not finite.
+"""One optimizer step over all processes, and what happens when numbers are not finite.
 
 A step is asked of the device and read later: the device itself leaves the weights alone where a
 number is not finite, so that the host can prepare the next step meanwhile. One process on a GPU
@@ -78,7 +78,7 @@ class StepLosses:
 
     @property
     def total(self) -> float:
-        """The loss that is minimised."""
+        """The loss that is minimized."""
         return self.generative + 0.5 * self.n_particles * self.penalty / self.n_coefficients
 
 
@@ -115,7 +115,7 @@ class MadeStep:
 
 @dataclass
 class Stepper:
-    """Makes optimiser steps.
+    """Makes optimizer steps.
 
     Attributes:
         model: the volume model, on its device.

@@ -118,7 +118,7 @@ def fit_decoder(
         disc_freqs: (P, 2) cycles/px of the coefficients of an image.
         devices: where and how the networks compute.
         seed: of slices and latents.
-        n_steps: optimiser steps.
+        n_steps: optimizer steps.
 
     Returns:
         Squared error of the last steps, over the power of what was to be learned.
@@ -164,7 +164,7 @@ def fit_encoder(
         source: coefficients of images.
         cache_rows: (M,) place of every image in the cache.
         devices: where and how the networks compute.
-        n_steps: about how many optimiser steps; every particle is seen three times at least.
+        n_steps: about how many optimizer steps; every particle is seen three times at least.
 
     Returns:
         Mean divergence of a posterior of the teacher from that of the encoder, in nats.

@@ -36,7 +36,7 @@ class TiltSetSpec(Spec):
     num_heads: PositiveInt = 4
     """Attention heads of the set encoder."""
     layer_norm: bool = False
-    """Normalise layers of the set encoder."""
+    """Normalize layers of the set encoder."""
     mask_radius_px: int | None = Field(default=None, ge=-1)
     """Radius in Fourier pixels of the coefficients that the encoder sees; half the box by default,
     -1 for all that are cached."""

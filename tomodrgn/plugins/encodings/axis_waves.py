@@ -1,7 +1,7 @@
 """Encodings by waves along each axis: they differ in their wave numbers alone.
 
 Wave numbers are in radians per cycle/px, so a wave number w is a wave of period 2 pi / w over the
-frequency axis: it resolves a point at w / 2 pi pixels from the centre of the box.
+frequency axis: it resolves a point at w / 2 pi pixels from the center of the box.
 """
 
 from __future__ import annotations

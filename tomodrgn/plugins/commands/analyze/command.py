@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def analyze(run: Run, spec: AnalysisSpec) -> Path:
-    """Analyse the latents of a run; the folder of what was found.
+    """Analyze the latents of a run; the folder of what was found.
 
     Raises:
         RunError: the run has no latents, or not those of the epoch.

@@ -151,7 +151,7 @@ def _clusters(
             )
         if n_clusters < 2:  # noqa: PLR2004  one cluster is none
             raise DataError(
-                "all latents are the same, so there is nothing to analyse; look at "
+                "all latents are the same, so there is nothing to analyze; look at "
                 "convergence_vae, or train longer"
             )
         found.append(NamedClusters(method=method, found=fit(latents, n_clusters, seed=spec.seed)))

@@ -23,7 +23,7 @@ class AnalysisSpec(Spec):
     run: Path
     """Run directory of train_vae or train_linear."""
     epoch: Annotated[int, Field(ge=-1)] | Literal["latest", "recommended"] = "latest"
-    """Epoch to analyse, counted from 0; latest is the last with weights and latents, recommended
+    """Epoch to analyze, counted from 0; latest is the last with weights and latents, recommended
     the one that held-out tilts favor, -1 the end of the run."""
     outdir: Path | None = None
     """Folder for results; RUN/analyze.<epoch> by default, RUN/analyze for epoch -1."""
@@ -46,7 +46,7 @@ class AnalysisSpec(Spec):
     seed: NonNegativeInt = 0
     """Seed of clusters, UMAP, and the images that are shown."""
     flip: bool = False
-    """Mirror volumes along z about their centre, which changes their handedness."""
+    """Mirror volumes along z about their center, which changes their handedness."""
     invert: bool = False
     """Multiply volumes by -1."""
     downsample: EvenInt | None = None

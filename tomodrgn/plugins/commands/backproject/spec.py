@@ -39,7 +39,7 @@ class ReconstructionSpec(Spec):
     """Radius of the soft sphere in which half maps are compared, as a fraction of the half box; the
     map is empty outside, half maps are not; null for the whole box."""
     flip: bool = False
-    """Mirror maps along z about their centre, which changes their handedness."""
+    """Mirror maps along z about their center, which changes their handedness."""
     invert: bool = False
     """Multiply maps by -1."""
 

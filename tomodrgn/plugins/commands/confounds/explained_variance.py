@@ -98,7 +98,7 @@ def _of_tomograms(covariates: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
 def _main_directions(
     latents: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(B, Z) standardised latents on their first main directions, and their shares of variance."""
+    """(B, Z) standardized latents on their first main directions, and their shares of variance."""
     centred = latents.astype(np.float64) - latents.mean(axis=0)
     variance, axes = np.linalg.eigh(centred.T @ centred / len(centred))
     order = np.argsort(variance)[::-1][:MAX_DIRECTIONS]

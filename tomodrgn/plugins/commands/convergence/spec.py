@@ -97,7 +97,7 @@ class ConvergenceVaeSpec(SketchSpec, MaskSpec):
     skip_umap: bool = False
     """Use the first two principal components instead of UMAP."""
     n_epochs_umap: PositiveInt | None = None
-    """Optimisation epochs of UMAP; its own choice by default."""
+    """Optimization epochs of UMAP; its own choice by default."""
     force_umap_cpu: bool = False
     """Accepted for calls of 2022; UMAP always runs on the CPU."""
     skip_volgen: bool = False
@@ -105,7 +105,7 @@ class ConvergenceVaeSpec(SketchSpec, MaskSpec):
     ground_truth: tuple[str, ...] | None = None
     """Known maps (MRC) to compare with, as paths or patterns such as 'maps/*.mrc'."""
     flip: bool = False
-    """Mirror volumes along z about their centre, which changes their handedness."""
+    """Mirror volumes along z about their center, which changes their handedness."""
     invert: bool = False
     """Multiply volumes by -1."""
     downsample: EvenInt | None = None

@@ -42,7 +42,7 @@ class VolumesSpec(Spec):
     prefix: str = "vol_"
     """Beginning of the file names of volumes."""
     flip: bool = False
-    """Mirror volumes along z about their centre, which changes their handedness."""
+    """Mirror volumes along z about their center, which changes their handedness."""
     invert: bool = False
     """Multiply volumes by -1."""
     downsample: EvenInt | None = None

@@ -22,7 +22,7 @@ class FilterSpec(Spec):
     """Replace files of the same names that exist; the inputs of the call are never replaced."""
     input_type: str | None = None
     """What the STAR file holds, where that should be checked: imageseries, volumeseries,
-    optimisation_set, or the name of a reader; it is recognised anyway."""
+    optimisation_set, or the name of a reader; it is recognized anyway."""
     ind: Path | None = None
     """File of indices (0-based; .pkl, .npy or .txt)."""
     ind_type: Literal["particle", "image", "tilt"] = "particle"

@@ -88,7 +88,7 @@ class Tomogram:
         write_text_atomic(self.files.script, commands)
 
     def transforms(self, centre_a: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, 3, 4) transforms of maps with their centres at (3,) or (n, 3)."""
+        """(n, 3, 4) transforms of maps with their centers at (3,) or (n, 3)."""
         orientation = self.particles.orientation
         assert orientation is not None  # noqa: S101  maps are drawn only then, for mypy
         return placements(orientation, self.particles.position_a, centre_a)

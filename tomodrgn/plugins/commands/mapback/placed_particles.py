@@ -29,7 +29,7 @@ class PlacedParticles:
         row: (B,) int64 rank among the particles that were read, of which these are some.
         n_input: particles of the input.
         n_read: particles that were read: fewer, where a run has left some out.
-        position_a: (B, 3) centres x, y, z from the first voxel of the tomogram.
+        position_a: (B, 3) centers x, y, z from the first voxel of the tomogram.
         orientation: (B, 3, 3) reference to tomogram coordinates; None where nothing is known.
     """
 

@@ -1,7 +1,7 @@
 """Where a map goes in its tomogram: x_tomogram = R x_map + T, in angstrom.
 
-Coordinates of a map and of a tomogram count from their first voxel, whose centre is at 0, which is
-how ChimeraX draws them. The particle is at the centre of its map, voxel ``edge // 2``.
+Coordinates of a map and of a tomogram count from their first voxel, whose center is at 0, which is
+how ChimeraX draws them. The particle is at the center of its map, voxel ``edge // 2``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def map_centre_a(shape: tuple[int, int, int], pixel_size_a: float) -> NDArray[np.float64]:
-    """(3,) centre (x, y, z) of a map of ``shape`` (z, y, x), in angstrom from its first voxel."""
+    """(3,) center (x, y, z) of a map of ``shape`` (z, y, x), in angstrom from its first voxel."""
     z, y, x = shape
     return pixel_size_a * np.array([x // 2, y // 2, z // 2], dtype=np.float64)
 
@@ -29,8 +29,8 @@ def placements(
 
     Args:
         orientation: (n, 3, 3) reference to tomogram coordinates, made exactly orthonormal here.
-        position_a: (n, 3) centres of the particles in the tomogram.
-        centre_a: (3,) or (n, 3) centre of the map in the map.
+        position_a: (n, 3) centers of the particles in the tomogram.
+        centre_a: (3,) or (n, 3) center of the map in the map.
     """
     rotation = nearest_orthonormal(orientation)
     centre = np.broadcast_to(centre_a, position_a.shape)

@@ -50,7 +50,7 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
 def _centred(
     simulation: Simulation, images: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> torch.Tensor:
-    """(m, P) coefficients of particles and noise in recorded images at gain 1, centred."""
+    """(m, P) coefficients of particles and noise in recorded images at gain 1, centered."""
     disc = simulation.disc
     gain = simulation.experiment.gain[rows, None, None].astype(np.float32)
     alone = torch.from_numpy(images / gain - simulation.surroundings(rows))

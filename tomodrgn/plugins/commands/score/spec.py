@@ -22,7 +22,7 @@ class ScoreSpec(Spec):
     """Folder of decoded vol_*.mrc (or class_*.mrc) to compare with the true maps; RUN/volumes by
     default, or the maps of classes in RUN."""
     out: Path | None = None
-    """Folder for scores.json, the picture and the latent centre of each class; the run directory
+    """Folder for scores.json, the picture and the latent center of each class; the run directory
     by default."""
     overwrite: bool = False
     """Replace files of the same names that exist; the inputs of the call are never replaced."""

@@ -286,7 +286,7 @@ class _Training:
         )
 
     def _restore(self, stepper: Stepper, path: Path, checkpoint: Checkpoint) -> Checkpoint:
-        """Put the state to go on from into the model and the optimiser."""
+        """Put the state to go on from into the model and the optimizer."""
         with self.devices.agreement():
             try:
                 self.model.load_state_dict(checkpoint.model)

@@ -184,7 +184,7 @@ def _write_traversals(
 def _write_clusters(
     outdir: Path, spec: VolumeSpaceSpec, space: VolumeSpace, paths: list[Path]
 ) -> Clusters:
-    """Write labels, the volume nearest to each centre, and its index."""
+    """Write labels, the volume nearest to each center, and its index."""
     n_clusters = spec.ksample or 0
     clusters = cluster(space.scores, n_clusters, seed=spec.seed)
     folder = outdir / f"kmeans{n_clusters}"

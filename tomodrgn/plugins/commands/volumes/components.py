@@ -129,7 +129,7 @@ def volume_space(table: VoxelTable, *, n_components: int, n_axes: int) -> Volume
 def _axes(
     table: VoxelTable, mean: NDArray[np.float32], weights: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """(k, V) sums of centred volumes with weights (N, k)."""
+    """(k, V) sums of centered volumes with weights (N, k)."""
     axes = np.empty((weights.shape[1], table.shape[1]), np.float32)
     for columns, slab in table.slabs():
         axes[:, columns] = weights.T.astype(np.float32) @ (slab - mean[columns])
@@ -142,7 +142,7 @@ class Clusters:
 
     Attributes:
         labels: (N,) from 0, ascending along the first coordinate.
-        nearest: (K,) the point nearest to each centre.
+        nearest: (K,) the point nearest to each center.
     """
 
     labels: NDArray[np.int64]
