@@ -25,6 +25,7 @@ import torch
 
 from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.half_models import run_both
+from tomodrgn.core.linear.latents import LatentTerms
 from tomodrgn.core.refinement.equations import Template, products
 from tomodrgn.core.refinement.steps import (
     CONTRASTS,
@@ -130,6 +131,9 @@ def judge(halves: Halves, models: HalfModels, widths: Widths, stated: Tensor) ->
 
     found = run_both(one, halves.images)
     matrix, vector = (torch.cat(each) for each in zip(*found, strict=True))
+    latents = LatentTerms(matrix[..., N_ERRORS:, N_ERRORS:], vector[..., N_ERRORS:])
+    excess = max(1.0, latents.inconsistency())  # of noise that other tilts share, such as ramps
+    matrix, vector = matrix / excess, vector / excess
     about = stated[torch.from_numpy(np.concatenate(rows))]
     n_latents = vector.shape[-1] - N_ERRORS
     gains = [_gains(matrix, vector, widths, about, k) for k in range(n_latents + 1)]

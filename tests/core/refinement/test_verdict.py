@@ -1,0 +1,103 @@
+"""Errors of poses are not called structure, structure is, and few particles are heard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import exp
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.linear.class_sets import ClassSet, class_set
+from tomodrgn.core.linear.fit import fit_linear
+from tomodrgn.core.linear.half_models import Halves
+from tomodrgn.core.particles.corrections import no_corrections
+from tomodrgn.core.particles.keyed_random import keyed_normal
+from tomodrgn.core.refinement.moves import errors_back
+from tomodrgn.core.refinement.rounds import width_of_errors
+from tomodrgn.core.refinement.steps import Widths
+from tomodrgn.core.refinement.verdict import Verdict, explained, judge, log_odds
+
+B = 60
+
+torch.set_num_threads(1)
+
+
+def _verdict(given: ClassSet, widths: Widths | None = None) -> Verdict:
+    """Of poses as they are, whatever is wrong with them."""
+    fit = fit_linear(
+        given.images,
+        given.rows,
+        keyed_normal(0, "linear start", 0, given.keys, 3),
+        n_latents=1,
+        window_power=given.window_power,
+        report=lambda line: None,
+    )
+    if widths is None:
+        widths = width_of_errors(given.images, given.rows, given.window_power)
+    halves = Halves(given.images.to_radius(fit.radius_px), given.rows, given.window_power)
+    nothing = errors_back(no_corrections(given.images.particles))
+    return judge(halves, fit.half_models, widths, nothing)
+
+
+@pytest.fixture(scope="module")
+def wrong_places(tmp_path_factory: pytest.TempPathFactory) -> ClassSet:
+    """Identical particles whose places are wrong by less than half a pixel."""
+    alike = class_set(tmp_path_factory.mktemp("alike"), n_particles=B, n_classes=1, snr=1.0)
+    rng = np.random.default_rng(0)
+    particles = alike.images.particles
+    errors = replace(no_corrections(particles), shift_px=rng.normal(0, 0.4, (B, 3)))
+    return alike._replace(images=alike.images.of(errors.of(particles)))
+
+
+def test_classes_are_structure(tmp_path_factory: pytest.TempPathFactory) -> None:
+    given = class_set(tmp_path_factory.mktemp("two"), n_particles=B, n_classes=2, snr=1.0)
+    verdict = _verdict(given)
+    assert verdict.is_heterogeneous(B)
+    assert verdict.share["errors"] < 0.3
+
+
+def test_wrong_places_look_like_structure_to_a_model_without_errors(
+    wrong_places: ClassSet,
+) -> None:
+    verdict = _verdict(wrong_places, Widths(0.0, 0.0, 0.0))
+    assert verdict.is_heterogeneous(B)  # what the verdict guards against
+
+
+def test_wrong_places_are_not_structure(wrong_places: ClassSet) -> None:
+    verdict = _verdict(wrong_places)
+    assert verdict.gain[0] < 0.2 * _verdict(wrong_places, Widths(0.0, 0.0, 0.0)).gain[0]
+    assert verdict.share["shift"] > 0.3  # the rest is noise of the map
+
+
+def test_few_particles_that_differ_are_heard() -> None:
+    rng = torch.Generator().manual_seed(0)
+    gains = -0.02 + 0.2 * torch.randn(400, generator=rng, dtype=torch.float64)
+    assert log_odds(gains) < 1
+    gains[:8] = 4.0
+    assert log_odds(gains) > 6
+    spread = float(gains.std()) / 20
+    assert float(gains.mean()) / spread < 3  # the mean alone does not see them
+
+
+def test_odds_have_a_mean_of_one_at_most_where_nothing_differs() -> None:
+    rng = np.random.default_rng(1)
+    size = 0.5  # of a likelihood ratio of two normal distributions, a standard deviation apart
+    draws = size * rng.standard_normal((4000, 30)) - size**2 / 2
+    odds = [exp(log_odds(torch.from_numpy(gains))) for gains in draws]
+    assert np.mean(odds) < 1.5
+    assert np.mean(np.array(odds) > exp(4)) < exp(-4)
+
+
+def test_latents_within_the_span_of_errors_are_explained_by_them() -> None:
+    rng = torch.Generator().manual_seed(2)
+    root = torch.randn(7, 12, generator=rng, dtype=torch.float64)
+    mixture = torch.zeros(1, 7, dtype=torch.float64)
+    mixture[0, 1:4] = torch.tensor([1.0, -2.0, 0.5])
+    rows = torch.cat([root, mixture @ root])
+    share = explained(rows @ rows.T, 7)
+    assert share["shift"] == pytest.approx(1, abs=1e-6)
+    assert share["errors"] == pytest.approx(1, abs=1e-6)
+    assert share["contrast"] < 1
+    assert set(share) == {"contrast", "shift", "rotation", "errors"}
