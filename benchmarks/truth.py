@@ -36,6 +36,8 @@ COMMAND: Final = "tomodrgn train_linear {star} -o {run}"
 
 _SEEDS = (0, 1, 2, 3, 4)
 _NOTHING = "-"
+_EXPLAINED = 0.8
+"""Share of a difference from which errors are taken to be named as its cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ def row_of(case: Case, results: Sequence[Figures]) -> Row:
         "sets": len(results),
         "failed": len(results) - len(done),
         "differ": f"{sum(claims)}/{len(claims)}" if claims else _NOTHING,
+        "of errors": column(_share_of_errors, min),
+        "unexplained": f"{sum(map(_is_unexplained, done))}/{len(claims)}" if claims else _NOTHING,
         "Rand": column(lambda f: f["scores"].get("adjusted Rand index"), min),
         "bound": column(lambda f: f.get("bound"), min),
         "rare F1": column(lambda f: f["scores"].get("F1 of the rarest class"), min),
@@ -166,6 +170,17 @@ def _claim(found: Figures) -> bool | None:
     """Whether a run says that particles differ."""
     said = found.get("run", {}).get("is_heterogeneous")
     return None if said is None else bool(said)
+
+
+def _share_of_errors(found: Figures) -> float | None:
+    """Share of the power of latents that errors of pose and contrast could explain."""
+    share: float | None = found.get("run", {}).get("verdict", {}).get("share", {}).get("errors")
+    return share
+
+
+def _is_unexplained(found: Figures) -> bool:
+    """Whether particles are said to differ in more than such errors."""
+    return bool(_claim(found)) and (_share_of_errors(found) or 0.0) < _EXPLAINED
 
 
 def _weakest(scores: Mapping[str, float], what: str) -> float | None:

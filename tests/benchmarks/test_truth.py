@@ -137,19 +137,8 @@ def test_poses_are_read_as_a_run_left_them(name: str, tmp_path: Path) -> None:
     assert pose_figures(simulation, found)["orientation_rms_deg"] == pytest.approx(0, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "flaws",
-    [
-        {},
-        {"contrast_particle_log_std": 0.5, "gain_tomogram_log_std": 1.0, "tilt_shift_px": 2.0},
-        {"pose_error_deg": 20.0, "shift_error_px": 3.0},
-        {"tilt_defocus_error_um": 1.0},
-        {"neighbors": 2.0, "membrane": 0.5, "ice_gradient": 2.0, "stripes": 2.0},
-        {"noise_color": 1.0, "species_fraction": 0.3},
-    ],
-)
-def test_the_bound_knows_what_is_wrong(flaws: dict[str, float]) -> None:
-    assert bound(_simulated(snr=2.0, **flaws)) == 1
+def test_the_bound_is_that_of_classes_and_leaves_junk_out() -> None:
+    assert bound(_simulated(snr=2.0, junk_fraction=0.3, species_fraction=0.3)) == 1
 
 
 def test_every_recipe_is_a_case_and_names_are_unique() -> None:
@@ -181,10 +170,16 @@ def _figures(rand: float, *, differ: bool = True) -> Figures:
 
 
 def test_a_row_has_the_median_and_the_worst_and_counts_claims() -> None:
-    results = [_figures(0.9), _figures(0.2, differ=False), _figures(1.0), {"failed": "why"}]
+    explained = _figures(1.0)
+    explained["run"]["verdict"] = {"share": {"errors": 0.9}}
+    same = _figures(0.2, differ=False)
+    same["run"]["verdict"] = {"share": {"errors": 0.8}}
+    results = [_figures(0.9), same, explained, {"failed": "why"}]
     row = truth.row_of(Case("a", "none"), results)
     assert row["Rand"] == "0.9 (0.2)"
     assert row["differ"] == "2/3"
+    assert row["unexplained"] == "1/3"
+    assert row["of errors"] == "0.85 (0.8)"
     assert (row["sets"], row["failed"], row["junk AUC"]) == (4, 1, "-")
 
 

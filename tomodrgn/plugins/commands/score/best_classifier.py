@@ -37,7 +37,7 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
     for block, images in simulation.record():
         rows = np.arange(block.start, min(block.stop, n_images))
         particle = experiment.particle_of_image[rows]
-        observed = _centred(simulation, images[: len(rows)], rows)
+        observed = particles_alone(simulation, images[: len(rows)], rows)
         for label in range(n_classes):
             supposed = torch.full((len(rows),), label, dtype=torch.int64)
             error = (observed - simulation.expected(rows, supposed)).abs().square() @ precision
@@ -47,10 +47,19 @@ def most_likely_classes(simulation: Simulation, n_particles: int) -> NDArray[np.
     return np.asarray(residual.argmin(axis=0), dtype=np.int64)
 
 
-def _centred(
+def particles_alone(
     simulation: Simulation, images: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> torch.Tensor:
-    """(m, P) coefficients of particles and noise in recorded images at gain 1, centered."""
+    """Recorded images without what surrounds their particles.
+
+    Args:
+        simulation: what was recorded.
+        images: (m, D, D) before any treatment.
+        rows: (m,) rows of these images.
+
+    Returns:
+        (m, P) coefficients of particles and noise at gain 1, particles centered.
+    """
     disc = simulation.disc
     gain = simulation.experiment.gain[rows, None, None].astype(np.float32)
     alone = torch.from_numpy(images / gain - simulation.surroundings(rows))
