@@ -20,7 +20,7 @@ from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.interfaces import PoseWriter, ReaderContext
 from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.memory.work import linear_work
-from tomodrgn.core.particles.corrections_file import write_corrections
+from tomodrgn.core.particles.corrections_file import error_columns, write_corrections
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import LOG, REFINED_PARTICLES
 from tomodrgn.core.reconstruction.halves import rows_of_halves
@@ -130,16 +130,10 @@ def _write_tables(
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> None:
     """Write corrections, with what is not known of them."""
-    deviation = found.covariance.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt().cpu().numpy()
     half = np.ones(particles.n_particles, dtype=np.int64)
     half[rows[1]] = 2
     columns: dict[str, NDArray[Any]] = {
-        **{f"tdgnTurn{name}Sd": np.rad2deg(deviation[:, 4 + i]) for i, name in enumerate("XYZ")},
-        **{
-            f"tdgnShift{name}AngstSd": deviation[:, 1 + i] * particles.pixel_size_a
-            for i, name in enumerate("XYZ")
-        },
-        "tdgnLogContrastSd": deviation[:, 0],
+        **error_columns(found.covariance.cpu().numpy(), particles.pixel_size_a),
         "tdgnGain": found.gain.cpu().numpy(),
     }
     write_corrections(outdir, particles, found.corrections, half=half, of_particles=columns)
