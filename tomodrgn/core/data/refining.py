@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.data.observing import window_power
 from tomodrgn.core.linear.half_models import Halves
+from tomodrgn.core.ownership.undamaged import require_as_made
 from tomodrgn.core.particles.corrections import no_corrections
-from tomodrgn.core.particles.corrections_file import error_columns, write_corrections
+from tomodrgn.core.particles.corrections_file import (
+    error_columns,
+    read_corrections,
+    write_corrections,
+)
+from tomodrgn.core.particles.exposures import distinct_exposures
+from tomodrgn.core.particles.half_sets import halves_of_particles
+from tomodrgn.core.products import REFINED_POSES, REFINED_TILTS
 from tomodrgn.core.refinement.moves import errors_back
 from tomodrgn.core.refinement.rounds import Refinement, refine_poses, width_of_errors
 from tomodrgn.core.refinement.verdict import Verdict, judge
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MIN_PER_HALF: Final = 8
+"""Particles of a half with fewer of which maps say nothing of poses."""
+
 
 def refine(
     run: RunSpecBase,
@@ -42,8 +54,8 @@ def refine(
         rows: (n,) particles of each of two halves.
         window_power: mean square of the window of the images.
     """
-    if run.refinement.poses == "off":
-        return images, None
+    if run.refinement.poses == "off" or images.particles.images.scale is not None:
+        return images, None  # not asked for, or done already
     began = time.perf_counter()
     always = run.refinement.poses == "on"
     found = refine_poses(images, rows, window_power, logger.info, always=always)
@@ -54,16 +66,64 @@ def refine(
     return images.of(found.corrections.of(images.particles)), found
 
 
-def write_refined(outdir: Path, particles: ParticleSet, found: Refinement) -> None:
-    """Write the corrections of a run beside its results.
+def write_refined(
+    outdir: Path, particles: ParticleSet, is_trained: NDArray[np.bool_], found: Refinement
+) -> None:
+    """Write the corrections of a run beside its results, if they are worth it.
 
     Args:
         outdir: the run directory.
-        particles: those that were refined, as the input states them.
+        particles: of the run, as the input states them.
+        is_trained: (M,) which of their images were refined.
         found: the corrections of these.
     """
+    if not found.is_used:
+        return
+    corrections = found.corrections.spread(is_trained, distinct_exposures(particles)[1])
     errors = error_columns(found.covariance.numpy(), particles.pixel_size_a)
-    write_corrections(outdir, particles, found.corrections, of_particles=errors)
+    write_corrections(outdir, particles, corrections, of_particles=errors)
+
+
+def refine_run(
+    run: RunSpecBase,
+    images: Observations,
+    particles: ParticleSet,
+    is_trained: NDArray[np.bool_],
+    outdir: Path,
+) -> None:
+    """Refine the poses of a run and write their corrections beside its results, if worth it.
+
+    Args:
+        run: says whether to refine.
+        images: that the run does not hold out.
+        particles: of the run, with M images.
+        is_trained: (M,) which of them these are.
+        outdir: the run directory.
+    """
+    if run.refinement.poses == "off":
+        return
+    half = halves_of_particles(particles, np.zeros(particles.n_particles, np.int64), run.seed or 0)
+    rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
+    if min(len(part) for part in rows) < _MIN_PER_HALF:
+        logger.info("poses are left as stated: there are too few particles to compare them with")
+        return
+    power = window_power(run.preparation, particles.box_size_px)
+    _, found = refine(run, images, rows, power)
+    if found is not None:
+        write_refined(outdir, particles, is_trained, found)
+
+
+def as_refined(folder: Path, particles: ParticleSet) -> ParticleSet:
+    """Particles in the poses whose corrections lie in a folder; as they are where there are none.
+
+    Raises:
+        DataError: the corrections are damaged, or not those of these particles.
+    """
+    if not (folder / REFINED_POSES).exists() or particles.images.scale is not None:
+        return particles
+    require_as_made(folder / REFINED_POSES)
+    require_as_made(folder / REFINED_TILTS)
+    return read_corrections(folder, particles).of(particles)
 
 
 def verdict_of(

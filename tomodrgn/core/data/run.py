@@ -17,9 +17,8 @@ from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.interfaces import Reader, ReaderContext, RunResults
 from tomodrgn.core.ownership.undamaged import note_run_opened, require_as_made, require_of_run
-from tomodrgn.core.particles.corrections_file import read_corrections
 from tomodrgn.core.particles.identity import particles_digest
-from tomodrgn.core.products import LATENTS, REFINED_POSES, REFINED_TILTS, RUN_SPEC, WEIGHTS
+from tomodrgn.core.products import LATENTS, REFINED_POSES, RUN_SPEC, WEIGHTS
 from tomodrgn.core.recorded import parse_recorded
 
 if TYPE_CHECKING:
@@ -328,11 +327,11 @@ class Run:
 
     def _as_refined(self, particles: ParticleSet) -> ParticleSet:
         """Particles in the poses that the run refined, where it did."""
-        if not (self.directory / REFINED_POSES).exists() or particles.images.scale is not None:
+        if not (self.directory / REFINED_POSES).exists():
             return particles
-        require_as_made(self.directory / REFINED_POSES)
-        require_as_made(self.directory / REFINED_TILTS)
-        return read_corrections(self.directory, particles).of(particles)
+        from tomodrgn.core.data.refining import as_refined  # torch takes seconds to import
+
+        return as_refined(self.directory, particles)
 
     def _require_latents(self) -> NDArray[np.float32]:
         if self.z is None:

@@ -89,6 +89,23 @@ class Corrections:
             tilt_log_scale=self.tilt_log_scale[images],
         )
 
+    def spread(self, is_known: NDArray[np.bool_], exposure: NDArray[np.int64]) -> Corrections:
+        """The same for all images of the particles, of which only some were refined.
+
+        Others take the mean shift and contrast of their exposure.
+
+        Args:
+            is_known: (M,) which images were refined.
+            exposure: (M,) exposure of each image.
+        """
+        values = np.column_stack([self.tilt_shift_px, self.tilt_log_scale])
+        counts = np.bincount(exposure[is_known], minlength=int(exposure.max()) + 1)
+        sums = np.zeros((len(counts), values.shape[1]))
+        np.add.at(sums, exposure[is_known], values)
+        every = (sums / np.maximum(counts, 1)[:, None])[exposure]
+        every[is_known] = values
+        return replace(self, tilt_shift_px=every[:, :2], tilt_log_scale=every[:, 2])
+
     def rescaled(self, factor: float) -> Corrections:
         """The same with shifts in other pixels, ``factor`` of them in one of these."""
         return replace(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _MLP: Final[Layer] = {"kind": "fourier_mlp", "layers": 3, "dim": 256, "activation": "relu"}
 _CLASSIC: Final[Layer] = {
     "preparation": {"window_r": 0.85, "window_r_outer": 0.99},
+    "refinement": {"poses": "off"},
     "positional_encoding": {"kind": "geom_lowf"},
     "decoder": _MLP,
     "training": {

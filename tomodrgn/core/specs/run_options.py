@@ -72,6 +72,7 @@ TRAIN_OPTIONS: Final = (
     Classic("--wd --weight-decay", "training.wd"),
     Classic("--sample-ntilts", "training.sample_ntilts"),
     Classic("--fraction-train", "dataset.fraction_train"),
+    Classic("--refine-poses", "refinement.poses"),
     Classic("--recon-dose-weight", "loss_weightings", constant=Added([{"kind": "dose"}])),
     Classic("--recon-tilt-weight", "loss_weightings", constant=Added([{"kind": "tilt"}])),
     Classic("--l-dose-mask", "training.l_dose_mask"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -164,6 +165,12 @@ class TiltBatchBuilder:
         self.device = device
         self.disc_freqs = torch.from_numpy(disc.freqs()).to(device)
         self.radius_px = torch.from_numpy(disc.radius_px).to(device, torch.float32)
+
+    def of(self, particles: ParticleSet) -> TiltBatchBuilder:
+        """The same for particles in other poses."""
+        other = copy(self)
+        other.particles = particles
+        return other
 
     def build(self, batch: Batch, coefficients: Tensor) -> TiltBatch:
         """The batch with its observed coefficients (M, P, 2)."""

@@ -61,6 +61,7 @@ from tomodrgn.plugins.commands.train.pictures import (
     draw_training_curves,
     draw_weighting_schemes,
 )
+from tomodrgn.plugins.commands.train.refined import refined_particles
 from tomodrgn.plugins.commands.train.training_log import TrainingLog
 from tomodrgn.plugins.commands.train.warm import WarmStart, is_warm
 
@@ -84,8 +85,7 @@ def train(dataset: Dataset, spec: RunDirectorySpec) -> Run:
     """Train a volume model and write its run directory.
 
     Args:
-        dataset: what to train on, and how; without an encoder one volume is learned for all
-            particles.
+        dataset: what to train on, and how; without an encoder one volume is learned.
         spec: where to; the run directory is made where there is none.
 
     Raises:
@@ -171,7 +171,7 @@ class _Training:
         self.log = TrainingLog(run.training, has_latents=run.latent.dim is not None)
 
     def begin(self, begin_log: Callable[[], None]) -> None:
-        """Make the run directory, whose one writer is the main process from now on."""
+        """Make the run directory, which this process alone writes to from now on."""
         self.results = begin_run(self.outdir, begin_log)
 
     def run(self, saved: SavedState | None) -> int | None:
@@ -180,12 +180,15 @@ class _Training:
         if saved is None:
             self.devices.on_main(lambda: set_results_aside(self.results, self.run_spec))
         self._leave_out_damaged(saved)
-        training = self.run_spec.training
+        self.particles = refined_particles(
+            self.dataset, self.images, self.outdir, self.devices, self.warm_start or saved is None
+        )
+        self.builder = self.builder.of(self.particles)
         self.checkups = self._prepare_checkups()
         optimizer = torch.optim.AdamW(
             parameter_groups(self.model) if self._is_taught(saved) else self.model.parameters(),
-            lr=training.lr,
-            weight_decay=training.wd,
+            lr=self.run_spec.training.lr,
+            weight_decay=self.run_spec.training.wd,
             fused=True,
         )
         stepper = Stepper(self.model, optimizer, self.devices)
@@ -199,11 +202,11 @@ class _Training:
         began = time.perf_counter()
         with self.log.showing():
             stopped_by = loop.run(start)
-        if stopped_by is not None:
+        if stopped_by is None:
+            self._finish(stepper, time.perf_counter() - began, start)
+        else:
             logger.info("stopped by %s; go on with --load latest", stopped_by.name)
-            return stopped_by
-        self._finish(stepper, time.perf_counter() - began, start)
-        return None
+        return stopped_by
 
     def _loop(self, stepper: Stepper) -> TrainingLoop:
         """What goes through the epochs."""

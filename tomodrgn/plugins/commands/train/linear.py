@@ -101,8 +101,8 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         dataset = dataset.replaced(run, reader, particles)
         describe_run(outdir, dataset, facts=facts, images=images)
         _write(outdir, result, dataset, facts, images.norm)
-        if result.refined is not None and result.refined.is_used:
-            write_refined(outdir, observed.particles, result.refined)
+        if result.refined is not None:
+            write_refined(outdir, particles, is_trained, result.refined)
         _tell(outdir, result, facts, time.perf_counter() - began)
         finished = Run(outdir, registry, dataset=dataset)
         draw_run_report(finished, devices.device, wanted=run.training.report)

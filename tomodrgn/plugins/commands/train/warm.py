@@ -41,7 +41,8 @@ logger = logging.getLogger(__name__)
 """Folder of a run directory with the linear run that was made to start from."""
 _KIND: Final = "linear_volumes"
 _SHARED_SECTIONS: Final = (
-    *("reader", "dataset", "preparation", "image_state", "contrast", "cache", "devices", "seed"),
+    *("reader", "dataset", "preparation", "image_state", "contrast", "refinement", "cache"),
+    *("devices", "seed"),
 )
 
 
@@ -68,6 +69,7 @@ class WarmStart:
         self.run, self.registry, self.model = dataset.spec, dataset.registry, model
         self.particles, run = dataset.particles, dataset.spec
         self._known: Run | None = None
+        self._is_made = False
         if run.training.init_from is not None:
             self._known = self._open(run.training.init_from)
 
@@ -80,14 +82,22 @@ class WarmStart:
         devices: Devices,
     ) -> None:
         """Make the linear model where none was given, and teach it to the networks."""
-        if self._known is None:
-            devices.on_main(lambda: self._make(outdir))
+        self.find(outdir, devices)
         with devices.agreement():
             self._known = self._known or self._open(outdir / LINEAR_START)
             teacher = self._teacher(self._known, images.norm[1], devices)
         devices.on_main(lambda: self._fit(teacher, images, sampler, builder, devices))
         if devices.n_ranks > 1:
             self.model.load_state_dict(devices.fabric.broadcast(self.model.state_dict()))
+
+    def find(self, outdir: Path, devices: Devices) -> Path:
+        """The directory of the linear model, which is made in one of a run where none was given."""
+        if self._known is not None:
+            return self._known.directory
+        if not self._is_made:
+            devices.on_main(lambda: self._make(outdir))
+            self._is_made = True
+        return outdir / LINEAR_START
 
     def _fit(
         self,
