@@ -187,6 +187,8 @@ def test_names_of_star_columns_are_one_word(text: str) -> None:
 
 @given(texts)
 @example("x;close.mrc")
+@example("'")
+@example("'a' b.mrc")
 def test_chimerax_opens_the_file_of_this_name_and_runs_nothing(text: str) -> None:
     try:
         chimerax_path(text)

@@ -159,7 +159,8 @@ def chimerax_path(path: str) -> str:
             f"{shown(path)}: ChimeraX cannot open a file with {sign} in its name; rename it, or "
             "link to it by another name"
         )
-    plain = f"./{path}" if path.startswith("~") or ":" in path.split("/", 1)[0] else path
+    is_bare = not path.startswith(("~", "'")) and ":" not in path.split("/", 1)[0]
+    plain = path if is_bare else f"./{path}"
     return f'"{plain}"'
 
 
