@@ -151,18 +151,30 @@ class BasisCollector:
             mean: (b, C) of u.
             moments: (b, C, C) of u u^T.
         """
-        fold = block.where.fold.view_as(block.power)
-        values = precision.new_empty((*block.power.shape, 3))
-        torch.mul(block.signal.real, precision, out=values[..., 0])
-        torch.mul(block.signal.imag, precision * fold, out=values[..., 1])
-        torch.mul(block.power, precision, out=values[..., 2])
         factors = torch.cat([mean, mean, moments[:, self._pairs[0], self._pairs[1]]], dim=1)
-        owner = block.owner[:, None].expand_as(block.power).flatten()
-        self._sums.add(block.where, values.flatten(0, 1), owner, factors)
+        add_block(self._sums, block, precision, factors)
 
     def finish(self) -> None:
         """Add what waits."""
         self._sums.finish()
+
+
+def add_block(sums: RowSums, block: Block, precision: Tensor, factors: Tensor) -> None:
+    """Add real and imaginary part of the signal, and the power, of the images of a block.
+
+    Args:
+        sums: of these three values.
+        block: images of b particles.
+        precision: (n,) w of each coefficient.
+        factors: (b, C) of each particle for each of C channels.
+    """
+    fold = block.where.fold.view_as(block.power)
+    values = precision.new_empty((*block.power.shape, 3))
+    torch.mul(block.signal.real, precision, out=values[..., 0])
+    torch.mul(block.signal.imag, precision * fold, out=values[..., 1])
+    torch.mul(block.power, precision, out=values[..., 2])
+    owner = block.owner[:, None].expand_as(block.power).flatten()
+    sums.add(block.where, values.flatten(0, 1), owner, factors)
 
 
 def empty_basis_sums(n_maps: int, box_size_px: int, device: torch.device) -> BasisSums:

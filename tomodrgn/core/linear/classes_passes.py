@@ -7,14 +7,16 @@ difference, s and p being the signal and power of the images and w the precision
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from tomodrgn.core.fourier.grids import add_to_grid
-from tomodrgn.core.linear.basis import MapSpectra
-from tomodrgn.core.reconstruction.insertion import FourierSums, empty_sums
+from tomodrgn.core.fourier.grid_rows import RowSums
+from tomodrgn.core.fourier.grids import grid_shape
+from tomodrgn.core.linear.basis import MapSpectra, add_block
+from tomodrgn.core.reconstruction.insertion import FourierSums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +78,8 @@ def run_class_pass(
     spectra = MapSpectra(maps)
     n_classes, n_shells = len(maps) - 1, len(precision)
     weight = precision[images.shells]
-    sums = empty_sums(n_classes, images.box_size_px, like=maps) if collect else None
+    rows_of_grid = _empty_rows(n_classes if collect else 0, images.box_size_px, maps.device)
+    sums = RowSums(rows_of_grid, images.box_size_px, [n_classes] * 3) if collect else None
     residual = torch.zeros(n_shells, device=maps.device, dtype=torch.float64)
     transfer = torch.zeros_like(residual)
     gains = maps.new_empty((len(rows), 2, n_classes))  # small results between blocks that go
@@ -94,24 +97,28 @@ def run_class_pass(
         residual.index_add_(0, images.shells, squared.double())
         transfer.index_add_(0, images.shells, block.noise_power.sum(0).double())
         if sums is not None:
-            add_block(sums, block, weight, share)
+            add_block(sums, block, weight, share.repeat(1, 3))
+    if sums is not None:
+        sums.finish()
     return ClassPass(
         gains=gains,
         shares=shares,
-        sums=sums,
+        sums=_volumes_of(rows_of_grid, n_classes, images.box_size_px) if collect else None,
         residual=residual,
         noise_transfer=transfer,
     )
 
 
-def add_block(sums: FourierSums, block: Block, weight: Tensor, share: Tensor) -> None:
-    """Add images to class sums, in place: weight (n,), and shares (b, C) of their particles."""
-    signal, power = block.signal * weight, block.power * weight
-    imag = signal.imag * block.where.fold.view_as(power)
-    parts = (signal.real, sums.real), (imag, sums.imag), (power, sums.power)
-    for values, grids in parts:
-        for grid, factor in zip(grids, share[block.owner].T, strict=True):
-            add_to_grid(grid.view(-1), block.where, (values * factor[:, None]).reshape(-1))
+def _empty_rows(n_classes: int, box_size_px: int, device: torch.device) -> Tensor:
+    """(points, 3 C) real parts, imaginary parts and powers of C volumes, of nothing."""
+    n_points = math.prod(grid_shape(box_size_px))
+    return torch.zeros(n_points, 3 * n_classes, device=device)
+
+
+def _volumes_of(rows: Tensor, n_classes: int, box_size_px: int) -> FourierSums:
+    """The same sums by volumes."""
+    grids = rows.T.view(3, n_classes, *grid_shape(box_size_px))
+    return FourierSums(box_size_px, *grids)
 
 
 def _gains(block: Block, slices: Tensor, error: Tensor, weight: Tensor) -> Tensor:
