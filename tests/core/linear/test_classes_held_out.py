@@ -36,7 +36,7 @@ def test_a_gain_is_a_mean_and_its_standard_errors() -> None:
 def test_classes_need_strong_and_steady_evidence(
     gain: float, z: float, is_significant: bool
 ) -> None:
-    assert ClassGain(gain=gain, z=z, n_particles=100).is_significant is is_significant
+    assert ClassGain(gain=gain, z=z, n_particles=100, log_odds=0.0).is_significant is is_significant
 
 
 def test_the_class_is_told_by_the_other_tilts() -> None:

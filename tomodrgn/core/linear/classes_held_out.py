@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from tomodrgn.core.linear.rare import are_significant, log_odds
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 _SIGNIFICANT_Z: Final = 2.5
+_TILT_SETS: Final = 2
 _STRONG_ODDS: Final = 150
 """Odds from which evidence for a model counts as very strong.
 
@@ -27,21 +30,24 @@ class ClassGain:
         gain: mean per particle.
         z: the same over its standard error.
         n_particles: how many there are.
+        log_odds: logarithm of the odds that a part of the particles gains.
     """
 
     gain: float
     z: float
     n_particles: int
+    log_odds: float
 
     @property
     def is_significant(self) -> bool:
-        """Whether there is more than one class beyond doubt.
+        """Whether there is more than one class.
 
         A gain of next to nothing can be steady, as when classes mend the interpolation of the mean
-        map; so all particles together must also speak strongly for classes.
+        map; so all particles together must also speak strongly for classes. A rare class is heard
+        though most particles gain nothing.
         """
         is_strong = self.gain * self.n_particles > math.log(_STRONG_ODDS)
-        return is_strong and self.z > _SIGNIFICANT_Z
+        return (is_strong and self.z > _SIGNIFICANT_Z) or are_significant(self.log_odds)
 
 
 def held_out_gains(gains: Tensor, weights: Tensor) -> Tensor:
@@ -77,4 +83,5 @@ def class_gain(gains: Tensor) -> ClassGain:
     error = float(gains.std()) / len(gains) ** 0.5
     mean = float(gains.mean())
     z = mean / error if error > 0 else 0.0
-    return ClassGain(gain=mean, z=z, n_particles=len(gains))
+    odds = log_odds(gains.double() / _TILT_SETS)  # each set of tilts was predicted from the other
+    return ClassGain(gain=mean, z=z, n_particles=len(gains), log_odds=odds)

@@ -6,12 +6,7 @@ prediction of held-out tilts is their gain over a model that has errors of pose 
 already. The models are those of the half to which the particle does not belong.
 
 Two tests of the gains are made. The mean over its standard error sees what most particles share. A
-rare state is averaged away by it: for this, the gain of a particle is the logarithm of a likelihood
-ratio, whose mean is 1 or less where particles do not differ; so is that of a mixture in which a
-fraction of the particles differs, and a large mixture ratio is its own significance.
-
-Source:
-    E-values: Vovk & Wang 2021, doi:10.1214/20-AOS2020.
+rare state is averaged away by it, and has a test of its own, see :mod:`~tomodrgn.core.linear.rare`.
 """
 
 from __future__ import annotations
@@ -26,6 +21,7 @@ import torch
 from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.half_models import run_both
 from tomodrgn.core.linear.latents import LatentTerms
+from tomodrgn.core.linear.rare import are_significant, log_odds
 from tomodrgn.core.refinement.equations import Template, products
 from tomodrgn.core.refinement.steps import (
     CONTRASTS,
@@ -45,11 +41,8 @@ if TYPE_CHECKING:
 
 MEAN_LEVEL: Final = 0.0025
 """Chance to call identical particles different by the mean, whatever number of latents is tried."""
-TAIL_LEVEL: Final = 0.0175
-"""The same by what few particles gain; a bound, which is far from being reached."""
 MIN_GAIN: Final = 3.0
 """Log likelihood that all particles together have to gain; see :mod:`~tomodrgn.core.linear.fit`."""
-_FRACTIONS: Final = (1.0, 0.3, 0.1, 0.03, 0.01)
 _NO_WIDTH: Final = 1e-7
 KINDS: Final = {"contrast": CONTRASTS, "shift": SHIFTS, "rotation": TURNS}
 
@@ -80,7 +73,7 @@ class Verdict:
     @property
     def has_rare(self) -> bool:
         """Whether some particles differ, judged by what few of them gain."""
-        return bool(np.logaddexp.reduce(self.log_odds) - log(len(self.z)) > -log(TAIL_LEVEL))
+        return are_significant(float(np.logaddexp.reduce(self.log_odds)) - log(len(self.z)))
 
     def is_heterogeneous(self, n_particles: int) -> bool:
         """Whether n particles differ in what the model describes."""
@@ -180,20 +173,6 @@ def joint_terms(
         n_images += len(rotation)
         n_particles += len(block.particles)
     return matrices.unflatten(0, (-1, 2)), vectors.unflatten(0, (-1, 2))
-
-
-def log_odds(gains: Tensor) -> float:
-    """Logarithm of the likelihood ratio of mixtures in which some particles gain as given (B,).
-
-    Fractions that differ count alike. The ratio has a mean of 1 or less where none differs.
-    """
-    mixed = [
-        torch.log1p(fraction * torch.expm1(gains.clamp_max(50.0))).sum()
-        if fraction < 1
-        else gains.sum()
-        for fraction in _FRACTIONS
-    ]
-    return float(torch.stack(mixed).logsumexp(0)) - log(len(_FRACTIONS))
 
 
 def explained(matrix: Tensor, n_errors: int) -> dict[str, float]:
