@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
+from sklearn.metrics import roc_auc_score
 
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.data.inputs import Inputs
@@ -80,6 +81,9 @@ def pose_figures(simulation: Simulation, refined: Refined | None = None) -> dict
     }
     found["orientation_rms_deg"] = float(np.rad2deg(found["orientation_rms_deg"] * np.sqrt(3)))
     corrections = None if refined is None else refined.corrections
+    is_junk = simulation.experiment.labels == JUNK
+    if corrections is not None and is_junk.any():
+        found["junk_by_contrast"] = float(roc_auc_score(is_junk, -corrections.log_scale))
     misplaced = image_errors_px(simulation, corrections)
     found["image_rms_px"] = float(np.sqrt(np.square(misplaced).mean()))
     if refined is not None and refined.deviations is not None:
@@ -90,7 +94,11 @@ def pose_figures(simulation: Simulation, refined: Refined | None = None) -> dict
 
 
 def pose_errors(simulation: Simulation, corrections: Corrections | None) -> NDArray[np.float64]:
-    """(R, 7) errors of contrast, shift in px and turn in radians of particles that are no junk."""
+    """(R, 7) errors of contrast, shift in px and turn in radians of particles that are no junk.
+
+    Where shifts of exposures were found that a move of all particles of a tomogram would make as
+    well, they count as that move.
+    """
     experiment = simulation.experiment
     orientation = experiment.stated.orientation
     error_a = stated_positions_a(simulation) - positions_a(simulation)
@@ -99,6 +107,7 @@ def pose_errors(simulation: Simulation, corrections: Corrections | None) -> NDAr
     if corrections is not None:
         orientation = orientation @ corrections.rotation.swapaxes(1, 2)
         error_px = error_px - np.einsum("bij,bj->bi", orientation, corrections.shift_px)
+        error_px = error_px - _moves_of_tomograms(simulation, corrections)
         owner = experiment.particle_of_image
         contrast = contrast + corrections.log_scale[owner] + corrections.tilt_log_scale
     of_particle = np.add.reduceat(contrast, experiment.starts[:-1]) / experiment.counts
@@ -137,6 +146,22 @@ def image_errors_px(simulation: Simulation, corrections: Corrections | None) -> 
             move = np.linalg.lstsq(ways, wrong, rcond=None)[0]
             left.append((wrong - ways @ move).reshape(-1, 2))
     return np.concatenate(left)
+
+
+def _moves_of_tomograms(simulation: Simulation, corrections: Corrections) -> NDArray[np.float64]:
+    """(B, 3) moves in px that errors of exposures make of a particle's tomogram and half set."""
+    experiment = simulation.experiment
+    owner = experiment.particle_of_image
+    true = experiment.flaws.tilt_shift_px[experiment.tomogram[owner], experiment.tilt]
+    errors = corrections.tilt_shift_px - true
+    ways = experiment.acquisition.rotation[experiment.tilt][:, :2]
+    group = 2 * experiment.tomogram + experiment.half_set - 1
+    moves = np.zeros((len(group), 3))
+    for each in np.unique(group):
+        rows = np.flatnonzero(group[owner] == each)
+        found = np.linalg.lstsq(ways[rows].reshape(-1, 3), errors[rows].ravel(), rcond=None)[0]
+        moves[group == each] = found
+    return moves
 
 
 def _turns_about_mean(turn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -96,6 +96,26 @@ def test_displaced_exposures_count_until_they_are_found() -> None:
     assert figures["image_rms_px"] == pytest.approx(0, abs=1e-12)
 
 
+def test_a_move_of_a_tomogram_counts_once_whether_particles_or_exposures_make_it() -> None:
+    simulation = _simulated(n_tomograms=1, pose_error_deg=4.0, shift_error_px=0.7)
+    experiment, right = simulation.experiment, _undoing(simulation)
+    move_px = np.array([0.5, -1.0, 0.8])  # of the tomogram
+    frames = experiment.acquisition.rotation[experiment.tilt]
+    moved = right.shift_px + np.einsum("bji,j->bi", experiment.orientation, move_px)
+    same = replace(right, shift_px=moved, tilt_shift_px=-(frames @ move_px)[:, :2])
+    found = pose_figures(simulation, Refined(same))
+    assert found["shift_rms_px"] == pytest.approx(0, abs=1e-9)
+    assert found["image_rms_px"] == pytest.approx(0, abs=1e-9)
+
+
+def test_junk_is_told_by_its_contrast() -> None:
+    simulation = _simulated(junk_fraction=0.3)
+    is_junk = simulation.experiment.labels == -1
+    for contrast, chance in ((-1.0, 1.0), (0.0, 0.5)):
+        found = replace(_undoing(simulation), log_scale=contrast * is_junk)
+        assert pose_figures(simulation, Refined(found))["junk_by_contrast"] == chance
+
+
 def test_contrast_that_is_found_is_compared_as_a_factor() -> None:
     simulation = _simulated(contrast_particle_log_std=0.4, contrast_tilt_log_std=0.3)
     logs = np.log(simulation.experiment.contrast)
