@@ -192,6 +192,19 @@ def test_posteriors_of_wrong_width_are_told(width: float, low: float, high: floa
     assert low <= scores["true coordinates in 90% regions"] <= high
 
 
+def test_posteriors_of_a_run_that_fitted_contrast_have_a_scale_of_their_own() -> None:
+    findings = _posteriors(1.0)
+    decode = findings.decode
+    assert decode is not None
+    stronger = replace(findings, decode=lambda z: (1.4 * volume for volume in decode(z)))
+    as_it_is, own = (
+        compare(*_linear(400), replace(stronger, has_own_scale=own), n_decoded=2).scores
+        for own in (False, True)
+    )
+    assert as_it_is["true coordinates in 90% regions"] < 0.75
+    assert own["true coordinates in 90% regions"] == pytest.approx(0.9, abs=0.05)
+
+
 def test_posteriors_of_a_decoder_that_bends_are_not_judged(altered: Alter) -> None:
     truth, simulation = _linear(400)
     findings = _posteriors(1.0)

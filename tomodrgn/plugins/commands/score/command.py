@@ -19,7 +19,14 @@ from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.identity import match_particles
-from tomodrgn.core.products import COVARIANCE, LABELS, LATENTS, MEAN_MAP, RUN_SPEC
+from tomodrgn.core.products import (
+    COVARIANCE,
+    LABELS,
+    LATENTS,
+    MEAN_MAP,
+    REFINED_POSES,
+    RUN_SPEC,
+)
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.core.report.shown import ShownAsText
 from tomodrgn.core.simulation.forward import design
@@ -136,6 +143,7 @@ def _gather(spec: ScoreSpec, truth: Truth, opened: Run | None) -> Findings:
         known |= _read_posteriors(run, len(known["rows"]))
     if has_latents and opened is not None and opened.weights.exists():
         known["decode"] = partial(_decode, opened)
+        known["has_own_scale"] = (run / REFINED_POSES).exists()
     if has_labels:
         known["labels"] = _read_classes(run / LABELS, len(known["rows"]))
         logger.info("classes are those of %s", run / LABELS)

@@ -52,6 +52,7 @@ class Findings:
         covariance: (B, Z, Z) of their posteriors.
         labels: (B,) classes.
         decode: volumes of latents.
+        has_own_scale: the run fitted the contrast of particles, and with it the scale of volumes.
         volumes: (D, D, D) volumes that were written, by name.
         pixel_size_a: pixel size of these volumes.
     """
@@ -61,6 +62,7 @@ class Findings:
     covariance: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
     decode: Decode | None = None
+    has_own_scale: bool = False
     volumes: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     pixel_size_a: float | None = None
 
@@ -214,12 +216,33 @@ def _score_posteriors(
     if found is None:
         return {}
     origin, basis = found
-    volumes = (_cropped(v, len(origin)) for v in _true_volumes(simulation, findings.rows[some]))
+    rows, box = findings.rows[some], len(origin)
+    scale = 1.0
+    if findings.has_own_scale:
+        found_average = origin + np.tensordot(mean.mean(0), basis, 1)
+        scale = _scale_of(found_average, _average(simulation, rows, box))
+    volumes = (np.float32(scale) * _cropped(v, box) for v in _true_volumes(simulation, rows))
     true = coordinates_on(basis, origin, volumes)
     return {
         f"true coordinates in {level:.0%} regions": fraction
         for level, fraction in coverage(true, mean, covariance).items()
     }
+
+
+def _average(
+    simulation: Simulation, particles: NDArray[np.int64], box_size_px: int
+) -> NDArray[np.float32]:
+    """(D, D, D) average of true volumes of particles, in the box of a run."""
+    average = np.zeros([box_size_px] * 3, dtype=np.float32)
+    for volume in _true_volumes(simulation, particles):
+        average += _cropped(volume, box_size_px) / np.float32(len(particles))
+    return average
+
+
+def _scale_of(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Factor of a true volume that comes closest to the one found, over all but their means."""
+    centered = true - true.mean()
+    return float((found * centered).sum() / (centered * centered).sum())
 
 
 def _class_latents(
