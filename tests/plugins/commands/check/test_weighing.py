@@ -60,6 +60,19 @@ def test_premultiplied_images_are_called_raw_only_where_noise_and_maps_say_so(
     assert decided(raw, maps, Noise(says), sample) == together
 
 
+@pytest.mark.parametrize(("says", "maps", "together"), [
+    ("multiplied", "supported", "contradicted"), ("multiplied", "contradicted", "contradicted"),
+    ("nothing", "supported", "supported"), ("not multiplied", "contradicted", "supported"),
+])  # fmt: skip
+def test_raw_images_are_called_premultiplied_where_their_noise_was_multiplied(
+    says: NoiseSays, maps: Decision, together: str, sample: Sample
+) -> None:
+    """Maps of bright particles may prefer the wrong state, in the other contrast."""
+    state = replace(sample.optics[0].state, ctf_premultiplied=False)
+    raw = replace(sample, optics=(replace(sample.optics[0], state=state),))
+    assert decided("images are CTF-premultiplied", maps, Noise(says), raw) == together
+
+
 def test_noise_does_not_tell_raw_from_flipped_images(sample: Sample) -> None:
     group = replace(
         sample.optics[0], state=replace(sample.optics[0].state, ctf_premultiplied=False)

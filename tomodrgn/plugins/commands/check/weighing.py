@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tomodrgn.core.inspection.alternatives import Alternative
-    from tomodrgn.core.inspection.comparison import Comparison, Decision
+    from tomodrgn.core.inspection.comparison import Comparison
     from tomodrgn.core.inspection.sample import Sample
     from tomodrgn.core.inspection.state import NoiseEvidence
 
@@ -36,9 +36,8 @@ def weighed(
     alternative = comparison.alternative
     is_accusing = comparison.decision in {"contradicted", "doubtful"}
     if alternative.assumption in _TRANSFER:
-        if is_accusing and noise.is_against([*accepted, alternative]):
-            return replace(comparison, decision="undecided")
-        return comparison
+        is_denied = is_accusing and noise.is_against([*accepted, alternative])
+        return replace(comparison, decision="undecided") if is_denied else comparison
     if alternative.assumption != tried.CTF_STATE:
         return comparison
     changed = alternative.change(sample)
@@ -48,10 +47,13 @@ def weighed(
     says, z = noise.under(accepted)
     if says == ("multiplied" if is_multiplied else "not multiplied"):
         return replace(comparison, decision="supported", z=-abs(z))
-    if is_accusing:
-        decision: Decision = "undecided" if says == "nothing" else comparison.decision
-    else:
-        decision = comparison.decision if says == "nothing" else "doubtful"
+    if says == "multiplied" and not is_accusing:  # at fine detail, which maps do not reach
+        return replace(comparison, decision="contradicted", z=abs(z))
+    decision = comparison.decision
+    if is_accusing and says == "nothing":
+        decision = "undecided"
+    elif not is_accusing and says == "not multiplied":
+        decision = "doubtful"
     return replace(comparison, decision=decision)
 
 
