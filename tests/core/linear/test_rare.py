@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.linear.classes_held_out import class_gain
-from tomodrgn.core.linear.rare import log_odds
+from tomodrgn.core.linear.rare import RARE_ODDS, log_odds, rare_odds
 
 
 def test_few_particles_that_differ_are_heard() -> None:
@@ -36,3 +36,23 @@ def test_a_rare_class_is_one() -> None:
     assert not class_gain(gains).is_significant
     gains[:8] = 8.0
     assert class_gain(gains).is_significant
+
+
+def _terms(n_rare: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of 200 particles and two latents, some of them four standard errors out along the second."""
+    rng = torch.Generator().manual_seed(seed)
+    matrix = 4 * torch.eye(2, dtype=torch.float64).expand(200, 2, 2)
+    vector = 2 * torch.randn(200, 2, generator=rng, dtype=torch.float64)
+    vector[:n_rare, 1] += 4 * 4 / 2
+    return matrix, vector
+
+
+def test_particles_far_out_along_a_latent_are_heard() -> None:
+    assert rare_odds(*_terms(4, 0)) > RARE_ODDS
+    assert rare_odds(*_terms(0, 0)) < RARE_ODDS
+
+
+def test_the_mean_of_odds_is_one_where_no_particle_is_rare() -> None:
+    odds = np.array([exp(rare_odds(*_terms(0, seed))) for seed in range(400)])
+    assert odds.mean() < 1.5
+    assert np.mean(odds > exp(RARE_ODDS)) <= 0.01

@@ -76,11 +76,10 @@ def run_class_pass(
         collect: whether to collect sums.
     """
     spectra = MapSpectra(maps)
-    n_classes, n_shells = len(maps) - 1, len(precision)
-    weight = precision[images.shells]
+    n_classes, weight = len(maps) - 1, precision[images.shells]
     rows_of_grid = _empty_rows(n_classes if collect else 0, images.box_size_px, maps.device)
     sums = RowSums(rows_of_grid, images.box_size_px, [n_classes] * 3) if collect else None
-    residual = torch.zeros(n_shells, device=maps.device, dtype=torch.float64)
+    residual = torch.zeros(len(precision), device=maps.device, dtype=torch.float64)
     transfer = torch.zeros_like(residual)
     gains = maps.new_empty((len(rows), 2, n_classes))  # small results between blocks that go
     shares = maps.new_empty((len(rows), n_classes))  # would leave holes in memory

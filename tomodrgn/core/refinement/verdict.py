@@ -21,7 +21,7 @@ import torch
 from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.half_models import run_both
 from tomodrgn.core.linear.latents import LatentTerms
-from tomodrgn.core.linear.rare import are_significant, log_odds
+from tomodrgn.core.linear.rare import RARE_ODDS, rare_odds
 from tomodrgn.core.refinement.equations import Template, products
 from tomodrgn.core.refinement.steps import (
     CONTRASTS,
@@ -54,13 +54,13 @@ class Verdict:
     Attributes:
         gain: (K,) mean log likelihood per particle that the first k + 1 latents add.
         z: (K,) the same over its standard error.
-        log_odds: (K,) logarithm of the mixture ratio of a part of the particles.
+        log_odds: logarithm of the odds that few particles differ from all others.
         share: of the power of the latents, by kind of error, that this kind explains.
     """
 
     gain: tuple[float, ...]
     z: tuple[float, ...]
-    log_odds: tuple[float, ...]
+    log_odds: float
     share: dict[str, float]
 
     @property
@@ -73,7 +73,7 @@ class Verdict:
     @property
     def has_rare(self) -> bool:
         """Whether some particles differ, judged by what few of them gain."""
-        return are_significant(float(np.logaddexp.reduce(self.log_odds)) - log(len(self.z)))
+        return self.log_odds > RARE_ODDS
 
     def is_heterogeneous(self, n_particles: int) -> bool:
         """Whether n particles differ in what the model describes."""
@@ -135,7 +135,7 @@ def judge(halves: Halves, models: HalfModels, widths: Widths, stated: Tensor) ->
     return Verdict(
         gain=tuple(added.mean(1).tolist()),
         z=tuple((added.mean(1) / spread).tolist()),
-        log_odds=tuple(log_odds(each) for each in added),
+        log_odds=_rare_odds(halves, matrix.sum(1), vector.sum(1), widths, about),
         share=explained(matrix.sum(1).mean(0), N_ERRORS),
     )
 
@@ -191,6 +191,24 @@ def explained(matrix: Tensor, n_errors: int) -> dict[str, float]:
         ridge = 1e-9 * float(own.trace()) * torch.eye(len(own), dtype=own.dtype)
         shares[name] = float((cross * torch.linalg.solve(own + ridge, cross)).sum()) / power
     return shares
+
+
+def _rare_odds(
+    halves: Halves, matrix: Tensor, vector: Tensor, widths: Widths, stated: Tensor
+) -> float:
+    """Mean of the odds of both halves, each judged with the maps of the other, errors unknown."""
+    errors, latents = slice(0, N_ERRORS), slice(N_ERRORS, None)
+    precision = widths.of_errors().clamp_min(_NO_WIDTH).pow(-2)
+    known = torch.cat(
+        [matrix[:, errors, latents], (vector[:, errors] + precision * stated)[..., None]], 2
+    )
+    solved = torch.linalg.solve(matrix[:, errors, errors] + precision.diag(), known)
+    cross = matrix[:, latents, errors]
+    matrix = matrix[:, latents, latents] - cross @ solved[..., :-1]
+    vector = vector[:, latents] - (cross @ solved[..., -1:])[..., 0]
+    first = len(halves.rows[0])
+    odds = rare_odds(matrix[:first], vector[:first]), rare_odds(matrix[first:], vector[first:])
+    return float(np.logaddexp(*odds)) - log(2)
 
 
 def _gains(
