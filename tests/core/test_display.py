@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -35,3 +36,16 @@ def test_a_notebook_is_known_by_its_shell(
 def test_without_ipython_there_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
     assert not display._is_notebook()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_on_a_full_disk_says_so_once_and_the_work_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run.log").symlink_to("/dev/full")
+    with display.logging_to(tmp_path / "run.log") as begin:
+        begin()
+        for number in range(3):
+            logging.getLogger("tomodrgn.test").info("line %d", number)
+    assert "Traceback" not in capsys.readouterr().err
+    assert caplog.text.count("cannot be written (No space left on device); the log ends here") == 1

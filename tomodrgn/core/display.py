@@ -45,7 +45,7 @@ def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[Callable
         if path is None:
             return
         with writing(path):
-            file = logging.FileHandler(path, encoding="utf-8")
+            file = _LogFile(path, encoding="utf-8")
         file.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
         waiting.setTarget(file)
         waiting.flush()
@@ -60,6 +60,29 @@ def logging_to(path: Path | None, *, verbose: bool = False) -> Iterator[Callable
             root.removeHandler(handler)
             handler.close()
         root.setLevel(before)
+
+
+class _LogFile(logging.FileHandler):
+    """A log that says once that it cannot be written, as on a full disk; the work goes on."""
+
+    _is_told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """See ``logging.Handler``."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_told:
+            self._is_told = True
+            reason = error.strerror or error
+            logger.warning(
+                "%s: cannot be written (%s); the log ends here", self.baseFilename, reason
+            )
+
+    def close(self) -> None:
+        """See ``logging.Handler``."""
+        with contextlib.suppress(OSError):  # of what could not be written before
+            super().close()
 
 
 @contextlib.contextmanager
