@@ -81,7 +81,7 @@ def write_refined(
         return
     corrections = found.corrections.spread(is_trained, distinct_exposures(particles)[1])
     errors = error_columns(found.covariance.numpy(), particles.pixel_size_a)
-    write_corrections(outdir, particles, corrections, of_particles=errors)
+    write_corrections(outdir, particles, corrections, half=found.half_set, of_particles=errors)
 
 
 def refine_run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.core.refinement.joint import JointErrors
+
+_MAX_SCALE_STEP: Final = 0.7
+"""Log contrast that changes at once: signals of 0.5 to 2 times their strength."""
 
 
 def errors_back(corrections: Corrections) -> Tensor:
@@ -62,7 +65,7 @@ def moved(
     turn = Rotation.from_rotvec(errors[:, 4:7])
     rotation = turn.as_matrix() @ corrections.rotation
     shift = turn.apply(corrections.shift_px) + errors[:, 1:4]
-    scale = corrections.log_scale + errors[:, 0]
+    scale = corrections.log_scale + errors[:, 0].clip(-_MAX_SCALE_STEP, _MAX_SCALE_STEP)
     tilt_shift, tilt_scale = corrections.tilt_shift_px.copy(), corrections.tilt_log_scale.copy()
     for half, (mine, shown) in enumerate(zip(rows, images, strict=True)):
         back = Rotation.from_matrix(rotation[mine]).mean().inv()

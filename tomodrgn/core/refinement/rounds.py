@@ -64,6 +64,7 @@ class Refinement:
         tilt_widths: those of exposures, 0 where exposures have none.
         gain: (B,) log likelihood of the images of a particle that the corrections add, both with
             maps of the other half; or, where nothing was corrected, their log evidence.
+        half_set: (B,) 1 or 2, the half in which each particle was refined.
         is_used: whether the corrections are worth it; otherwise there are none.
         radius_px: shells that were compared last.
         rounds: of maps and steps.
@@ -74,6 +75,7 @@ class Refinement:
     widths: Widths
     tilt_widths: TiltWidths
     gain: Tensor
+    half_set: NDArray[np.int64]
     is_used: bool
     radius_px: int
     rounds: int
@@ -132,6 +134,7 @@ def refine_poses(
                 widths=across.widths(_START),
                 tilt_widths=tilt_widths,
                 gain=evidence,
+                half_set=work.half_set,
                 is_used=False,
                 radius_px=radius_px,
                 rounds=0,
@@ -231,6 +234,7 @@ def _rounds(work: Work, poses: _Poses, report: Callable[[str], None]) -> Refinem
         widths=poses.widths,
         tilt_widths=poses.tilt_widths,
         gain=gain,
+        half_set=work.half_set,
         is_used=is_used,
         radius_px=poses.radius_px,
         rounds=poses.rounds,

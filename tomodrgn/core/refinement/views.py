@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
 from tomodrgn.core.linear.half_models import Halves, run_both
@@ -16,7 +17,6 @@ from tomodrgn.core.refinement.moves import errors_back, errors_back_of_tilts
 from tomodrgn.core.refinement.steps import ParticleEquations, Widths, particle_equations
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -78,6 +78,7 @@ class Work:
         series, exposure = distinct_exposures(images.particles)
         self.series, self.exposure = torch.from_numpy(series), torch.from_numpy(exposure)
         self.n_exposures = int(exposure.max()) + 1
+        self.half_set = 1 + np.isin(np.arange(images.particles.n_particles), rows[1]).astype(int)
         self.rows_of_images = [images.images_of(half) for half in rows]
 
     def view(self, corrections: Corrections, radius_px: int) -> View:
