@@ -10,6 +10,7 @@ import pytest
 
 import tomodrgn as td
 from tests.integration.conftest import SMALL_NETWORK, Command
+from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.particles.corrections_file import read_corrections
 from tomodrgn.core.products import REFINED_POSES, REFINED_TILTS
 from tomodrgn.core.simulation.tilt_series import simulate
@@ -50,7 +51,9 @@ def test_a_linear_model_is_fitted_to_refined_poses_and_keeps_them(linear: Path) 
     assert figures["refinement"]["shift_a"] == pytest.approx(16, rel=0.3)  # 0.8 px of 20 A
     assert not figures["is_heterogeneous"]
     assert "refined poses are used" in (linear / "run.log").read_text()
-    assert td.open(linear).particles.images.further_shift_px.any()
+    particles = td.open(linear).particles
+    assert particles.images.further_shift_px.any()
+    assert {"refined shift (Å)", "fitted contrast (log)"} <= set(particle_covariates(particles))
 
 
 def test_what_displaced_particles_differ_by_is_said_where_nothing_is_refined(

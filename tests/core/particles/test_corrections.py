@@ -73,6 +73,14 @@ def test_a_point_of_the_particle_is_seen_where_it_was(
     np.testing.assert_allclose(again - found.images.further_shift_px, seen, atol=1e-5)
 
 
+def test_a_corrected_set_says_by_what(placed: ParticleSet, corrections: Corrections) -> None:
+    once = corrections.of(placed)
+    assert once.corrections is corrections
+    twice = corrections.of(once).corrections
+    assert twice is not None
+    np.testing.assert_allclose(twice.shift_px, corrections.after(corrections).shift_px)
+
+
 def test_scales_multiply(placed: ParticleSet, corrections: Corrections) -> None:
     tilts = np.linspace(-0.2, 0.2, placed.n_images)
     found = replace(corrections, tilt_log_scale=tilts).of(placed)

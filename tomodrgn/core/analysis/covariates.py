@@ -32,6 +32,13 @@ def particle_covariates(particles: ParticleSet) -> dict[str, NDArray[Any]]:
     found["dose (e⁻/Å²)"] = _mean(particles, images.dose_e_per_a2)
     found["tilt images"] = particles.counts.astype(np.float64)
     found["viewing direction"] = images.rotation[first, 2].astype(np.float64)
+    refined = particles.corrections
+    if refined is not None:
+        turned_deg = np.rad2deg(np.linalg.norm(refined.rotation_vector(), axis=1))
+        moved_px = np.linalg.norm(refined.shift_px, axis=1)
+        found["refined rotation (°)"] = turned_deg
+        found["refined shift (Å)"] = particles.pixel_size_a * moved_px
+        found["fitted contrast (log)"] = refined.log_scale
     if particles.position_a is not None:
         for axis, name in enumerate("xyz"):
             found[f"{name} in tomogram (Å)"] = particles.position_a[:, axis]

@@ -66,7 +66,14 @@ class Corrections:
             if position_a is not None:
                 moved_px = np.einsum("bij,bj->bi", orientation, self.shift_px)
                 position_a = position_a - particles.pixel_size_a * moved_px
-        return replace(particles, images=images, orientation=orientation, position_a=position_a)
+        earlier = particles.corrections
+        return replace(
+            particles,
+            images=images,
+            orientation=orientation,
+            position_a=position_a,
+            corrections=self if earlier is None else self.after(earlier),
+        )
 
     def after(self, earlier: Corrections) -> Corrections:
         """What both do together: ``self.of(earlier.of(particles))``, about the first poses."""

@@ -49,8 +49,8 @@ def moved(
 ) -> Corrections:
     """Corrections after a step by the errors found.
 
-    The mean turn, shift and log scale of each half stay 0, so that poses and maps cannot drift
-    together.
+    The mean turn and shift and the median log scale of each half stay 0, so that poses and maps
+    cannot drift together.
 
     Args:
         corrections: of B particles with M images.
@@ -76,7 +76,7 @@ def moved(
         tilt_shift[shown] += step[:, :2]
         tilt_scale[shown] += step[:, 2]
         tilt_scale[shown] -= tilt_scale[shown].mean()
-        scale[mine] -= scale[mine].mean()
+        scale[mine] -= np.median(scale[mine])  # what is no particle has next to no contrast
     return replace(
         corrections,
         rotation=rotation,
