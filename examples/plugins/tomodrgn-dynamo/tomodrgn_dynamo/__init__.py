@@ -60,7 +60,7 @@ def tomodrgn_readers() -> Iterator[Component]:
 
 @hookimpl
 def tomodrgn_identify_reader(path: Path) -> str | None:
-    """Recognise a table by its ending; what is in it is for the reader to check."""
+    """Recognize a table by its ending; what is in it is for the reader to check."""
     return "dynamo_table" if path.suffix == ".tbl" else None
 
 
