@@ -192,7 +192,7 @@ def test_a_step_back_states_the_poses_again(given: ClassSet, images: Observation
         particle = errors_back(corrections)
         tilt = torch.zeros(2, int(exposure.max()) + 1, 3, dtype=torch.float64)
 
-    same = moved(corrections, Found(), exposure, shown, rows)  # type: ignore[arg-type]
+    same = moved(corrections, Found(), exposure, shown, rows, with_contrast=True)  # type: ignore[arg-type]
     np.testing.assert_allclose(same.rotation, np.tile(np.eye(3), (B, 1, 1)), atol=1e-12)
     np.testing.assert_allclose(same.shift_px, 0, atol=0.01)  # of the second order in the turn
     np.testing.assert_allclose(same.log_scale, 0, atol=1e-12)

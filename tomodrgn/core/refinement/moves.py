@@ -46,6 +46,8 @@ def moved(
     exposure: Tensor,
     images: Sequence[NDArray[np.int64]],
     rows: Sequence[NDArray[np.int64]],
+    *,
+    with_contrast: bool,
 ) -> Corrections:
     """Corrections after a step by the errors found.
 
@@ -58,6 +60,8 @@ def moved(
         exposure: (M,) exposure of each image.
         images: rows of the images of both halves.
         rows: rows of their particles.
+        with_contrast: whether contrast of particles changes too. At first it would take up what
+            poses are wrong by, and a particle without contrast has no way back to its pose.
     """
     from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
 
@@ -65,7 +69,8 @@ def moved(
     turn = Rotation.from_rotvec(errors[:, 4:7])
     rotation = turn.as_matrix() @ corrections.rotation
     shift = turn.apply(corrections.shift_px) + errors[:, 1:4]
-    scale = corrections.log_scale + errors[:, 0].clip(-_MAX_SCALE_STEP, _MAX_SCALE_STEP)
+    step = errors[:, 0].clip(-_MAX_SCALE_STEP, _MAX_SCALE_STEP)
+    scale = corrections.log_scale + with_contrast * step
     tilt_shift, tilt_scale = corrections.tilt_shift_px.copy(), corrections.tilt_log_scale.copy()
     for half, (mine, shown) in enumerate(zip(rows, images, strict=True)):
         back = Rotation.from_matrix(rotation[mine]).mean().inv()

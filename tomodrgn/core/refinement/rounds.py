@@ -196,6 +196,7 @@ class _Poses:
     tilt_widths: TiltWidths
     found: JointErrors | None = None
     rounds: int = 0
+    is_past_start: bool = False
 
     @property
     def radius_px(self) -> int:
@@ -225,6 +226,7 @@ def _rounds(work: Work, poses: _Poses, report: Callable[[str], None]) -> Refinem
         if grown == poses.radius_px or poses.view.edge_fsc < _MIN_EDGE_FSC:
             break
         poses.view = work.view(poses.corrections, grown)
+        poses.is_past_start = True
         poses.tilt_widths = work.tilt_widths(poses.view, poses.corrections, poses.widths)
     gain = work.gain(poses.view)
     is_used = z_of(gain) > SIGNIFICANT_Z
@@ -248,7 +250,12 @@ def _settle(work: Work, poses: _Poses) -> None:
         found = work.errors(poses.view, poses.corrections, poses.widths, poses.tilt_widths)
         poses.widths = widths_of(found.particle - back, found.particle_covariance, poses.widths)
         poses.corrections = moved(
-            poses.corrections, found, work.exposure, work.rows_of_images, work.rows
+            poses.corrections,
+            found,
+            work.exposure,
+            work.rows_of_images,
+            work.rows,
+            with_contrast=poses.is_past_start or not poses.widths.turn_rad + poses.widths.shift_px,
         )
         poses.found = found
         poses.rounds += 1
