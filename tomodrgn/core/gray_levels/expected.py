@@ -16,9 +16,12 @@ from tomodrgn.core.device_transfer import send_rows
 from tomodrgn.core.physics.transfer import noise_transfer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from tomodrgn.core.particles.tables import ParticleSet
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
 
 _N_FREQS: Final = 64
 _IMAGES_AT_ONCE: Final = 2**14
@@ -28,7 +31,6 @@ _LEAST: Final = 1e-3
 
 def expected_deviation(particles: ParticleSet) -> NDArray[np.float32]:
     """(M,) deviation of the background of each image, that of an untreated one being 1."""
-    freqs_per_a = torch.from_numpy(_freqs() / particles.pixel_size_a)
     found = np.ones(particles.n_images, dtype=np.float32)
     treatments = ("ctf_premultiplied", "dose_weighted", "tilt_weighted")
     states = [group.state for group in particles.optics]
@@ -37,11 +39,25 @@ def expected_deviation(particles: ParticleSet) -> NDArray[np.float32]:
     for start in range(0, particles.n_images, _IMAGES_AT_ONCE):
         rows = np.arange(start, min(start + _IMAGES_AT_ONCE, particles.n_images))
         images = send_rows(particles.images, rows, torch.device("cpu"))
-        transfer = noise_transfer(images, freqs_per_a, particles.optics)
-        if transfer is not None:
-            found[rows] = transfer.square().mean(1).sqrt().numpy()
-    bounded: NDArray[np.float32] = np.maximum(found, np.float32(_LEAST))
-    return bounded
+        found[rows] = noise_deviation(images, particles.optics, particles.pixel_size_a).numpy()
+    return found
+
+
+def noise_deviation(
+    images: ImageTable[Tensor], optics: Sequence[OpticsGroup], pixel_size_a: float
+) -> Tensor:
+    """(M,) deviation of noise that has passed through the factor h of M images, and was 1 before.
+
+    Args:
+        images: M images.
+        optics: the groups that ``images.optics`` counts; they say what was done upstream.
+        pixel_size_a: of the whole images, in angstrom.
+    """
+    freqs_per_a = torch.from_numpy(_freqs() / pixel_size_a)
+    transfer = noise_transfer(images, freqs_per_a, optics)
+    if transfer is None:
+        return torch.ones(len(images))
+    return transfer.square().mean(1).sqrt().clamp_min(_LEAST)
 
 
 def _freqs() -> NDArray[np.float32]:

@@ -43,11 +43,14 @@ class LookedAt:
         images: (n, D, D) pixels; 0 where an image is damaged.
         damage: (n,) uint8 code of :mod:`tomodrgn.core.gray_levels.damage`.
         healed: (n,) pixels that were replaced by the background.
+        own_weight: (n,) how much of its own deviation, over that of its tomogram, each image was
+            divided by; None where images are not normalized.
     """
 
     images: NDArray[np.float32]
     damage: NDArray[np.uint8]
     healed: NDArray[np.int64]
+    own_weight: NDArray[np.float32] | None = None
 
 
 @runtime_checkable
@@ -143,12 +146,13 @@ class NormalizingReader:
             images, levels = self._heal(images, levels, suspects, healed, damage)
         self._judge(levels, reference, damage)
         broken = damage != SOUND
+        own_weight = None
         if standard.normalizes:
-            images = self._normalized(images, levels, reference, self._expected[rows])
+            images, own_weight = self._normalized(images, levels, reference, self._expected[rows])
         if broken.any():
             images = np.where(broken[:, None, None], np.float32(0), images)
             healed[broken] = 0
-        return LookedAt(images, damage, healed)
+        return LookedAt(images, damage, healed, own_weight)
 
     def _suspects(self, levels: PixelLevels, reference: NDArray[np.float32]) -> NDArray[np.int64]:
         """Images that may have extreme pixels, which widen a deviation themselves."""
@@ -203,14 +207,18 @@ class NormalizingReader:
         levels: PixelLevels,
         reference: NDArray[np.float32],
         expected: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Images with backgrounds at level 0 and of the deviation that is expected."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Images with backgrounds at level 0 and of the deviation that is expected.
+
+        And the weights (n,) with which their own deviations counted.
+        """
         standard = self.standard
         with np.errstate(divide="ignore", invalid="ignore"):
             own = np.nan_to_num(np.log(levels.deviation / reference), posinf=0.0, neginf=0.0)
         weight = np.where(np.abs(own) > standard.own_limit, 1.0, standard.image_weight)
         factor = expected / (reference * np.exp(weight * own))
-        return self._margin.flattened(images, levels.background, factor)
+        flattened = self._margin.flattened(images, levels.background, factor)
+        return flattened, weight.astype(np.float32)
 
     def _survey(self) -> None:
         """Look at a sample, set the standard and say so."""

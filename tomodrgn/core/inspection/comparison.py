@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.inspection import alternatives as tried
+from tomodrgn.core.inspection.image_levels import read_as
 from tomodrgn.core.inspection.likelihood import Fit, blind_likelihood, fit
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Ground:
 
     def compare(self, alternative: Alternative) -> Comparison | None:
         """An alternative against this reading; None where it would not be seen."""
-        changed = alternative.change(self.sample)
+        changed = read_as(alternative.change, self.sample)
         if changed is None:
             return None
         differences = fit(changed, self.base.noise).likelihood - self.base.likelihood
@@ -143,7 +144,7 @@ class Ground:
 
     def _gain_by(self, change: Change) -> Tensor:
         """(B,) what another reading adds to the log likelihood; nothing where it changes none."""
-        changed = change(self.sample)
+        changed = read_as(change, self.sample)
         if changed is None:
             return torch.zeros_like(self.base.likelihood)
         return fit(changed, self.base.noise).likelihood - self.base.likelihood

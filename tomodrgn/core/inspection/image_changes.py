@@ -21,7 +21,8 @@ _SEED: Final = 20240229
 
 def _take_images(sample: Sample, source: Tensor) -> Sample:
     """Each row shows the image of another row."""
-    return replace(sample, coefficients=sample.coefficients[source])
+    levels = None if sample.levels is None else sample.levels.of(source)
+    return replace(sample, coefficients=sample.coefficients[source], levels=levels)
 
 
 def _by_stack(sample: Sample) -> Tensor:

@@ -229,6 +229,8 @@ def _squared(values: Tensor) -> Tensor:
 
 
 def _per_particle(values: Tensor, sample: Sample) -> Tensor:
-    """(B,) sums of (M,) values."""
+    """(B,) sums of log likelihoods (M,), as densities of the images that were read."""
+    if sample.levels is not None:  # a complex number has two parts
+        values = values + 2 * sample.coefficients.shape[1] * sample.levels.factor
     sums = torch.zeros(sample.n_particles, dtype=torch.float64)
     return sums.index_add_(0, sample.particle, values.double())

@@ -16,6 +16,7 @@ import torch
 from tomodrgn.core.fourier.disc import HalfPlaneDisc, half_plane_disc, images_to_disc
 from tomodrgn.core.gray_levels.damage import CONSTANT, NOT_FINITE, SOUND
 from tomodrgn.core.gray_levels.reader import LookedAt, look_at
+from tomodrgn.core.inspection.image_levels import with_levels
 from tomodrgn.core.particles.selection import take_particles
 from tomodrgn.core.physics.windows import circular_window
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tomodrgn.core.inspection.image_levels import ImageLevels
     from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ImageTable, OpticsGroup, ParticleSet
 
@@ -60,6 +62,7 @@ class Sample:
         filtered_in: edge of the box in which images were multiplied with their contrast transfer,
             over that of the images: 1, or 2 where they were cropped from a larger one.
         is_masked: whether upstream programs masked the images; the window knows how.
+        levels: how the reader normalized the images; None where it did not.
     """
 
     coefficients: Tensor
@@ -78,6 +81,7 @@ class Sample:
     shrinkage: float
     filtered_in: int = 1
     is_masked: bool = False
+    levels: ImageLevels | None = None
 
     @property
     def n_particles(self) -> int:
@@ -132,6 +136,7 @@ def without_rows(sample: Sample, rows: Sequence[int] | NDArray[np.int64]) -> Sam
         height_a=of_rows(sample.height_a),
         stage=of_rows(sample.stage),
         extraction=of_rows(sample.extraction),
+        levels=None if sample.levels is None else sample.levels.of(left),
     )
 
 
@@ -204,7 +209,7 @@ def load_sample(
     """
     box = particles.box_size_px
     small = min(box, largest_box_px)
-    coefficients, facts = _load_images(particles, reader, small, progress)
+    coefficients, own_weight, facts = _load_images(particles, reader, small, progress)
     images = particles.images.convert(lambda column: torch.from_numpy(np.array(column)))
     rank = _rank_by_identity(particles)
     of_image, heights = particles.particle_of_image, particles.height_defocus_a
@@ -224,25 +229,33 @@ def load_sample(
         extraction=_of_images(particles.extraction, of_image),
         shrinkage=box / small,
     )
-    return sample, facts
+    return (sample if own_weight is None else with_levels(sample, own_weight)), facts
 
 
 def _load_images(
     particles: ParticleSet, reader: Reader, small: int, progress: Callable[[int, int], None]
-) -> tuple[Tensor, PixelFacts]:
-    """(M, P) coefficients of all images in a box of ``small`` px, and what their pixels are."""
+) -> tuple[Tensor, NDArray[np.float32] | None, PixelFacts]:
+    """(M, P) coefficients of all images in a box of ``small`` px, and what their pixels are.
+
+    Between them, (M,) weights with which they were normalized, or None.
+    """
     box = particles.box_size_px
     crop = half_plane_disc(box, 0.5 * small / box)
     pixels = _Pixels(box, small, crop)
     per_block = max(1, _BLOCK_BYTES // (4 * box * box))
     by_place = np.argsort(particles.source_image)
     coefficients = torch.zeros((particles.n_images, len(crop)), dtype=torch.complex64)
+    own_weight = None
     for start in range(0, particles.n_images, per_block):
         rows = by_place[start : start + per_block]
         seen = look_at(reader, particles.source_image[rows])
         coefficients[torch.from_numpy(rows)] = pixels.look_at(seen, particles.source_image[rows])
+        if seen.own_weight is not None:
+            if own_weight is None:
+                own_weight = np.zeros(particles.n_images, dtype=np.float32)
+            own_weight[rows] = seen.own_weight
         progress(min(start + per_block, particles.n_images), particles.n_images)
-    return coefficients, pixels.facts()
+    return coefficients, own_weight, pixels.facts()
 
 
 def _cropped_optics(particles: ParticleSet, small: int) -> tuple[OpticsGroup, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tomodrgn.core.inspection import alternatives as tried
 from tomodrgn.core.inspection.comparison import FEWEST_PARTICLES, Ground
+from tomodrgn.core.inspection.image_levels import read_as
 from tomodrgn.core.inspection.likelihood import fit
 from tomodrgn.core.inspection.sample import part_of
 from tomodrgn.plugins.commands.check.contrast import density_skewness
@@ -128,7 +129,7 @@ class Search:
 
     def brightness(self, comparison: Comparison) -> float:
         """How clearly density is bright where an alternative is true."""
-        sample = comparison.alternative.change(self.best.sample) or self.best.sample
+        sample = read_as(comparison.alternative.change, self.best.sample) or self.best.sample
         agreement = fit(sample, self.best.base.noise).agreement
         return density_skewness(sample, agreement, 1 + int(sample.group.max()))[1]
 
@@ -149,7 +150,7 @@ class Search:
     def _read(self, sample: Sample, names: Iterable[str]) -> Sample:
         """A sample under some of the accepted alternatives."""
         for name in names:
-            sample = self._accepted[name][0].change(sample) or sample
+            sample = read_as(self._accepted[name][0].change, sample) or sample
         return sample
 
 
