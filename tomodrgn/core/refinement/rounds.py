@@ -140,8 +140,8 @@ def refine_poses(
                 rounds=0,
             )
         report(
-            f"poses are refined: shells 1 to {radius_px} show errors of {_text(widths)} "
-            f"({z_of(evidence):.1f} standard errors)"
+            f"poses are refined: shells 1 to {radius_px} show errors of "
+            f"{_text(widths, tilt_widths)} ({z_of(evidence):.1f} standard errors)"
         )
         return _rounds(work, _Poses(stated, view, widths, tilt_widths), report)
 
@@ -211,10 +211,14 @@ class _Poses:
     def line(self) -> str:
         """What was done last, in words."""
         turn, shift = self.steps()
-        return (
-            f"poses, shells 1 to {self.radius_px}: errors of the stated ones {_text(self.widths)}; "
-            f"last step {np.degrees(turn):.2g} degrees, {shift:.2g} px"
-        )
+        steps = []
+        if self.widths.turn_rad:
+            steps.append(f"{np.degrees(turn):.2g} degrees")
+        if self.widths.shift_px:
+            steps.append(f"{shift:.2g} px")
+        last = f"; last step {', '.join(steps)}" if steps else ""
+        errors = _text(self.widths, self.tilt_widths)
+        return f"poses, shells 1 to {self.radius_px}: errors of what is stated: {errors}{last}"
 
 
 def _rounds(work: Work, poses: _Poses, report: Callable[[str], None]) -> Refinement:
@@ -274,8 +278,13 @@ def _known(found: JointErrors | None) -> JointErrors:
     return found
 
 
-def _text(widths: Widths) -> str:
-    return (
-        f"{np.degrees(widths.turn_rad):.2g} degrees and {widths.shift_px:.2g} px about each axis, "
-        f"contrast {widths.contrast:.2g}"
-    )
+def _text(widths: Widths, tilt_widths: TiltWidths) -> str:
+    """Errors that there are, in words."""
+    parts = {
+        f"{np.degrees(widths.turn_rad):.2g} degrees about each axis": widths.turn_rad,
+        f"{widths.shift_px:.2g} px along each axis": widths.shift_px,
+        f"contrast by {widths.contrast:.0%}": widths.contrast,
+        f"tilt images displaced by {tilt_widths.shift_px:.2g} px": tilt_widths.shift_px,
+        f"contrast of tilt images by {tilt_widths.contrast:.0%}": tilt_widths.contrast,
+    }
+    return ", ".join(text for text, width in parts.items() if width) or "none"
