@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 from tests.core.linear.class_sets import ClassSet, class_set
 from tomodrgn.core.particles.corrections import Corrections, no_corrections
 from tomodrgn.core.refinement.rounds import Refinement, refine_poses
+from tomodrgn.core.refinement.steps import Widths
+from tomodrgn.core.refinement.views import Work
 
 B = 60
 TURN_RAD = np.radians(6)
@@ -92,3 +94,13 @@ def test_premultiplied_images_do_not_diverge(tmp_path_factory: pytest.TempPathFa
     found = refine_poses(images, given.rows, given.window_power, lambda line: None)
     assert found.is_used
     assert found.widths.contrast < 0.5
+
+
+def test_exposures_that_nothing_tells_apart_are_not_fitted(alike: ClassSet) -> None:
+    particles = alike.images.particles
+    table = replace(particles.images, dose_e_per_a2=np.ones(particles.n_images, np.float32))
+    work = Work(alike.images.of(replace(particles, images=table)), alike.rows, 1.0)
+    nothing = no_corrections(particles)
+    assert work.n_exposures == particles.n_images
+    found = work.tilt_widths(work.view(nothing, 4), nothing, Widths(0.1, 0.5, 0.05))
+    assert not any(found.of_errors())

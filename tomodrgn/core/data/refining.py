@@ -54,8 +54,8 @@ def refine(
         rows: (n,) particles of each of two halves.
         window_power: mean square of the window of the images.
     """
-    if run.refinement.poses == "off" or images.particles.images.scale is not None:
-        return images, None  # not asked for, or done already
+    if run.refinement.poses == "off" or images.particles.images.further_shift_px is not None:
+        return images, None  # not asked for, or done for a run already
     began = time.perf_counter()
     always = run.refinement.poses == "on"
     found = refine_poses(images, rows, window_power, logger.info, always=always)
@@ -119,7 +119,7 @@ def as_refined(folder: Path, particles: ParticleSet) -> ParticleSet:
     Raises:
         DataError: the corrections are damaged, or not those of these particles.
     """
-    if not (folder / REFINED_POSES).exists() or particles.images.scale is not None:
+    if not (folder / REFINED_POSES).exists() or particles.images.further_shift_px is not None:
         return particles
     require_as_made(folder / REFINED_POSES)
     require_as_made(folder / REFINED_TILTS)
@@ -146,7 +146,9 @@ def verdict_of(
         widths = width_of_errors(images, rows, window_power)
         stated = errors_back(no_corrections(images.particles))
     else:
-        widths, stated = refined.widths, errors_back(refined.corrections)
+        total = images.particles.corrections if refined.is_used else None
+        widths = refined.widths
+        stated = errors_back(total or no_corrections(images.particles))
     halves = Halves(images.to_radius(fit.radius_px), rows, window_power)
     return judge(halves, fit.half_models, widths, stated)
 

@@ -91,11 +91,11 @@ def joint_errors(
     particles = particle_equations(images, len(prior.stated))
     alone, covariance = particles.errors(prior.widths, prior.stated)
     spread = prior.tilt_widths.of_errors().clamp_min(_NO_WIDTH)
-    tilt = torch.zeros_like(prior.stated_tilt)
+    tilt = prior.stated_tilt.clone()  # without errors, exposures are as stated
     variance = spread.square().expand(len(tilt), -1).clone()
     particle, evidence = alone.clone(), 0.0
     terms = _tilt_terms(images)
-    for number in series.unique():
+    for number in series.unique() if any(prior.tilt_widths.of_errors()) else ():
         here = (series == number).nonzero()[:, 0]
         shown, place = exposure[here].unique(return_inverse=True)
         rows, owner = images.owner[here].unique(return_inverse=True)

@@ -102,7 +102,12 @@ class Work:
         return self._solved(view.own, corrections, widths, tilt_widths)
 
     def tilt_widths(self, view: View, corrections: Corrections, widths: Widths) -> TiltWidths:
-        """Widths of the errors of exposures, 0 for kinds of which there are none."""
+        """Widths of the errors of exposures, 0 for kinds of which there are none.
+
+        Nothing is known of them where images do not say which of them are of one exposure.
+        """
+        if 2 * self.n_exposures > len(self.exposure):
+            return TiltWidths(0.0, 0.0)
         kinds = TiltWidths(_TILT_START.shift_px, 0.0), TiltWidths(0.0, _TILT_START.contrast)
         shift, contrast = (
             found if evidence > MIN_TILT_EVIDENCE else TiltWidths(0.0, 0.0)
