@@ -44,6 +44,7 @@ def class_set(
     snr: float,
     treatment: str | None = None,
     window: bool = True,
+    junk_fraction: float = 0.0,
 ) -> ClassSet:
     """A set of box 16 with 5 to 7 tilts, whose images were treated upstream in some way."""
     state = {} if treatment is None else {treatment: True}
@@ -57,6 +58,7 @@ def class_set(
         min_tilts=5,
         snr=snr,
         seed=1,
+        junk_fraction=junk_fraction,
         **state,
     )
     registry = builtin_registry()

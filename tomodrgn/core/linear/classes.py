@@ -185,7 +185,8 @@ def _held_out(halves: ClassHalves, models: HalfClasses) -> ClassGain:
     passes = halves.passes(models.maps.flip(0), models.precision, weights, collect=False)
     gains = halves.in_order([each.gains for each in passes])
     predicted = held_out_gains(gains, models.weights[None])[:, 0]
-    return class_gain(predicted - one_map_gains(gains))
+    counts = halves.images.weights
+    return class_gain(predicted - one_map_gains(gains, counts), counts)
 
 
 def _by_size(shares: Tensor, keys: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from tomodrgn.core.linear.classes_passes import ClassPass, run_class_pass
 from tomodrgn.core.linear.half_models import Halves, run_both
 from tomodrgn.core.linear.halves import smooth_fsc, wiener_prior
 from tomodrgn.core.linear.passes import noise_precision
+from tomodrgn.core.linear.weighting import mean_of
 from tomodrgn.core.particles.half_sets import halve_groups
 from tomodrgn.core.reconstruction.insertion import FourierSums
 from tomodrgn.core.reconstruction.wiener import shell_weights
@@ -153,7 +154,7 @@ class ClassHalves:
             precision=precision,
             fsc=fsc,
             prior=prior,
-            weights=class_weights(shares, n_classes)[0],
+            weights=class_weights(shares, n_classes, self.images.weights)[0],
             shares=shares,
             evidence=float("-inf"),
         )
@@ -185,9 +186,9 @@ class ClassHalves:
         return replace(
             models,
             precision=noise_precision(passes, self.window_power),
-            weights=class_weights(shares, shares.shape[1])[0],
+            weights=class_weights(shares, shares.shape[1], self.images.weights)[0],
             shares=shares,
-            evidence=float(log_mixture(gains, models.weights.log()).mean()),
+            evidence=float(mean_of(log_mixture(gains, models.weights.log()), self.images.weights)),
         )
 
     def resized(self, models: HalfClasses) -> HalfClasses:
@@ -305,11 +306,15 @@ def log_mixture(gains: Tensor, log_weights: Tensor) -> Tensor:
     return torch.logsumexp(gains + log_weights, dim=1)
 
 
-def class_weights(shares: Tensor, n_classes: int) -> Tensor:
-    """(models, K) of several models of K classes each, from the shares (B, models * K)."""
-    members = shares.sum(0).view(-1, n_classes) + _SPREAD_MEMBERS
-    weights: Tensor = members / members.sum(1, keepdim=True)
-    return weights
+def class_weights(shares: Tensor, n_classes: int, weights: Tensor | None = None) -> Tensor:
+    """(models, K) of several models of K classes each, from the shares (B, models * K).
+
+    Particles count by weights (B,), or alike.
+    """
+    counted = shares if weights is None else shares * weights[:, None]
+    members = counted.sum(0).view(-1, n_classes) + _SPREAD_MEMBERS
+    found: Tensor = members / members.sum(1, keepdim=True)
+    return found
 
 
 def _weights(sums: FourierSums) -> Tensor:

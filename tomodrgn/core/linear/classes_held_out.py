@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from tomodrgn.core.linear.rare import are_significant, log_odds
+from tomodrgn.core.linear.weighting import mean_of, z_of_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +65,7 @@ def held_out_gains(gains: Tensor, weights: Tensor) -> Tensor:
     return total
 
 
-def one_map_gains(gains: Tensor) -> Tensor:
+def one_map_gains(gains: Tensor, weights: Tensor | None = None) -> Tensor:
     """(b,) gain of each particle under the one map that predicts all of them best.
 
     With few particles the mean map is filtered more than it should be, and each class map alone
@@ -72,16 +73,23 @@ def one_map_gains(gains: Tensor) -> Tensor:
 
     Args:
         gains: (b, 2, C) log likelihood of each class over the mean map, by sets of tilts.
+        weights: (b,) by which particles count in the choice of the map; None where all count alike.
     """
     alone = torch.nn.functional.pad(gains.sum(1), (1, 0))  # the mean map first
-    found: Tensor = alone[:, alone.mean(0).argmax()]
+    found: Tensor = alone[:, mean_of(alone, weights).argmax()]
     return found
 
 
-def class_gain(gains: Tensor) -> ClassGain:
-    """Mean of gains (B,), and its significance; 0 where nothing varies."""
-    error = float(gains.std()) / len(gains) ** 0.5
-    mean = float(gains.mean())
-    z = mean / error if error > 0 else 0.0
-    odds = log_odds(gains.double() / _TILT_SETS)  # each set of tilts was predicted from the other
-    return ClassGain(gain=mean, z=z, n_particles=len(gains), log_odds=odds)
+def class_gain(gains: Tensor, weights: Tensor | None = None) -> ClassGain:
+    """Mean of gains (B,), and its significance; 0 where nothing varies.
+
+    Particles count by weights (B,), or alike.
+    """
+    counted = gains if weights is None else gains * weights
+    odds = log_odds(counted.double() / _TILT_SETS)  # each set of tilts was predicted from the other
+    return ClassGain(
+        gain=float(mean_of(gains, weights)),
+        z=float(z_of_mean(gains, weights)),
+        n_particles=len(gains),
+        log_odds=odds,
+    )

@@ -92,11 +92,15 @@ def run_class_pass(
         here = slice(done, done + len(block.particles))
         gains[here], shares[here] = gain, share
         done = here.stop
+        counts = gain.new_ones(len(share))
+        if images.weights is not None:
+            counts = images.weights[block.particles]
         squared = _squared_error(block, slices, error, share)
-        residual.index_add_(0, images.shells, squared.double())
-        transfer.index_add_(0, images.shells, block.noise_power.sum(0).double())
+        residual.index_add_(0, images.shells, (counts[block.owner] @ squared).double())
+        noise = counts[block.owner] @ block.noise_power
+        transfer.index_add_(0, images.shells, noise.double())
         if sums is not None:
-            add_block(sums, block, weight, share.repeat(1, 3))
+            add_block(sums, block, weight, (share * counts[:, None]).repeat(1, 3))
     if sums is not None:
         sums.finish()
     return ClassPass(
@@ -133,7 +137,7 @@ def _gains(block: Block, slices: Tensor, error: Tensor, weight: Tensor) -> Tenso
 
 
 def _squared_error(block: Block, slices: Tensor, error: Tensor, share: Tensor) -> Tensor:
-    """(n,) expected squared error of the prediction, over all images."""
+    """(m, n) expected squared error of the prediction."""
     mean_map = (block.observed - block.signal_transfer * slices[0]).abs().square()
     total = share.sum(1, keepdim=True).clamp_min(1e-30)
     per_image = (share / total)[block.owner].T[:, :, None]  # (C, m, 1)
@@ -141,5 +145,4 @@ def _squared_error(block: Block, slices: Tensor, error: Tensor, share: Tensor) -
     cross = differences.real * error.real + differences.imag * error.imag
     power = differences.real.square() + differences.imag.square()
     explained = (per_image * (2 * cross - block.power * power)).sum(0) * block.noise_power
-    left: Tensor = (mean_map - explained).sum(0)
-    return left
+    return mean_map - explained

@@ -163,7 +163,12 @@ def _begin(halves: ClassHalves, shares: Tensor) -> _Models:
 
 def _improved(halves: ClassHalves, passes: list[ClassPass], n_classes: int) -> _Models:
     maps, _, _ = halves.solve([each.collected() for each in passes], is_start=True)
-    weights = torch.stack([class_weights(each.shares, n_classes) for each in passes])
+    weights = torch.stack(
+        [
+            class_weights(each.shares, n_classes, halves.images.weights_of(rows))
+            for each, rows in zip(passes, halves.rows, strict=True)
+        ]
+    )
     return _Models(maps, noise_precision(passes, halves.window_power), weights)
 
 

@@ -16,6 +16,7 @@ import torch
 
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.linear.joint import join_halves
+from tomodrgn.core.linear.weighting import mean_of, z_of_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,11 +224,9 @@ def _raise_resolution(
 def _held_out(halves: Halves, models: HalfModels) -> HeldOut:
     gains = halves.cross_terms(models).held_out_gains()
     increments = torch.diff(gains, dim=0, prepend=torch.zeros_like(gains[:1]))
-    return HeldOut(gain=tuple(gains.mean(1).tolist()), z=_z(gains), increment_z=_z(increments))
-
-
-def _z(values: Tensor) -> tuple[float, ...]:
-    """Mean of each row (B,) over its standard error; 0 where nothing varies."""
-    error = values.std(1) / values.shape[1] ** 0.5
-    z = torch.where(error > 0, values.mean(1) / error.clamp_min(1e-30), 0.0)
-    return tuple(z.tolist())
+    weights = halves.images.weights
+    return HeldOut(
+        gain=tuple(mean_of(gains.T, weights).tolist()),
+        z=tuple(z_of_mean(gains, weights).tolist()),
+        increment_z=tuple(z_of_mean(increments, weights).tolist()),
+    )

@@ -25,6 +25,7 @@ from tomodrgn.core.linear.halves import (
 )
 from tomodrgn.core.linear.latents import LatentTerms, Posterior, log_evidence, standardising
 from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
+from tomodrgn.core.linear.weighting import mean_of
 from tomodrgn.core.model.memory_faults import return_free_memory
 from tomodrgn.core.reconstruction.resolution import spherical_mask
 
@@ -145,19 +146,20 @@ class Halves:
         passes = self.passes(models.maps, models.precision)
         sums, latents = [], models.latents.clone()
         for each, rows in zip(passes, self.rows, strict=True):
-            change = standard_change(each.found)
+            change = standard_change(each.found, self.images.weights_of(rows))
             sums.append(collected(each).transformed(change))
             z = each.found.mean @ change[1:, 1:].T + change[1:, 0]
             latents[torch.from_numpy(rows).to(latents.device)] = z
         maps, fsc, prior = self._solve(sums, is_start=is_start)
         evidence = torch.cat([log_evidence(each.terms, each.found) for each in passes])
+        order = np.concatenate(self.rows)
         return HalfModels(
             maps=maps,
             precision=noise_precision(passes, self.window_power),
             fsc=fsc,
             prior=prior,
             latents=latents,
-            evidence=float(evidence.mean()),
+            evidence=float(mean_of(evidence, self.images.weights_of(order))),
         )
 
     def resized(self, models: HalfModels) -> HalfModels:
@@ -251,11 +253,15 @@ def collected(each: Pass) -> BasisSums:
     return each.sums
 
 
-def standard_change(found: Posterior) -> Tensor:
-    """(1 + K, 1 + K) from u to u' whose latents have a mean of 0 and a second moment of 1."""
-    centre = found.mean.mean(0)
+def standard_change(found: Posterior, weights: Tensor | None = None) -> Tensor:
+    """(1 + K, 1 + K) from u to u' whose latents have a mean of 0 and a second moment of 1.
+
+    Particles count by weights (b,), or alike.
+    """
+    centre = mean_of(found.mean, weights)
     deviation = found.mean - centre
-    covariance = deviation.T @ deviation / len(deviation) + found.covariance.mean(0)
+    moments = deviation[:, :, None] * deviation[:, None, :] + found.covariance
+    covariance = mean_of(moments, weights)
     _, inverse = standardising(covariance)
     change = with_mean(inverse)
     change[1:, 0] = -inverse @ centre

@@ -38,6 +38,7 @@ from tomodrgn.core.linear.latents import (
     standardising,
 )
 from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
+from tomodrgn.core.linear.weighting import mean_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,9 +122,10 @@ class JointModel:
             torch.cat([each.matrix for each in found])[back],
             torch.cat([each.vector for each in found])[back],
         )
-        centre, spread = population(terms)
+        weights = self.halves.images.weights
+        centre, spread = population(terms, weights)
         standard = terms.about(centre).changed(standardising(spread)[0])
-        return standard_latents(terms.weakened(max(1.0, standard.inconsistency())))
+        return standard_latents(terms.weakened(max(1.0, standard.inconsistency())), weights)
 
     def at_full_resolution(self, full: Observations) -> FullMaps:
         """Maps with all shells, filtered by what the halves agree on."""
@@ -170,13 +172,16 @@ class JointModel:
 def join_halves(halves: Halves, models: HalfModels, report: Callable[[str], None]) -> JointModel:
     """Fit one model to all particles, from models of halves."""
     maps, precision, evidence = models.maps.mean(0), models.precision, models.evidence
+    weights = halves.images.weights
     for _ in range(_MOST_ROUNDS):
         passes = halves.passes(torch.stack([maps, maps]), precision)
         found, terms = halves.in_order(passes)
         precision = noise_precision(passes, halves.window_power)
-        before, evidence = evidence, float(log_evidence(terms, found).mean())
+        before, evidence = evidence, float(mean_of(log_evidence(terms, found), weights))
         pooled = collected(passes[0]).pooled(collected(passes[1]))
-        maps = solve_basis(pooled.transformed(standard_change(found)), models.prior, halves.mask)
+        maps = solve_basis(
+            pooled.transformed(standard_change(found, weights)), models.prior, halves.mask
+        )
         if abs(evidence - before) < _SETTLED * max(abs(evidence), 1.0):
             break
     report(f"all particles: log evidence {evidence:.2f} per particle")
@@ -185,7 +190,7 @@ def join_halves(halves: Halves, models: HalfModels, report: Callable[[str], None
     )
 
 
-def standard_latents(terms: LatentTerms) -> tuple[Posterior, Tensor]:
+def standard_latents(terms: LatentTerms, weights: Tensor | None = None) -> tuple[Posterior, Tensor]:
     """Latents with a mean of 0 in units of what is not known of them, best known first.
 
     Their posteriors are those of a normal population. Each dimension is scaled such that posteriors
@@ -194,18 +199,19 @@ def standard_latents(terms: LatentTerms) -> tuple[Posterior, Tensor]:
 
     Args:
         terms: of B particles.
+        weights: (B,) by which particles count in what is said of all; None where all count alike.
 
     Returns:
         The latents and the change (1 + K, 1 + K) of the maps that belongs to them.
     """
-    centre, spread = population(terms)
+    centre, spread = population(terms, weights)
     root, _ = standardising(spread)
     about = terms.about(centre)
     standard = about.changed(root).posterior()
-    doubts, axes = torch.linalg.eigh(standard.covariance.mean(0))
+    doubts, axes = torch.linalg.eigh(mean_of(standard.covariance, weights))
     doubts = doubts.clamp_min(_LEAST_DOUBT).sqrt()
     scale = axes / doubts
-    scale = scale * torch.where(((standard.mean @ scale) ** 3).sum(0) < 0, -1.0, 1.0)
+    scale = scale * torch.where(mean_of((standard.mean @ scale) ** 3, weights) < 0, -1.0, 1.0)
     change = with_mean((root @ (scale * doubts.square())).T)
     change[0, 1:] = centre
     return Posterior(standard.mean @ scale, scale.T @ standard.covariance @ scale), change

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from tomodrgn.core.linear.factors import positive_factor
+from tomodrgn.core.linear.weighting import mean_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,8 +127,10 @@ def log_evidence(terms: LatentTerms, found: Posterior) -> Tensor:
     return 0.5 * ((vector * found.mean).sum(1) + volume)
 
 
-def population(terms: LatentTerms) -> tuple[Tensor, Tensor]:
+def population(terms: LatentTerms, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean (K,) and covariance (K, K) of the latents of the population, of greatest evidence.
+
+    Particles count by weights (B,), or alike.
 
     Source:
         Expectation-maximisation for a normal prior; Laird & Ware 1982, doi:10.2307/2529876.
@@ -141,10 +144,11 @@ def population(terms: LatentTerms) -> tuple[Tensor, Tensor]:
             root @ matrix @ root, (vector - torch.einsum("bkl,l->bk", matrix, centre)) @ root
         )
         offset = scaled.mean @ root
-        centre = centre + offset.mean(0)
-        deviation = offset - offset.mean(0)
-        spread = deviation.T @ deviation / len(vector)
-        spread = spread + root @ scaled.covariance.mean(0) @ root
+        moved = mean_of(offset, weights)
+        centre = centre + moved
+        deviation = offset - moved
+        scatter = mean_of(deviation[:, :, None] * deviation[:, None, :], weights)
+        spread = scatter + root @ mean_of(scaled.covariance, weights) @ root
     return centre, spread
 
 

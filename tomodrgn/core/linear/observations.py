@@ -80,6 +80,8 @@ class Observations:
         radius_px: largest radius that is looked at, an integer number of Fourier pixels.
         dose: allow for the signal that radiation destroyed, where nobody did so upstream.
         device: where blocks lie.
+        weights: (B,) how much each particle counts in what is fitted to all; None where all count
+            alike. What is found of a particle itself does not depend on it.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Observations:
         radius_px: int,
         dose: bool = True,
         device: torch.device,
+        weights: Tensor | None = None,
     ) -> None:
         self.particles, self.disc, self.source = particles, disc, source
+        self.weights = None if weights is None else weights.to(device, torch.float32)
         self.cache_rows, self.dose, self.device = cache_rows, dose, device
         self.radius_px = radius_px
         self.n_coefficients = disc.prefix(radius_px)
@@ -114,6 +118,19 @@ class Observations:
         """The same images, with what another table says of their poses and contrast."""
         return self._changed(particles, self.radius_px)
 
+    def weighted(self, weights: Tensor | None) -> Observations:
+        """The same images of particles that count by weights (B,)."""
+        changed = self._changed(self.particles, self.radius_px)
+        changed.weights = None if weights is None else weights.to(self.device, torch.float32)
+        changed._kept = self._kept  # blocks do not depend on weights
+        return changed
+
+    def weights_of(self, rows: NDArray[np.int64]) -> Tensor | None:
+        """(n,) weights of the particles with the rows (n,) given."""
+        if self.weights is None:
+            return None
+        return self.weights[torch.from_numpy(rows).to(self.device)]
+
     def _changed(self, particles: ParticleSet, radius_px: int) -> Observations:
         return Observations(
             particles,
@@ -123,6 +140,7 @@ class Observations:
             radius_px=radius_px,
             dose=self.dose,
             device=self.device,
+            weights=self.weights,
         )
 
     @property

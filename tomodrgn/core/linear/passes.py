@@ -62,11 +62,19 @@ class _ShellSums:
         self.residual = torch.zeros(n_shells, device=shells.device, dtype=torch.float64)
         self.noise, self.signal = torch.zeros_like(self.residual), torch.zeros_like(self.residual)
 
-    def add(self, block: Block, squared_error: Tensor) -> None:
-        """Add a block with the (n,) squared errors of its prediction."""
-        self.residual += self._of(squared_error)
-        self.noise += self._of(block.noise_power.sum(0))
-        self.signal += self._of(block.signal_transfer.square().sum(0))
+    def add(self, block: Block, squared_error: Tensor, weights: Tensor | None) -> None:
+        """Add a block with the (m, n) squared errors of its prediction.
+
+        Its particles count by weights (b,), or alike.
+        """
+        each = squared_error, block.noise_power, block.signal_transfer.square()
+        if weights is None:
+            sums = [values.sum(0) for values in each]
+        else:
+            sums = [weights[block.owner] @ values for values in each]
+        self.residual += self._of(sums[0])
+        self.noise += self._of(sums[1])
+        self.signal += self._of(sums[2])
 
     def _of(self, values: Tensor) -> Tensor:
         sums = torch.zeros_like(self.residual)  # bincount would wait for the device
@@ -108,9 +116,11 @@ def run_pass(
         found = posterior(matrix.sum(1), vector.sum(1))
         here = slice(done, done + len(block.particles))
         matrices[here], vectors[here] = matrix, vector
-        shells.add(block, _squared_error(block, slices, found))
+        share = None if images.weights is None else images.weights[block.particles]
+        shells.add(block, _squared_error(block, slices, found), share)
         if collector is not None:
-            collector.add(block, weight, *_moments(found if known is None else known[here]))
+            moments = _moments(found if known is None else known[here])
+            collector.add(block, weight, *_weighted(moments, share))
         done = here.stop
     if collector is not None:
         collector.finish()
@@ -158,7 +168,7 @@ def _terms(block: Block, slices: Tensor, weight: Tensor) -> tuple[Tensor, Tensor
 
 
 def _squared_error(block: Block, slices: Tensor, found: Posterior) -> Tensor:
-    """(n,) expected squared error of the prediction, over all images."""
+    """(m, n) expected squared error of the prediction."""
     n_particles, n_latents = found.mean.shape
     states = slices.new_zeros((n_particles, 1 + n_latents, 1 + n_latents))
     states[:, 0, 0] = 1  # the first column is the mean of u, the others are a root of its spread
@@ -167,7 +177,14 @@ def _squared_error(block: Block, slices: Tensor, found: Posterior) -> Tensor:
     shown = (slices.flatten(1, 2) @ states[block.owner]).view_as(slices)
     shown *= block.signal_transfer[:, :, None, None]
     shown[..., 0] -= torch.view_as_real(block.observed)
-    return shown.square_().sum(0).sum((1, 2))
+    return shown.square_().sum((2, 3))
+
+
+def _weighted(moments: tuple[Tensor, Tensor], weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Moments (b, 1 + K) and (b, 1 + K, 1 + K) of particles that count by weights (b,)."""
+    if weights is None:
+        return moments
+    return moments[0] * weights[:, None], moments[1] * weights[:, None, None]
 
 
 def _moments(latents: Posterior | Tensor) -> tuple[Tensor, Tensor]:

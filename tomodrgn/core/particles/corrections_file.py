@@ -74,10 +74,10 @@ def write_corrections(
         **(of_particles or {}),
     }
     files = [folder / REFINED_POSES]
-    write_table(files[0], _text(table), "particles")
+    write_table(files[0], table_text(table), "particles")
     if particles.n_images:
         files.append(folder / REFINED_TILTS)
-        write_table(files[1], _text(_tilts(particles, corrections, half)), "tilts")
+        write_table(files[1], table_text(_tilts(particles, corrections, half)), "tilts")
     return files
 
 
@@ -89,7 +89,7 @@ def read_corrections(folder: Path, particles: ParticleSet) -> Corrections:
     """
     star = read_star(folder / REFINED_POSES)
     table = star.read(star.table_with(PARTICLE))
-    rows = _find(table, particles, star.path)
+    rows = rows_of_table(table, particles, star.path)
     names = (*TURN_DEG, *SHIFT_A, LOG_CONTRAST)
     numbers = np.stack([numeric_column(table, name, star.path) for name in names], axis=-1)[rows]
     from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
@@ -136,7 +136,7 @@ def read_errors(folder: Path, particles: ParticleSet) -> NDArray[np.float64] | N
     table = star.read(star.table_with(PARTICLE))
     if LOG_CONTRAST_ERROR not in table:
         return None
-    rows = _find(table, particles, star.path)
+    rows = rows_of_table(table, particles, star.path)
     names = (LOG_CONTRAST_ERROR, *SHIFT_ERROR_A, *TURN_ERROR_DEG)
     found = np.stack([numeric_column(table, name, star.path) for name in names], axis=-1)[rows]
     found[:, 1:4] /= particles.pixel_size_a
@@ -152,8 +152,12 @@ class _Names(NamedTuple):
     name: NDArray[np.object_]
 
 
-def _find(table: pd.DataFrame, particles: ParticleSet, path: Path) -> NDArray[np.int64]:
-    """(B,) rows of the table."""
+def rows_of_table(table: pd.DataFrame, particles: ParticleSet, path: Path) -> NDArray[np.int64]:
+    """(B,) rows of a table that names its particles as tables of corrections do.
+
+    Raises:
+        DataError: the table lacks particles.
+    """
     have = _Names(*(table[name].to_numpy(dtype=object) for name in (TOMOGRAM, PARTICLE)))
     try:
         return match_particles(have, particles)
@@ -227,7 +231,7 @@ def _axes(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, NDArra
     return dict(zip(names, values.T, strict=True))
 
 
-def _text(table: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+def table_text(table: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
     """Columns as text, numbers with all their digits."""
     return pd.DataFrame(
         {

@@ -93,6 +93,7 @@ OUTDIR_OPTIONS: Final = (Classic("-o --outdir", "outdir", needed=True),)
 LINEAR_DATA_OPTIONS: Final = (
     *RUN_OPTIONS,
     Classic("--refine-poses", "refinement.poses"),
+    Classic("--outliers", "refinement.outliers"),
     Classic("--fraction-train", "dataset.fraction_train"),
     Classic("--overwrite", "training.overwrite"),
     Classic("-v --verbose", "training.verbose"),

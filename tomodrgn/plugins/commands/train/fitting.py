@@ -11,6 +11,7 @@ from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts
 from tomodrgn.core.data.observing import observe, window_power
+from tomodrgn.core.data.outlying import outliers_of, without_outliers
 from tomodrgn.core.data.refining import refine, verdict_of
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.run_images import RunImages
     from tomodrgn.core.linear.fit import LinearFit
     from tomodrgn.core.linear.observations import Observations
+    from tomodrgn.core.outliers.found import Outliers
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.refinement.rounds import Refinement
     from tomodrgn.core.refinement.verdict import Verdict
@@ -137,17 +139,20 @@ def opened_task(dataset: Dataset, outdir: Path) -> Iterator[Task]:
 
 
 class Found(NamedTuple):
-    """A linear model, and what is to be thought of it."""
+    """A linear model, what is to be thought of it, and the images that it was fitted to."""
 
     fit: LinearFit
     verdict: Verdict
     refined: Refinement | None
+    outliers: Outliers
+    images: Observations
 
 
 def fit_task(task: Task, images: Observations) -> Found:
     """Refine poses, fit a linear model, and judge it."""
     run = task.run
     images, refined = refine(run, images, task.rows, task.window_power)
+    images = without_outliers(run, images, task.rows, task.window_power, refined)
     n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
     fit = fit_linear(
         images,
@@ -157,7 +162,15 @@ def fit_task(task: Task, images: Observations) -> Found:
         window_power=task.window_power,
         report=logger.info,
     )
-    return Found(fit, verdict_of(fit, images, task.rows, task.window_power, refined), refined)
+    models = fit.half_models.maps, fit.half_models.precision
+    known = images.to_radius(fit.radius_px)
+    return Found(
+        fit=fit,
+        verdict=verdict_of(fit, images, task.rows, task.window_power, refined),
+        refined=refined,
+        outliers=outliers_of(known, task.rows, task.window_power, refined, models),
+        images=images,
+    )
 
 
 def _halves(

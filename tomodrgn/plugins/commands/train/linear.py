@@ -9,11 +9,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.data.describe import describe_run
+from tomodrgn.core.data.outlying import write_outliers
 from tomodrgn.core.data.parts import build_model
 from tomodrgn.core.data.refining import write_refined
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.atomic import write_text_atomic
-from tomodrgn.core.products import LINEAR
+from tomodrgn.core.products import LINEAR, OUTLIERS
 from tomodrgn.plugins.commands.train.fitted import write_maps, write_model, write_posterior
 from tomodrgn.plugins.commands.train.fitting import Found, Task, fit_task, opened_task
 from tomodrgn.plugins.commands.train.pictures import draw_run_report
@@ -59,11 +60,12 @@ def _write(task: Task, result: Found) -> None:
     write_maps(task, result.fit.maps, result.fit.half_maps)
     if result.refined is not None:
         write_refined(task.outdir, task.particles, task.is_trained, result.refined)
+    write_outliers(task.outdir, result.images.particles, result.refined, result.outliers)
 
 
 def _tell(task: Task, result: Found, seconds: float) -> None:
     """Say and write what was found."""
-    found, verdict, refined = result
+    found, verdict, refined = result.fit, result.verdict, result.refined
     facts = task.facts
     n_shells = found.fsc.shape[1]
     length_a = facts.box_size_px * facts.pixel_size_a
@@ -74,6 +76,7 @@ def _tell(task: Task, result: Found, seconds: float) -> None:
         "held_out": asdict(found.held_out),
         "verdict": asdict(verdict) | {"needed_z": verdict.needed_z},
         "refinement": None if refined is None else refined.figures(facts.pixel_size_a),
+        "outliers": result.outliers.figures(),
         "log_evidence_per_particle": found.evidence,
         "shells_of_latents": found.radius_px,
         "resolution_of_latents_a": length_a / found.radius_px,
@@ -83,7 +86,7 @@ def _tell(task: Task, result: Found, seconds: float) -> None:
         "microseconds_per_image": round(1e6 * seconds / facts.n_images, 1),
     }
     write_text_atomic(task.outdir / LINEAR, json.dumps(figures, indent=2) + "\n")
-    for line in verdict.lines(facts.n_particles):
+    for line in (*result.outliers.lines(OUTLIERS), *verdict.lines(facts.n_particles)):
         logger.info("%s", line)
     logger.info(
         "%d latent dimensions of %d particles in %.1f s; results in %s",
