@@ -92,11 +92,9 @@ def run_class_pass(
         here = slice(done, done + len(block.particles))
         gains[here], shares[here] = gain, share
         done = here.stop
-        counts = gain.new_ones(len(share))
-        if images.weights is not None:
-            counts = images.weights[block.particles]
-        squared = _squared_error(block, slices, error, share)
-        residual.index_add_(0, images.shells, (counts[block.owner] @ squared).double())
+        counts = images.counts_of(block)
+        squared = counts[block.owner] @ _squared_error(block, slices, error, share)
+        residual.index_add_(0, images.shells, squared.double())
         noise = counts[block.owner] @ block.noise_power
         transfer.index_add_(0, images.shells, noise.double())
         if sums is not None:

@@ -131,6 +131,12 @@ class Observations:
             return None
         return self.weights[torch.from_numpy(rows).to(self.device)]
 
+    def counts_of(self, block: Block) -> Tensor:
+        """(b,) how much the particles of a block count."""
+        if self.weights is None:
+            return block.power.new_ones(len(block.particles))
+        return self.weights[block.particles]
+
     def _changed(self, particles: ParticleSet, radius_px: int) -> Observations:
         return Observations(
             particles,
