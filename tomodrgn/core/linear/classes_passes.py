@@ -93,10 +93,9 @@ def run_class_pass(
         gains[here], shares[here] = gain, share
         done = here.stop
         counts = images.counts_of(block)
-        squared = counts[block.owner] @ _squared_error(block, slices, error, share)
-        residual.index_add_(0, images.shells, squared.double())
-        noise = counts[block.owner] @ block.noise_power
-        transfer.index_add_(0, images.shells, noise.double())
+        squared = _squared_error(block, slices, error, share)
+        for total, values in ((residual, squared), (transfer, block.noise_power)):
+            total.index_add_(0, images.shells, (counts[block.owner] @ values).double())
         if sums is not None:
             add_block(sums, block, weight, (share * counts[:, None]).repeat(1, 3))
     if sums is not None:
