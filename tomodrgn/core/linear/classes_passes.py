@@ -76,7 +76,7 @@ def run_class_pass(
         collect: whether to collect sums.
     """
     spectra = MapSpectra(maps)
-    n_classes, weight = len(maps) - 1, precision[images.shells]
+    n_classes, weight, shells = len(maps) - 1, precision[images.shells], images.shells
     rows_of_grid = _empty_rows(n_classes if collect else 0, images.box_size_px, maps.device)
     sums = RowSums(rows_of_grid, images.box_size_px, [n_classes] * 3) if collect else None
     residual = torch.zeros(len(precision), device=maps.device, dtype=torch.float64)
@@ -90,12 +90,11 @@ def run_class_pass(
         gain = _gains(block, slices[1:], error, weight)
         share = assign(block.particles, gain.sum(1))
         here = slice(done, done + len(block.particles))
-        gains[here], shares[here] = gain, share
-        done = here.stop
+        gains[here], shares[here], done = gain, share, here.stop
         counts = images.counts_of(block)
-        squared = _squared_error(block, slices, error, share)
-        for total, values in ((residual, squared), (transfer, block.noise_power)):
-            total.index_add_(0, images.shells, (counts[block.owner] @ values).double())
+        left = counts[block.owner] @ _squared_error(block, slices, error, share)
+        residual.index_add_(0, shells, left.double())
+        transfer.index_add_(0, shells, (counts[block.owner] @ block.noise_power).double())
         if sums is not None:
             add_block(sums, block, weight, (share * counts[:, None]).repeat(1, 3))
     if sums is not None:
