@@ -62,19 +62,12 @@ class _ShellSums:
         self.residual = torch.zeros(n_shells, device=shells.device, dtype=torch.float64)
         self.noise, self.signal = torch.zeros_like(self.residual), torch.zeros_like(self.residual)
 
-    def add(self, block: Block, squared_error: Tensor, weights: Tensor | None) -> None:
-        """Add a block with the (m, n) squared errors of its prediction.
-
-        Its particles count by weights (b,), or alike.
-        """
-        each = squared_error, block.noise_power, block.signal_transfer.square()
-        if weights is None:
-            sums = [values.sum(0) for values in each]
-        else:
-            sums = [weights[block.owner] @ values for values in each]
-        self.residual += self._of(sums[0])
-        self.noise += self._of(sums[1])
-        self.signal += self._of(sums[2])
+    def add(self, block: Block, squared_error: Tensor, counts: Tensor) -> None:
+        """Add a block with the (m, n) squared errors of its prediction; particles count (b,)."""
+        of_image = counts[block.owner]
+        self.residual += self._of(of_image @ squared_error)
+        self.noise += self._of(of_image @ block.noise_power)
+        self.signal += self._of(of_image @ block.signal_transfer.square())
 
     def _of(self, values: Tensor) -> Tensor:
         sums = torch.zeros_like(self.residual)  # bincount would wait for the device
@@ -116,11 +109,11 @@ def run_pass(
         found = posterior(matrix.sum(1), vector.sum(1))
         here = slice(done, done + len(block.particles))
         matrices[here], vectors[here] = matrix, vector
-        share = None if images.weights is None else images.weights[block.particles]
-        shells.add(block, _squared_error(block, slices, found), share)
+        counts = images.counts_of(block)
+        shells.add(block, _squared_error(block, slices, found), counts)
         if collector is not None:
-            moments = _moments(found if known is None else known[here])
-            collector.add(block, weight, *_weighted(moments, share))
+            latents = found if known is None else known[here]
+            collector.add(block, weight, *_moments(latents, counts))
         done = here.stop
     if collector is not None:
         collector.finish()
@@ -180,15 +173,8 @@ def _squared_error(block: Block, slices: Tensor, found: Posterior) -> Tensor:
     return shown.square_().sum((2, 3))
 
 
-def _weighted(moments: tuple[Tensor, Tensor], weights: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Moments (b, 1 + K) and (b, 1 + K, 1 + K) of particles that count by weights (b,)."""
-    if weights is None:
-        return moments
-    return moments[0] * weights[:, None], moments[1] * weights[:, None, None]
-
-
-def _moments(latents: Posterior | Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (b, 1 + K) and second moments of u = (1, z)."""
+def _moments(latents: Posterior | Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (b, 1 + K) and second moments of u = (1, z), times counts (b,)."""
     if isinstance(latents, Posterior):
         mean, spread = latents.mean, latents.covariance
     else:
@@ -196,4 +182,4 @@ def _moments(latents: Posterior | Tensor) -> tuple[Tensor, Tensor]:
     full = torch.cat([mean.new_ones(len(mean), 1), mean], dim=1)
     moments = full[:, :, None] * full[:, None, :]
     moments[:, 1:, 1:] += spread
-    return full, moments
+    return full * counts[:, None], moments * counts[:, None, None]
