@@ -93,12 +93,11 @@ def run_pass(
         known: (b, K') latents to collect sums for, instead of those that are found.
         collect: whether to collect sums.
     """
-    spectra = MapSpectra(maps)
+    spectra, weight = MapSpectra(maps), precision[images.shells]
     n_maps = len(maps) if known is None else 1 + known.shape[1]
     sums = empty_basis_sums(n_maps, images.box_size_px, maps.device) if collect else None
     collector = None if sums is None else BasisCollector(sums)
     shells = _ShellSums(images.shells, len(precision))
-    weight = precision[images.shells]
     n_latents = len(maps) - 1
     matrices = maps.new_empty((len(rows), 2, n_latents, n_latents))  # small results between blocks
     vectors = maps.new_empty((len(rows), 2, n_latents))  # that go would leave holes in memory
@@ -108,8 +107,7 @@ def run_pass(
         matrix, vector = _terms(block, slices, weight)
         found = posterior(matrix.sum(1), vector.sum(1))
         here = slice(done, done + len(block.particles))
-        matrices[here], vectors[here] = matrix, vector
-        counts = images.counts_of(block)
+        matrices[here], vectors[here], counts = matrix, vector, images.counts_of(block)
         shells.add(block, _squared_error(block, slices, found), counts)
         if collector is not None:
             latents = found if known is None else known[here]
