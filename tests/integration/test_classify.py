@@ -87,7 +87,9 @@ def test_figures_agree_with_the_files(run: Path) -> None:
     np.testing.assert_array_equal(posterior.argmax(1), labels)
     assert figures["sizes"] == np.bincount(labels).tolist() == sorted(figures["sizes"])[::-1]
     assert figures["is_heterogeneous"]
-    assert "2 classes explain held-out tilts better than one" in (run / "run.log").read_text()
+    assert figures["verdict"]["z"][0] > figures["verdict"]["needed_z"]
+    assert {"contrast", "shift", "rotation", "nothing of these"} <= set(figures["verdict"]["table"])
+    assert "2 classes add to held-out tilts" in (run / "run.log").read_text()
 
 
 def test_shuffled_rows_give_the_same_classes(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tomodrgn.core.analysis.covariate_regression import covariate_shares
+from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.data.observing import window_power
 from tomodrgn.core.linear.half_models import Halves
 from tomodrgn.core.ownership.undamaged import require_as_made
@@ -20,6 +23,7 @@ from tomodrgn.core.particles.corrections_file import (
 from tomodrgn.core.particles.exposures import distinct_exposures
 from tomodrgn.core.particles.half_sets import halves_of_particles
 from tomodrgn.core.products import REFINED_POSES, REFINED_TILTS
+from tomodrgn.core.refinement.class_verdict import ClassMaps, judge_classes
 from tomodrgn.core.refinement.moves import errors_back
 from tomodrgn.core.refinement.rounds import Refinement, refine_poses, width_of_errors
 from tomodrgn.core.refinement.verdict import Verdict, judge
@@ -28,10 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from tomodrgn.core.linear.classes import ClassFit
     from tomodrgn.core.linear.fit import LinearFit
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.refinement.steps import Widths
     from tomodrgn.core.specs.run import RunSpecBase
 
 logger = logging.getLogger(__name__)
@@ -142,15 +149,52 @@ def verdict_of(
         window_power: mean square of the window of the images.
         refined: errors that were found; None where nobody looked.
     """
-    if refined is None:
-        widths = width_of_errors(images, rows, window_power)
-        stated = errors_back(no_corrections(images.particles))
-    else:
-        total = images.particles.corrections if refined.is_used else None
-        widths = refined.widths
-        stated = errors_back(total or no_corrections(images.particles))
+    widths, stated = errors_of(images, rows, window_power, refined)
     halves = Halves(images.to_radius(fit.radius_px), rows, window_power)
-    return judge(halves, fit.half_models, widths, stated)
+    verdict = judge(halves, fit.half_models, widths, stated)
+    strength = fit.maps[1:].flatten(1).norm(dim=1)
+    return with_sources(verdict, (fit.latents.mean * strength).cpu().numpy(), images.particles)
+
+
+def verdict_of_classes(
+    fit: ClassFit,
+    images: Observations,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    window_power: float,
+    refined: Refinement | None,
+) -> Verdict:
+    """Whether classes are more than errors of poses; the other arguments as in `verdict_of`."""
+    widths, stated = errors_of(images, rows, window_power, refined)
+    halves = Halves(images.to_radius(fit.radius_px), rows, window_power)
+    models = fit.half_classes
+    classes = ClassMaps(models.maps, models.precision, models.weights)
+    verdict = judge_classes(halves, classes, widths, stated)
+    strength = models.maps[:, 1:].mean(0).flatten(1).norm(dim=1)
+    return with_sources(verdict, (fit.posterior * strength).cpu().numpy(), images.particles)
+
+
+def with_sources(
+    verdict: Verdict, coordinates: NDArray[np.floating], particles: ParticleSet
+) -> Verdict:
+    """With what predicts how particles differ, given coordinates (B, Z) of a common unit."""
+    return replace(verdict, sources=covariate_shares(coordinates, particle_covariates(particles)))
+
+
+def errors_of(
+    images: Observations,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    window_power: float,
+    refined: Refinement | None,
+) -> tuple[Widths, Tensor]:
+    """How wide errors may be, and those (B, 7) by which particles would be as stated first."""
+    if refined is None:
+        found = images.particles.corrections
+        widths = width_of_errors(images, rows, window_power)
+        if found is not None:
+            widths = widths.wider(errors_back(found))
+        return widths, errors_back(found or no_corrections(images.particles))
+    total = images.particles.corrections if refined.is_used else None
+    return refined.widths, errors_back(total or no_corrections(images.particles))
 
 
 def _decision(found: Refinement) -> str:

@@ -53,6 +53,7 @@ class ClassFit:
         radius_px: shells by which particles were told apart.
         rounds: of expectation and maximisation.
         is_settled: whether they ended because nothing changed any more.
+        half_classes: class maps of the halves, in those shells.
     """
 
     posterior: Tensor
@@ -62,6 +63,7 @@ class ClassFit:
     radius_px: int
     rounds: int
     is_settled: bool
+    half_classes: HalfClasses
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -119,6 +121,7 @@ def fit_classes(
         radius_px=stage.halves.images.radius_px,
         rounds=rounds + more,
         is_settled=is_settled,
+        half_classes=stage.models,
     )
 
 

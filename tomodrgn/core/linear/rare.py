@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 LEVEL: Final = 0.0175
@@ -24,25 +26,26 @@ LEVEL: Final = 0.0175
 RARE_ODDS: Final = 2.5
 """Logarithm of :func:`rare_odds` from which few particles differ; 3 in 1000 sets of identical ones
 have more (3,000 draws of 40 and 200 particles with 1 and 3 latents)."""
-_FRACTIONS: Final = (1.0, 0.3, 0.1, 0.03, 0.01)
+FRACTIONS: Final = (1.0, 0.3, 0.1, 0.03, 0.01)
+"""Of particles that differ."""
 _MAX_GAIN: Final = 50.0
 _DISTANCES: Final = (3.0, 5.0)
 """Of a rare state from the others, in standard errors of a particle."""
 _RARE_FRACTIONS: Final = (0.1, 0.02)
 
 
-def log_odds(gains: Tensor) -> float:
+def log_odds(gains: Tensor, fractions: Sequence[float] = FRACTIONS) -> float:
     """Logarithm of the likelihood ratio of mixtures in which some particles gain as given (B,).
 
-    Fractions that differ count alike. The ratio has a mean of 1 or less where none differs.
+    The fractions that differ count alike. The ratio has a mean of 1 or less where none differs.
     """
     mixed = [
         torch.log1p(fraction * torch.expm1(gains.clamp_max(_MAX_GAIN))).sum()
         if fraction < 1
         else gains.sum()
-        for fraction in _FRACTIONS
+        for fraction in fractions
     ]
-    return float(torch.stack(mixed).logsumexp(0)) - log(len(_FRACTIONS))
+    return float(torch.stack(mixed).logsumexp(0)) - log(len(fractions))
 
 
 def are_significant(odds: float) -> bool:

@@ -46,6 +46,11 @@ class Widths:
         now = (self.contrast, self.shift_px, self.turn_rad)
         return Widths(*(width if kept else 0.0 for width, kept in zip(now, fitted, strict=True)))
 
+    def wider(self, errors: Tensor) -> Widths:
+        """As wide as they are beside errors (B, 7) known already."""
+        second = self.of_errors().square() + errors.square().mean(0)
+        return Widths(*(float(second[kind].mean().sqrt()) for kind in _KINDS))
+
     def of_errors(self) -> Tensor:
         """(7,) float64."""
         each = (self.contrast, *3 * (self.shift_px,), *3 * (self.turn_rad,))

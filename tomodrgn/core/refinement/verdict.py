@@ -11,13 +11,14 @@ rare state is averaged away by it, and has a test of its own, see :mod:`~tomodrg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from math import log, sqrt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
+from tomodrgn.core.analysis.covariate_regression import TOGETHER
 from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.half_models import run_both
 from tomodrgn.core.linear.latents import LatentTerms
@@ -43,7 +44,11 @@ MEAN_LEVEL: Final = 0.0025
 """Chance to call identical particles different by the mean, whatever number of latents is tried."""
 MIN_GAIN: Final = 3.0
 """Log likelihood that all particles together have to gain; see :mod:`~tomodrgn.core.linear.fit`."""
-_NO_WIDTH: Final = 1e-7
+NO_WIDTH: Final = 1e-7
+MOSTLY: Final = 0.8
+"""Share of the power of latents from which errors are taken to be the cause."""
+REST: Final = "nothing of these"
+_WORTH_NAMING: Final = 0.01
 KINDS: Final = {"contrast": CONTRASTS, "shift": SHIFTS, "rotation": TURNS}
 
 
@@ -56,12 +61,30 @@ class Verdict:
         z: (K,) the same over its standard error.
         log_odds: logarithm of the odds that few particles differ from all others.
         share: of the power of the latents, by kind of error, that this kind explains.
+        sources: part of the spread of particles that what is known of them predicts, such as their
+            tomogram or view; see :mod:`~tomodrgn.core.analysis.covariate_regression`.
     """
 
     gain: tuple[float, ...]
     z: tuple[float, ...]
     log_odds: float
     share: dict[str, float]
+    sources: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def rest(self) -> float:
+        """Least part of what differs that neither errors nor anything known explains."""
+        return (1 - self.share["errors"]) * (1 - self.sources.get(TOGETHER, 0.0))
+
+    @property
+    def is_explained_by_errors(self) -> bool:
+        """Whether what differs is what errors of pose and contrast make, for the most part."""
+        return self.share["errors"] >= MOSTLY
+
+    def table(self) -> dict[str, float]:
+        """Shares of what differs by where it may come from, which overlap, and the rest."""
+        known = {name: part for name, part in self.sources.items() if name != TOGETHER}
+        return {name: self.share[name] for name in KINDS} | known | {REST: self.rest}
 
     @property
     def needed_z(self) -> float:
@@ -82,8 +105,17 @@ class Verdict:
             for gain, z in zip(self.gain, self.z, strict=True)
         )
 
-    def lines(self, n_particles: int) -> list[str]:
-        """What was found about n particles, in words."""
+    def figures(self) -> dict[str, Any]:
+        """The same in numbers."""
+        return asdict(self) | {"needed_z": self.needed_z, "table": self.table()}
+
+    def lines(self, n_particles: int, what: str = "latents") -> list[str]:
+        """What was found about n particles, in words.
+
+        Args:
+            n_particles: that were judged.
+            what: tells them apart.
+        """
         best = int(np.argmax(self.z))
         gain = (
             f"log likelihood {self.gain[best]:+.2f} per particle, {self.z[best]:.1f} standard "
@@ -91,20 +123,37 @@ class Verdict:
         )
         if not self.is_heterogeneous(n_particles):
             return [
-                "no heterogeneity found: beside errors of pose and contrast, what latents add to "
+                f"no heterogeneity found: beside errors of pose and contrast, what {what} add to "
                 f"held-out tilts is not significant ({gain}; {self.needed_z:.1f} are needed)"
             ]
-        lines = [f"particles differ: latents add to held-out tilts ({gain})"]
+        lines = [f"particles differ: {what} add to held-out tilts ({gain})"]
         if self.z[best] <= self.needed_z:
             lines = [
-                "some particles differ: a few gain much by latents on held-out tilts, most do not "
+                f"some particles differ: a few gain much by {what} on held-out tilts, most do not "
                 f"({gain} on average)"
             ]
+        return [*lines, *self.lines_of_sources()]
+
+    def lines_of_sources(self) -> list[str]:
+        """What else than structure may differ, in words."""
         shares = ", ".join(f"{name} {self.share[name]:.0%}" for name in KINDS)
-        lines.append(
+        lines = [
             f"of what differs, this could also be errors of pose or contrast: {shares}, together "
             f"{self.share['errors']:.0%}"
-        )
+        ]
+        if self.is_explained_by_errors:
+            lines.append("so errors of pose or contrast are the likeliest cause of what differs")
+        if self.sources:
+            known = (
+                f"{name} {part:.0%}"
+                for name, part in self.sources.items()
+                if name != TOGETHER and part >= _WORTH_NAMING
+            )
+            found = ", ".join(known) or "nothing that is known of them"
+            lines.append(
+                f"how particles differ is predicted by: {found}; {self.rest:.0%} is explained by "
+                "neither this nor errors"
+            )
         return lines
 
 
@@ -117,17 +166,8 @@ def judge(halves: Halves, models: HalfModels, widths: Widths, stated: Tensor) ->
         widths: of errors of particles, about what is stated.
         stated: (B, 7) errors by which particles would be as stated.
     """
-    rows, maps = halves.rows, models.maps.flip(0)
-
-    def one(half: int) -> tuple[Tensor, Tensor]:
-        return joint_terms(halves.images, rows[half], maps[half], models.precision)
-
-    found = run_both(one, halves.images)
-    matrix, vector = (torch.cat(each) for each in zip(*found, strict=True))
-    latents = LatentTerms(matrix[..., N_ERRORS:, N_ERRORS:], vector[..., N_ERRORS:])
-    excess = max(1.0, latents.inconsistency())  # of noise that other tilts share, such as ramps
-    matrix, vector = matrix / excess, vector / excess
-    about = stated[torch.from_numpy(np.concatenate(rows))]
+    matrix, vector = terms_across(halves, models.maps, models.precision)
+    about = stated[torch.from_numpy(np.concatenate(halves.rows))]
     n_latents = vector.shape[-1] - N_ERRORS
     gains = [_gains(matrix, vector, widths, about, k) for k in range(n_latents + 1)]
     added = torch.stack([each - gains[0] for each in gains[1:]])
@@ -135,9 +175,31 @@ def judge(halves: Halves, models: HalfModels, widths: Widths, stated: Tensor) ->
     return Verdict(
         gain=tuple(added.mean(1).tolist()),
         z=tuple((added.mean(1) / spread).tolist()),
-        log_odds=_rare_odds(halves, matrix.sum(1), vector.sum(1), widths, about),
+        log_odds=rare_odds_of(halves, matrix.sum(1), vector.sum(1), widths, about),
         share=explained(matrix.sum(1).mean(0), N_ERRORS),
     )
+
+
+def terms_across(halves: Halves, maps: Tensor, precision: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`joint_terms` of all particles, in the order of their halves, with maps of the other.
+
+    Noise that tilts share, such as that of ramps, counts as noise.
+
+    Args:
+        halves: of B particles.
+        maps: (2, 1 + K, D, D, D) of either half.
+        precision: (shells,) of the noise.
+    """
+    rows, others = halves.rows, maps.flip(0)
+
+    def one(half: int) -> tuple[Tensor, Tensor]:
+        return joint_terms(halves.images, rows[half], others[half], precision)
+
+    found = run_both(one, halves.images)
+    matrix, vector = (torch.cat(each) for each in zip(*found, strict=True))
+    latents = LatentTerms(matrix[..., N_ERRORS:, N_ERRORS:], vector[..., N_ERRORS:])
+    excess = max(1.0, latents.inconsistency())
+    return matrix / excess, vector / excess
 
 
 def joint_terms(
@@ -193,22 +255,38 @@ def explained(matrix: Tensor, n_errors: int) -> dict[str, float]:
     return shares
 
 
-def _rare_odds(
+def rare_odds_of(
     halves: Halves, matrix: Tensor, vector: Tensor, widths: Widths, stated: Tensor
 ) -> float:
     """Mean of the odds of both halves, each judged with the maps of the other, errors unknown."""
+    matrix, vector = without_errors(matrix, vector, widths, stated)
+    first = len(halves.rows[0])
+    odds = rare_odds(matrix[:first], vector[:first]), rare_odds(matrix[first:], vector[first:])
+    return float(np.logaddexp(*odds)) - log(2)
+
+
+def without_errors(
+    matrix: Tensor, vector: Tensor, widths: Widths, stated: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Terms of latents (B, K, K) and (B, K), errors being unknown.
+
+    Args:
+        matrix: (B, 7 + K, 7 + K) of errors and latents.
+        vector: (B, 7 + K).
+        widths: of errors, about what is stated.
+        stated: (B, 7) errors by which particles would be as stated.
+    """
     errors, latents = slice(0, N_ERRORS), slice(N_ERRORS, None)
-    precision = widths.of_errors().clamp_min(_NO_WIDTH).pow(-2)
+    precision = widths.of_errors().clamp_min(NO_WIDTH).pow(-2)
     known = torch.cat(
         [matrix[:, errors, latents], (vector[:, errors] + precision * stated)[..., None]], 2
     )
     solved = torch.linalg.solve(matrix[:, errors, errors] + precision.diag(), known)
     cross = matrix[:, latents, errors]
-    matrix = matrix[:, latents, latents] - cross @ solved[..., :-1]
-    vector = vector[:, latents] - (cross @ solved[..., -1:])[..., 0]
-    first = len(halves.rows[0])
-    odds = rare_odds(matrix[:first], vector[:first]), rare_odds(matrix[first:], vector[first:])
-    return float(np.logaddexp(*odds)) - log(2)
+    return (
+        matrix[:, latents, latents] - cross @ solved[..., :-1],
+        vector[:, latents] - (cross @ solved[..., -1:])[..., 0],
+    )
 
 
 def _gains(
@@ -222,7 +300,7 @@ def _gains(
     n_terms = N_ERRORS + n_latents
     matrix, vector = matrix[..., :n_terms, :n_terms], vector[..., :n_terms]
     latents = torch.ones(n_latents, dtype=matrix.dtype)
-    scale = torch.cat([widths.of_errors().clamp_min(_NO_WIDTH), latents])
+    scale = torch.cat([widths.of_errors().clamp_min(NO_WIDTH), latents])
     centre = torch.cat([stated, stated.new_zeros(len(stated), n_latents)], dim=1) / scale
 
     def evidence(matrix: Tensor, vector: Tensor) -> Tensor:

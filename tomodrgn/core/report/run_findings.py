@@ -16,6 +16,7 @@ from tomodrgn.core.analysis.latent_findings import (
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.products import LINEAR
+from tomodrgn.core.report.page import Picture, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tomodrgn.core.data.chosen_epoch import ChosenEpoch
 
 _AXES_COMPARED = 2
+SOURCES = "Where differences may come from"
+"""Heading of the table of shares."""
 
 
 def verdict_words(chosen: ChosenEpoch) -> str:
@@ -84,6 +87,28 @@ def run_warnings(
             "tilts: clusters and components may be noise"
         )
     return warnings
+
+
+def run_sources(run: Path) -> list[Picture | Table]:
+    """Where differences of the particles of a run may come from, where it asked."""
+    figures = _linear_figures(run)
+    return [] if figures is None else sources_table(figures)
+
+
+def sources_table(figures: Mapping[str, Any]) -> list[Picture | Table]:
+    """Shares of what differs by where it may come from; nothing of runs of before."""
+    shares = figures.get("verdict", {}).get("table")
+    if not shares or not figures["is_heterogeneous"]:
+        return []
+    return [
+        Table(
+            caption="Where what differs may come from: the part of it that errors of contrast, "
+            "shift and rotation would look like, and the part that follows from what is known of "
+            "particles. Parts may overlap.",
+            head=["source", "share"],
+            rows=[[name, f"{share:.0%}"] for name, share in shares.items()],
+        )
+    ]
 
 
 def related_columns(

@@ -8,7 +8,7 @@ import logging
 import pickle
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.data.observing import observe, window_power
-from tomodrgn.core.data.refining import refine
+from tomodrgn.core.data.refining import refine, verdict_of_classes
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.memory.footprint import Footprint
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.plugins.commands.classify.spec import ClassifySpec
 
@@ -124,12 +125,13 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         task = _begin(spec, dataset)
         observed = observe(run, particles, images, task.is_trained, devices)
         power = window_power(run.preparation, particles.box_size_px)
-        observed, _ = refine(run, observed, task.rows, power)
+        observed, refined = refine(run, observed, task.rows, power)
         fit = _fit(task, observed, power)
+        verdict = verdict_of_classes(fit, observed, task.rows, power, refined)
         describe_run(outdir, dataset, facts=task.facts, images=images)
         _write_labels(outdir, fit)
         maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
-        _tell(outdir, spec, fit, maps, time.perf_counter() - began)
+        _tell(outdir, _Sorted(spec, fit, verdict), maps, time.perf_counter() - began)
         finished = Run(outdir, dataset.registry, dataset=dataset)
         if run.training.report:
             draw_class_report(finished)
@@ -255,21 +257,29 @@ def _write_maps(
     return found
 
 
-def _tell(
-    outdir: Path, spec: ClassifySpec, fit: ClassFit, maps: list[HalvedMap], seconds: float
-) -> None:
+class _Sorted(NamedTuple):
+    """Classes, and what is to be thought of them."""
+
+    spec: ClassifySpec
+    fit: ClassFit
+    verdict: Verdict
+
+
+def _tell(outdir: Path, found: _Sorted, maps: list[HalvedMap], seconds: float) -> None:
     """Say and write what was found."""
+    spec, fit, verdict = found
     sizes = np.bincount(fit.labels, minlength=spec.n_classes).tolist()
     shown = fit.posterior.amax(1).cpu().numpy()
     sure = [float(shown[fit.labels == c].mean()) if n else None for c, n in enumerate(sizes)]
     figures: dict[str, Any] = {
         "spec": spec.model_dump(mode="json"),
-        "is_heterogeneous": fit.held_out.is_significant,
+        "is_heterogeneous": verdict.is_heterogeneous(len(fit.posterior)),
         "sizes": sizes,
         "weights": fit.weights.tolist(),
         "mean_posterior": sure,
         "resolution_a": [each.resolution.resolution_a for each in maps],
         "held_out": asdict(fit.held_out),
+        "verdict": verdict.figures(),
         "log_likelihood_per_particle": fit.log_likelihood,
         "shells": fit.radius_px,
         "rounds": fit.rounds,
@@ -278,29 +288,22 @@ def _tell(
     }
     write_text_atomic(outdir / CLASSES, json.dumps(figures, indent=2) + "\n")
     logger.info("class  particles  posterior  resolution")
-    for number, (size, probability, found) in enumerate(zip(sizes, sure, maps, strict=True)):
+    for number, (size, probability, each) in enumerate(zip(sizes, sure, maps, strict=True)):
         text = "-" if probability is None else f"{probability:.3f}"
-        logger.info("%5d  %9d  %9s  %s", number, size, text, found.resolution if size else "-")
-    _judge(spec, fit)
+        logger.info("%5d  %9d  %9s  %s", number, size, text, each.resolution if size else "-")
+    _judge(found)
     logger.info("%d particles in %.1f s; results in %s", len(fit.posterior), seconds, outdir)
 
 
-def _judge(spec: ClassifySpec, fit: ClassFit) -> None:
+def _judge(found: _Sorted) -> None:
     """Say whether there is more than one class."""
-    z = f"{fit.held_out.z:.1f} standard errors"
-    gain = f"log likelihood {fit.held_out.gain:+.2f} per particle, {z}"
-    if fit.held_out.is_significant:
-        logger.info(
-            "particles differ: %d classes explain held-out tilts better than one (%s)",
-            spec.n_classes,
-            gain,
-        )
+    n_particles = len(found.fit.posterior)
+    what = f"{found.spec.n_classes} classes"
+    if found.verdict.is_heterogeneous(n_particles):
+        for line in found.verdict.lines(n_particles, what):
+            logger.info("%s", line)
     else:
-        logger.warning(
-            "no heterogeneity found: %d classes do not explain held-out tilts better than one "
-            "(%s); do not interpret these classes",
-            spec.n_classes,
-            gain,
-        )
-    if not fit.is_settled:
+        [line] = found.verdict.lines(n_particles, what)
+        logger.warning("%s; do not interpret these classes", line)
+    if not found.fit.is_settled:
         logger.warning("some particles had not settled in a class when rounds ended")

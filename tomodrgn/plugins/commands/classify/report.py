@@ -32,6 +32,7 @@ from tomodrgn.core.report.report import (
     tomograms_of,
     write_report,
 )
+from tomodrgn.core.report.run_findings import SOURCES, sources_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,7 @@ def write_class_report(run: Run) -> None:
             "Classes by tomogram": [
                 classes_by_tomogram(LABELS, by_tomogram.names, by_tomogram.counts.T, what="class")
             ],
+            SOURCES: sources_table(figures),
         },
         left_out=album.missing,
     )
@@ -94,16 +96,16 @@ def _points(
 
 
 def _verdict(figures: dict[str, Any]) -> str:
-    held_out = figures["held_out"]
-    gain = (
-        f"log likelihood {held_out['gain']:+.2f} per particle, {held_out['z']:.1f} standard errors"
-    )
+    held_out = figures.get("verdict", figures["held_out"])  # runs of before have no verdict
+    gain, z = (np.max(held_out[name]) for name in ("gain", "z"))
+    text = f"log likelihood {gain:+.2f} per particle, {z:.1f} standard errors"
     if figures["is_heterogeneous"]:
         return (
             "Particles differ: tilts that took no part in sorting a particle are predicted better "
-            f"by the map of its class than by one map of all ({gain})."
+            "by the map of its class than by one map of all with errors of pose and contrast "
+            f"({text})."
         )
-    return f"No heterogeneity found: classes do not help to predict held-out tilts ({gain})."
+    return f"No heterogeneity found: classes do not help to predict held-out tilts ({text})."
 
 
 def _warnings(figures: dict[str, Any], by_tomogram: TomogramCounts) -> dict[str, str]:

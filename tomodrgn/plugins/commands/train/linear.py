@@ -74,7 +74,7 @@ def _tell(task: Task, result: Found, seconds: float) -> None:
         "is_heterogeneous": differ,
         "n_latents": len(found.maps) - 1,
         "held_out": asdict(found.held_out),
-        "verdict": asdict(verdict) | {"needed_z": verdict.needed_z},
+        "verdict": verdict.figures(),
         "refinement": None if refined is None else refined.figures(facts.pixel_size_a),
         "outliers": result.outliers.figures(),
         "log_evidence_per_particle": found.evidence,

@@ -32,7 +32,13 @@ from tomodrgn.core.report.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.report.run_findings import related_columns, run_warnings, verdict_words
+from tomodrgn.core.report.run_findings import (
+    SOURCES,
+    related_columns,
+    run_sources,
+    run_warnings,
+    verdict_words,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -152,6 +158,7 @@ def _sections(
         sections = {
             "Volumes": _volumes(album, Path(folder), latents, volumes),
             "Losses": _losses(album, Path(folder), run, latents),
+            SOURCES: [] if latents is None else run_sources(latents.chosen.run),
         }
     return sections, album.missing
 
