@@ -18,8 +18,8 @@ from tomodrgn.core.refinement.steps import N_ERRORS
 from tomodrgn.core.refinement.verdict import (
     NO_WIDTH,
     Verdict,
-    explained,
     rare_odds_of,
+    shares,
     terms_across,
 )
 
@@ -53,20 +53,31 @@ def judge_classes(halves: Halves, classes: ClassMaps, widths: Widths, stated: Te
         widths: of errors of particles, about what is stated.
         stated: (B, 7) errors by which particles would be as stated.
     """
-    matrix, vector = terms_across(halves, classes.maps, classes.precision)
-    weights = classes.weights.double().cpu()
+    terms = terms_across(halves, classes.maps, classes.precision)
     about = stated[torch.from_numpy(np.concatenate(halves.rows))]
+    return verdict_of_terms(halves, terms, classes, widths, about)
+
+
+def verdict_of_terms(
+    halves: Halves,
+    terms: tuple[Tensor, Tensor],
+    classes: ClassMaps,
+    widths: Widths,
+    about: Tensor,
+) -> Verdict:
+    """The same, given terms of errors and differences with ``about`` (B, 7) in their order."""
+    matrix, vector = terms
+    weights = classes.weights.double().cpu()
     told = [class_likelihood(matrix[:, k], vector[:, k], widths, about) for k in (0, 1)]
     whole = class_likelihood(matrix.sum(1), vector.sum(1), widths, about)
     gains = _predicted(whole, told, weights.log())
     spread = max(float(gains.std()) / sqrt(len(gains)), 1e-30)
     tail = rare_odds_of(halves, matrix.sum(1), vector.sum(1), widths, about)
-    root = torch.cat([weights.new_ones(N_ERRORS), weights.sqrt()])
     return Verdict(
         gain=(float(gains.mean()),),
         z=(float(gains.mean()) / spread,),
         log_odds=float(np.logaddexp(tail, log_odds(gains, FRACTIONS[1:]))) - log(2),
-        share=explained(root[:, None] * matrix.sum(1).mean(0) * root, N_ERRORS),
+        share=shares(halves, classes.maps, classes.precision, weights),
     )
 
 

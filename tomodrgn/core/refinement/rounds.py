@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 SIGNIFICANT_Z: Final = 3.0
 """Gain of log evidence over its standard error from which errors are taken to be there."""
-_START: Final = Widths(0.1, 0.5, 0.05)
+FIRST_WIDTHS: Final = Widths(0.1, 0.5, 0.05)
+"""Of errors of particles, from which those of greatest evidence are searched for."""
 _MIN_EDGE_FSC: Final = 0.3
 _RADIUS_GROWTH: Final = 1.25
 _MAX_ROUNDS_AT_RADIUS: Final = 4
@@ -130,8 +131,8 @@ def refine_poses(
             nothing = torch.zeros_like(across.vector)
             return Refinement(
                 corrections=stated,
-                covariance=across.errors(_START, nothing)[1],
-                widths=across.widths(_START),
+                covariance=across.errors(FIRST_WIDTHS, nothing)[1],
+                widths=across.widths(FIRST_WIDTHS),
                 tilt_widths=tilt_widths,
                 gain=evidence,
                 half_set=work.half_set,
@@ -156,7 +157,7 @@ def width_of_errors(
         work = Work(images, rows, window_power)
         radius_px = min(FIRST_RADIUS_PX, images.radius_px)
         view = work.view(no_corrections(images.particles), radius_px)
-        return view.particle_equations(across=True).widths(_START)
+        return view.particle_equations(across=True).widths(FIRST_WIDTHS)
 
 
 def z_of(values: Tensor) -> float:
@@ -173,13 +174,13 @@ def worthy_widths(across: ParticleEquations, *, always: bool = False) -> tuple[W
         always: take it that there are some.
     """
     kept = [True, True, True]
-    widths = across.widths(_START)
+    widths = across.widths(FIRST_WIDTHS)
     evidence = across.evidence(widths)
     if z_of(evidence) < SIGNIFICANT_Z and not always:
         return Widths(0.0, 0.0, 0.0), evidence
     for kind in range(len(kept)):
         fewer = [each and number != kind for number, each in enumerate(kept)]
-        without = across.widths(_START.only(fewer))
+        without = across.widths(FIRST_WIDTHS.only(fewer))
         left = across.evidence(without)
         if z_of(evidence - left) < SIGNIFICANT_Z and any(fewer):
             kept, widths, evidence = fewer, without, left

@@ -48,6 +48,8 @@ NO_WIDTH: Final = 1e-7
 MOSTLY: Final = 0.8
 """Share of the power of latents from which errors are taken to be the cause."""
 REST: Final = "nothing of these"
+_PARTICLES_OF_SHARES: Final = 100
+"""Of either half, by which shares are told: they are much the same in all particles."""
 _WORTH_NAMING: Final = 0.01
 KINDS: Final = {"contrast": CONTRASTS, "shift": SHIFTS, "rotation": TURNS}
 
@@ -176,7 +178,7 @@ def judge(halves: Halves, models: HalfModels, widths: Widths, stated: Tensor) ->
         gain=tuple(added.mean(1).tolist()),
         z=tuple((added.mean(1) / spread).tolist()),
         log_odds=rare_odds_of(halves, matrix.sum(1), vector.sum(1), widths, about),
-        share=explained(matrix.sum(1).mean(0), N_ERRORS),
+        share=shares(halves, models.maps, models.precision),
     )
 
 
@@ -237,22 +239,51 @@ def joint_terms(
     return matrices.unflatten(0, (-1, 2)), vectors.unflatten(0, (-1, 2))
 
 
-def explained(matrix: Tensor, n_errors: int) -> dict[str, float]:
+def shares(
+    halves: Halves, maps: Tensor, precision: Tensor, weights: Tensor | None = None
+) -> dict[str, float]:
     """Share of the power of latents that each kind of error explains alone, and all together.
 
+    Of what maps of both halves show, so that noise of these is neither.
+
     Args:
-        matrix: mean (7 + K, 7 + K) of errors and latents.
-        n_errors: 7.
+        halves: of B particles.
+        maps: (2, 1 + K, D, D, D) of either half, in a common frame.
+        precision: (shells,) of the noise.
+        weights: (K,) of the latents; all count alike by default.
     """
-    power = float(matrix[n_errors:, n_errors:].trace())
+    n_latents = maps.shape[1] - 1
+    total = torch.zeros(N_ERRORS + 2 * n_latents, N_ERRORS + 2 * n_latents, dtype=torch.float64)
+    for half, rows in enumerate(halves.rows):
+        seen = rows[:: max(1, len(rows) // _PARTICLES_OF_SHARES)]
+        both = torch.cat([maps[1 - half][:1], maps[0, 1:], maps[1, 1:]])
+        total += joint_terms(halves.images, seen, both, precision)[0].sum((0, 1))
+    return explained(total, N_ERRORS, weights)
+
+
+def explained(matrix: Tensor, n_errors: int, weights: Tensor | None = None) -> dict[str, float]:
+    """:func:`shares` of a sum of matrices.
+
+    Args:
+        matrix: (E + 2 K, E + 2 K) of errors, of latents as one half has them, and as the other has.
+        n_errors: E, 7.
+        weights: (K,) of the latents.
+    """
+    n_latents = (len(matrix) - n_errors) // 2
+    first = slice(n_errors, n_errors + n_latents)
+    second = slice(n_errors + n_latents, len(matrix))
+    weight = matrix.new_ones(n_latents) if weights is None else weights.to(matrix)
+    power = float(matrix[first, second].diagonal() @ weight)
     if power <= 0:
         return dict.fromkeys([*KINDS, "errors"], 0.0)
-    shares = {}
+    found = {}
     for name, kind in (KINDS | {"errors": slice(0, n_errors)}).items():
-        own, cross = matrix[kind, kind], matrix[kind, n_errors:]
+        own = matrix[kind, kind]
         ridge = 1e-9 * float(own.trace()) * torch.eye(len(own), dtype=own.dtype)
-        shares[name] = float((cross * torch.linalg.solve(own + ridge, cross)).sum()) / power
-    return shares
+        known = torch.linalg.solve(own + ridge, matrix[kind, second])
+        share = float((matrix[kind, first] * known).sum(0) @ weight) / power
+        found[name] = min(1.0, max(0.0, share))
+    return found
 
 
 def rare_odds_of(

@@ -127,5 +127,6 @@ def test_linear_models_and_classes_say_whether_particles_differ(
         text = (run_directory / "report.html").read_text(encoding="utf-8")
         assert "Particles differ" in text
     assert headings(classes / "report.html") == [
-        "What to beware of", "Particles", "Classes", "Maps", "Classes by tomogram", "The run",
+        "What to beware of", "Particles", "Classes", "Maps", "Classes by tomogram",
+        "Where differences may come from", "The run",
     ]  # fmt: skip

@@ -79,7 +79,7 @@ def test_true_states_pass_with_maps_that_can_be_deposited(
     run: Path, simulated: Path, registry: Registry, tmp_path: Path
 ) -> None:
     found = _validate(run, simulated / "labels.pkl", tmp_path, registry)
-    assert (found.verdict, found.class_verdicts) == ("differ", ["real"] * 3)
+    assert (found.verdict, found.class_verdicts) == ("differ", ["differs"] * 3)
     assert found.alike == []
     assert "**The classes differ.**" in validation_page(found)
     report = json.loads((tmp_path / "validate.json").read_text())
@@ -160,7 +160,7 @@ def test_classes_of_one_particle_are_listed_and_left_out(
     labels = read_labels(simulated / "labels.pkl").astype(object)
     labels[0] = "odd one"
     found = _validate(run, _save(tmp_path / "l.txt", labels), tmp_path / "out", registry)
-    assert found.class_verdicts == ["real", "real", "real", "too few particles"]
+    assert found.class_verdicts == ["differs", "differs", "differs", "too few particles"]
     assert found.classes[3].fsc is None
     assert found.as_json()["classes"][3]["z"] is None
 

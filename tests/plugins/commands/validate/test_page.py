@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tomodrgn.core.errors import DataError
+from tomodrgn.core.refinement.verdict import Verdict
 from tomodrgn.plugins.commands.validate import page
 from tomodrgn.plugins.commands.validate.chance import Separation
 from tomodrgn.plugins.commands.validate.page import ClassFinding, Validation, validation_page
@@ -48,7 +49,7 @@ def test_pairs_are_named_where_classes_differ_and_these_do_not(
 
 
 def test_no_class_is_real_where_labels_together_are_not() -> None:
-    assert validation(1e-4, 1e-4).class_verdicts == ["real"] * 3
+    assert validation(1e-4, 1e-4).class_verdicts == ["differs"] * 3
     assert validation(0.5, 1e-4).class_verdicts == ["no better than chance"] * 3
 
 
@@ -114,3 +115,46 @@ def test_findings_print_show_and_write_themselves(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fewer than two classes"):
         replace(found, separation=None).draw(tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
+
+
+def judged(share: float) -> Verdict:
+    """Class maps that are worth something, of which errors explain a share."""
+    shares = dict.fromkeys(["contrast", "shift", "rotation", "errors"], share)
+    return Verdict(gain=(1.0,), z=(9.0,), log_odds=0.0, share=shares)
+
+
+def test_maps_that_explain_particles_without_labels_are_doubted_no_longer() -> None:
+    few = made_of_the_images(1.0, run_found=None)
+    assert (few.verdict, replace(few, judged=judged(0.1)).verdict) == ("doubtful", "differ")
+    assert replace(few, judged=judged(0.1), run_found=False).verdict == "doubtful"
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.79, "differ"), (0.81, page.OF_ERRORS)])
+def test_what_errors_look_like_is_called_so(share: float, verdict: str) -> None:
+    found = validation(1e-4, 1e-4)
+    found = replace(found, blind=found.separation, judged=judged(share))
+    assert found.verdict == verdict
+    assert ("FLAGGED: errors of pose" in found.page()) == (verdict == page.OF_ERRORS)
+    assert f"| shift | {share:.0%} |" in found.page()
+
+
+def test_labels_that_only_errors_tell_apart_are_errors() -> None:
+    found = validation(0.5, 1e-4)
+    blind = validation(1e-4, 1e-4).separation
+    assert replace(found, blind=blind, judged=judged(0.1)).verdict == page.OF_ERRORS
+    assert replace(found, blind=found.separation).verdict == "no better than chance"
+
+
+@pytest.mark.parametrize(
+    ("run_found", "p_value", "is_other"),
+    [(True, 0.5, True), (True, 1e-4, False), (False, 1e-4, True), (False, 0.5, False)],
+)
+def test_what_the_run_said_is_repeated_and_contradicted_aloud(
+    run_found: bool, p_value: float, is_other: bool
+) -> None:
+    found = replace(
+        validation(p_value, 1e-4), judged=judged(0.1), run_found=run_found, run_said="so it is"
+    )
+    text = found.page()
+    assert "The run itself said: so it is." in text
+    assert ("do not confirm" in text or "found again" in text) == is_other

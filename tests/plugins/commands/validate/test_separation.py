@@ -74,9 +74,10 @@ def test_images_that_the_run_was_trained_on_decide_only_where_there_are_no_other
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calls = _remembered(monkeypatch, "score_images")
+    calls = _remembered(monkeypatch, "draw_images")
     run, found = _validate(simulated, tmp_path, registry, fraction_train)
-    [(_, particles, images)] = calls
+    [(raw, images, *_)] = calls
+    particles = raw.particles
     trained_on = train_mask(particles, fraction_train, run.spec.seed or 0)
     assert found.is_held_out == (fraction_train < 1)
     expected = ~trained_on if found.is_held_out else trained_on
@@ -86,11 +87,11 @@ def test_images_that_the_run_was_trained_on_decide_only_where_there_are_no_other
 def test_maps_that_images_are_compared_with_are_masked(
     simulated: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stacked, compared = (_remembered(monkeypatch, name) for name in ("stack_volumes", "fsc"))
+    judged, compared = (_remembered(monkeypatch, name) for name in ("judge_classes_of", "fsc"))
     _validate(simulated, tmp_path, registry, 1.0)
     outside = spherical_mask(BOX_PX, 0.8) == 0
     assert outside.any()
-    volumes = [np.asarray(each) for (maps,) in stacked for each in maps]
+    volumes = [np.asarray(each) for _, _, maps, *_ in judged for half in maps for each in half]
     halves = [np.asarray(each) for pair in compared for each in pair]
     assert len(volumes) == 2 * (1 + 2)  # of each half, the common map and two differences
     assert len(halves) == 2

@@ -1,4 +1,4 @@
-"""Are the states real? Classes held against the raw tilt images, without any network."""
+"""Do the classes differ? Classes held against the raw tilt images, without any network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COMMANDS: Final = (
     Command(
         name="validate",
         help_order=190,
-        summary="Hold classes against the raw tilt images: are the states real?",
+        summary="Hold classes against the raw tilt images: do the classes differ?",
         details="RUN is the directory of a finished run. Writes half maps of each class straight "
         "from its images, their FSC, and whether the classes differ by more than chance.",
         takes="run",

@@ -1,10 +1,10 @@
-"""Are the states real? Classes held against the raw tilt images, without any network."""
+"""Do the classes differ? Classes held against the raw tilt images, without any network."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ def validate(run: Run, spec: ValidateSpec) -> Validation:
     sums = _sum(raw, device)
     outdir = spec.outdir or run.directory / "validate"
     begin_results(outdir)
-    separation, n_compared, is_held_out = separate_classes(raw, sums, most_images=spec.most_images)
+    separated = separate_classes(raw, sums, most_images=spec.most_images)
     maps: dict[int, HalvedMap] = {}
     for row in raw.usable:
         pair = (2 * row, 2 * row + 1)
@@ -71,16 +71,20 @@ def validate(run: Run, spec: ValidateSpec) -> Validation:
         maps[row] = finish_halves(sums, pair, pixel_size_a=pixel_size_a, mask=raw.mask)
     del sums
     decoded = _decode(run, raw, device) if spec.decoder and latents is not None else {}
+    run_found, run_said = (None, None) if labels.origin is None else _run_found(labels.origin)
     found = Validation(
         classes=tuple(_describe(raw, row, maps.get(row), decoded.get(row))
                       for row in range(len(labels.names))),
         compared=raw.usable,
-        separation=separation,
-        n_compared=n_compared,
-        is_held_out=is_held_out,
+        separation=separated.separation,
+        blind=separated.blind,
+        judged=separated.verdict,
+        n_compared=separated.n_particles,
+        is_held_out=separated.is_held_out,
         pixel_size_a=raw.particles.pixel_size_a,
         is_from_images=labels.origin is not None,
-        run_found=None if labels.origin is None else _run_found(labels.origin),
+        run_found=run_found,
+        run_said=run_said,
     )  # fmt: skip
     write_class_maps(outdir, found, maps, {row: volume for row, (_, volume) in decoded.items()},
                      raw.mask)  # fmt: skip
@@ -89,7 +93,7 @@ def validate(run: Run, spec: ValidateSpec) -> Validation:
     return found
 
 
-def _run_found(directory: Path) -> bool | None:
+def _run_found(directory: Path) -> tuple[bool | None, str | None]:
     """What a run, or the linear model that it began with, found on held-out tilts, if it asked."""
     for path in (directory / name for name in FIGURES):
         try:
@@ -98,8 +102,20 @@ def _run_found(directory: Path) -> bool | None:
             continue
         found = figures.get("is_heterogeneous")
         if isinstance(found, bool):
-            return found
-    return None
+            return found, f"{_said(figures)} ({path.name})"
+    return None, None
+
+
+def _said(figures: dict[str, Any]) -> str:
+    """The verdict of a run in words."""
+    differ = figures["is_heterogeneous"]
+    words = "particles differ" if differ else "no heterogeneity found"
+    verdict = figures.get("verdict", figures.get("held_out", {}))
+    try:
+        gain, z = (float(np.max(verdict[name])) for name in ("gain", "z"))
+    except (KeyError, TypeError, ValueError):  # of before, or damaged: the words are enough
+        return words
+    return f"{words}, log likelihood {gain:+.2f} per particle on held-out tilts, z = {z:.1f}"
 
 
 def _choose_device(spec: ValidateSpec) -> torch.device:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.plugins.commands.validate.chance import Separation
     from tomodrgn.plugins.commands.validate.coverage import Coverage
 
@@ -24,6 +25,7 @@ FITTED_NOISE: Final = 6.0
 FITTED_NOISE_PER_ROOT: Final = 0.6
 """The same over the square root of the number of particles, which the z of fitted noise grows with:
 clusters of 120 to 900 particles without any heterogeneity reached 0.46, states 0.56 to 0.82."""
+OF_ERRORS: Final = "errors of pose or contrast"
 APART: Final = 0.05
 """Largest corrected p value at which one class, or a pair of classes, is called apart."""
 _MAX_PAIRS_NAMED: Final = 10
@@ -74,6 +76,11 @@ class Validation(Shown):
         is_from_images: whether the labels lie in the directory of a run, and so come from images.
         run_found: whether that run found on held-out tilts that particles differ; None where it
             did not ask.
+        run_said: what it said of it, in words.
+        blind: how far labels would be from chance if poses and contrast were right; ``separation``
+            allows for errors of these.
+        judged: what the class maps are worth, beside such errors, where nobody says which particle
+            is in which class.
     """
 
     stem: ClassVar[str] = "validate"
@@ -86,13 +93,32 @@ class Validation(Shown):
     pixel_size_a: float
     is_from_images: bool = False
     run_found: bool | None = None
+    run_said: str | None = None
+    blind: Separation | None = None
+    judged: Verdict | None = None
 
     @property
     def is_doubtful(self) -> bool:
         """Whether labels that look real may be noise that they were made of."""
         if self.separation is None or self.is_held_out or not self.is_from_images:
             return False
-        return self.run_found is False or self.separation.z < self.least_z
+        if self.run_found is False:
+            return True
+        return self.separation.z < self.least_z and not self.maps_are_worth_it
+
+    @property
+    def maps_are_worth_it(self) -> bool:
+        """Whether class maps of one half explain particles of the other whose class is unknown."""
+        return self.judged is not None and self.judged.is_heterogeneous(self.n_compared)
+
+    @property
+    def is_of_errors(self) -> bool:
+        """Whether labels tell particles apart by what errors of pose or contrast make."""
+        if self.separation is None or self.blind is None or self.judged is None:
+            return False
+        if self.separation.is_real:
+            return self.judged.is_explained_by_errors
+        return self.blind.is_real
 
     @property
     def least_z(self) -> float:
@@ -103,22 +129,26 @@ class Validation(Shown):
 
     @property
     def verdict(self) -> str:
-        """``differ``, ``doubtful``, ``no better than chance`` or ``too few particles``."""
+        """``differ``, or why not: ``errors of pose or contrast``, ``doubtful`` and others."""
         if self.separation is None:
             return "too few particles"
+        if self.is_of_errors:
+            return OF_ERRORS
         if not self.separation.is_real:
             return "no better than chance"
         return "doubtful" if self.is_doubtful else "differ"
 
     @property
     def class_verdicts(self) -> list[str]:
-        """One for each class; none is real where the labels together are not."""
+        """One for each class; none differs where the labels together do not."""
         verdicts = ["too few particles"] * len(self.classes)
         if self.separation is not None:
             for place, row in enumerate(self.compared):
                 is_apart = self.separation.is_real and self.separation.class_p_value[place] < APART
-                real = "doubtful" if self.is_doubtful else "real"
-                verdicts[row] = real if is_apart else "no better than chance"
+                apart = OF_ERRORS if self.is_of_errors else "differs"
+                if self.is_doubtful and not self.is_of_errors:
+                    apart = "doubtful"
+                verdicts[row] = apart if is_apart else "no better than chance"
         return verdicts
 
     @property
@@ -167,6 +197,9 @@ class Validation(Shown):
             "on_held_out_tilts": self.is_held_out,
             "labels_from_images": self.is_from_images,
             "run_found_heterogeneity": self.run_found,
+            "run_said": self.run_said,
+            "z_without_errors_of_pose": None if self.blind is None else self.blind.z,
+            "maps": None if self.judged is None else self.judged.figures(),
             "not_told_apart": [list(pair) for pair in self.alike],
             "pixel_size_a": self.pixel_size_a,
             "classes": [self._class_json(row) for row in range(len(self.classes))],
@@ -204,8 +237,27 @@ def validation_page(found: Validation) -> str:
     ]
     rows += [_table_row(found, row) for row in range(len(found.classes))]
     return "\n".join(
-        ["# Are the states real?", "", *_sentences(found), "", *rows, "", *_LEGEND, ""]
-    )
+        ["# Do the classes differ?", "", *_sentences(found), "", *rows, "", *_LEGEND,
+         *_sources(found), ""]
+    )  # fmt: skip
+
+
+def _sources(found: Validation) -> list[str]:
+    """A table of where differences may come from."""
+    if found.judged is None or found.verdict == "no better than chance":
+        return []
+    shares = found.judged.table()
+    rows = [markdown_row([markdown_text(name), f"{share:.0%}"]) for name, share in shares.items()]
+    return [
+        "",
+        "Where what differs may come from: the part of it that errors of contrast, shift and "
+        "rotation would look like,",
+        "and the part that follows from what is known of particles. Parts may overlap.",
+        "",
+        "| source | share |",
+        "| --- | --: |",
+        *rows,
+    ]
 
 
 _LEGEND: Final = (
@@ -228,6 +280,7 @@ def _sentences(found: Validation) -> list[str]:
         pairs = [" and ".join(map(markdown_text, pair)) for pair in found.alike]
         more = f", and {len(pairs) - _MAX_PAIRS_NAMED} pairs more" * (len(pairs) > _MAX_PAIRS_NAMED)
         lines.append(f"Not told apart: classes {', '.join(pairs[:_MAX_PAIRS_NAMED])}{more}.")
+    lines += _beside_the_run(found)
     within = found.separation.z_within
     if within is not None:
         lines.append(f"Among particles of the same tomogram alone: z = {within:.1f}.")
@@ -241,7 +294,32 @@ def _sentences(found: Validation) -> list[str]:
     return lines
 
 
+def _beside_the_run(found: Validation) -> list[str]:
+    """What the run said before, and what these labels and their maps say."""
+    lines = [] if found.run_said is None else [f"The run itself said: {found.run_said}."]
+    if found.judged is None or found.is_of_errors:
+        return lines
+    [what, *_] = found.judged.lines(found.n_compared, "these class maps")
+    lines.append(f"Without any label, held-out tilts of the particles say: {what}.")
+    if found.run_found is not None and found.run_found != (found.verdict == "differ"):
+        lines.append(
+            "These labels do not confirm that: they may miss what differs."
+            if found.run_found
+            else "So what these labels tell apart is to be found again, with more particles or "
+            "tilts that no label has seen, before it is believed."
+        )
+    return lines
+
+
 def _verdict_sentence(found: Validation, chance: str) -> str:
+    if found.is_of_errors and found.judged is not None and found.blind is not None:
+        share = found.judged.share["errors"]
+        return (
+            "**FLAGGED: errors of pose or contrast.** Particles fit the map of their class better "
+            f"than permuted labels do (z = {found.blind.z:.1f}), but {share:.0%} of what differs "
+            f"is what such errors look like; beyond them {chance}. Refine poses before you "
+            "interpret the classes: train with --refine-poses on."
+        )
     if found.is_doubtful and found.verdict == "doubtful":
         reason = (
             "held-out tilts told the run that its states, or those it began with, mean nothing"
@@ -256,7 +334,8 @@ def _verdict_sentence(found: Validation, chance: str) -> str:
     if found.separation is not None and found.separation.is_real:
         return (
             "**The classes differ.** Particles fit the map of their class, made of other "
-            f"particles, better than permuted labels do ({chance})."
+            f"particles, better than permuted labels do ({chance}), beyond what errors of their "
+            "poses and contrast explain."
         )
     return (
         "**FLAGGED: the classes are no better than chance.** Particles fit the map of their class, "

@@ -12,19 +12,19 @@ from tomodrgn.core.display import show_progress
 from tomodrgn.core.fourier.shells import fsc
 from tomodrgn.core.particles.keyed_random import keyed_uniform, particle_keys
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.physics.windows import circular_window
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD
-from tomodrgn.core.reconstruction.stacked_slices import StackedVolumes, stack_volumes
 from tomodrgn.core.reconstruction.wiener import prior_from_fsc, reconstruct_volume, shell_weights
 from tomodrgn.plugins.commands.validate.chance import Separation, compare_with_chance
-from tomodrgn.plugins.commands.validate.class_scores import score_images
 from tomodrgn.plugins.commands.validate.differences import difference_maps
+from tomodrgn.plugins.commands.validate.drawn_images import draw_images
+from tomodrgn.plugins.commands.validate.judged import judge_classes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.reconstruction.insertion import FourierSums
+    from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.plugins.commands.validate.raw_classes import RawClasses
 
 logger = logging.getLogger(__name__)
@@ -34,9 +34,19 @@ _LINEAR = "linear_volumes"
 
 
 class Separated(NamedTuple):
-    """How far labels are from chance, who decided it, and whether on held-out tilts."""
+    """How far labels are from chance, who decided it, and whether on held-out tilts.
+
+    Attributes:
+        separation: of particles whose poses and contrast may be wrong.
+        blind: of particles without such errors.
+        verdict: what the class maps are worth beside such errors.
+        n_particles: that decided this.
+        is_held_out: whether they did so with tilts that the labels have never seen.
+    """
 
     separation: Separation | None
+    blind: Separation | None
+    verdict: Verdict | None
     n_particles: int
     is_held_out: bool
 
@@ -50,35 +60,30 @@ def separate_classes(raw: RawClasses, sums: FourierSums, *, most_images: int) ->
         most_images: about how many images to look at.
     """
     if len(raw.usable) < 2:  # noqa: PLR2004  one class differs from nothing
-        return Separated(None, 0, is_held_out=False)
+        return Separated(None, None, None, 0, is_held_out=False)
     candidates, is_held_out = _candidate_images(raw)
     images = _drawn(raw, candidates, most_images)
     prior, n_shells = _prior(raw, sums)
-    maps = (_maps_of_half(raw, sums, 0, prior), _maps_of_half(raw, sums, 1, prior))
+    maps = [_maps_of_half(raw, sums, half, prior) for half in (0, 1)]
     with show_progress("comparing images with classes") as progress:
-        scores = score_images(
-            raw.reader,
-            raw.particles,
-            images,
-            halves=raw.halves,
-            maps=maps,
-            window=_window(raw),
-            attenuation=raw.attenuation,
-            n_shells=n_shells,
-            progress=progress,
-        )
-    rows = np.unique(raw.particles.particle_of_image[images])
+        drawn = draw_images(raw, images, n_shells, progress)
+    rows = drawn.particles
     place = np.full(len(raw.labels.names), -1)
     place[list(raw.usable)] = np.arange(len(raw.usable))
-    tomograms = np.unique(raw.particles.tomogram.astype(str), return_inverse=True)[1]
-    found = compare_with_chance(
-        scores.total[rows],
-        place[raw.labels.of_particle[rows]],
-        raw.halves[raw.particles.starts[:-1]][rows],
-        strata=tomograms[rows] if tomograms.max() > 0 else None,
-        seed=raw.run.seed or 0,
+    labels, halves = place[raw.labels.of_particle[rows]], raw.halves[raw.particles.starts[rows]]
+    judged = judge_classes_of(drawn, raw.run.preparation, maps, labels, halves)
+    tomograms = np.unique(raw.particles.tomogram[rows].astype(str), return_inverse=True)[1]
+    found, blind = (
+        compare_with_chance(
+            scores,
+            labels,
+            halves,
+            strata=tomograms if tomograms.max() > 0 else None,
+            seed=raw.run.seed or 0,
+        )
+        for scores in (judged.scores, judged.blind)
     )
-    return Separated(found, len(rows), is_held_out)
+    return Separated(found, blind, judged.verdict, len(rows), is_held_out)
 
 
 def _candidate_images(raw: RawClasses) -> tuple[NDArray[np.bool_], bool]:
@@ -118,18 +123,8 @@ def _prior(raw: RawClasses, sums: FourierSums) -> tuple[Tensor, int]:
     return prior_from_fsc(weights, curve), max(_MIN_SHELLS, n_shells)
 
 
-def _maps_of_half(raw: RawClasses, sums: FourierSums, half: int, prior: Tensor) -> StackedVolumes:
+def _maps_of_half(raw: RawClasses, sums: FourierSums, half: int, prior: Tensor) -> list[Tensor]:
     """The common map of a half and the differences of its classes."""
     members = [2 * row + half for row in raw.usable]
     mask = torch.from_numpy(raw.mask)
-    return stack_volumes(
-        [volume.float().cpu() * mask for volume in difference_maps(sums, members, prior)]
-    )
-
-
-def _window(raw: RawClasses) -> Tensor | None:
-    preparation = raw.run.preparation
-    if not preparation.window:
-        return None
-    inner, outer = preparation.window_r, preparation.window_r_outer
-    return circular_window(raw.particles.box_size_px, inner=inner, outer=outer)
+    return [volume.float().cpu() * mask for volume in difference_maps(sums, members, prior)]
