@@ -31,7 +31,7 @@ CALLS = {
     "train_vae": f"{{star}} -o {{out}} {_NETWORKS} {_TRAINING}",
     "train_linear": f"{{star}} -o {{out}} --zdim 1 --no-report {_ON_CPU}",
     "classify": f"{{star}} -o {{out}} -K 2 --no-report {_ON_CPU}",
-    "refine_poses": f"{{star}} -o {{out}} --always {_ON_CPU}",
+    "refine_poses": f"{{star}} -o {{out}} --refine-poses on {_ON_CPU}",
     "train_nn": f"{{star}} -o {{out}} --layers 1 --dim 8 {_TRAINING}",
     "convergence_nn": "{nn} {map} -o {out}",
     "convergence_vae": f"{{run}} -o {{out}} --skip-umap --final-maxima 2 {_ON_CPU}",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MIN_PER_HALF: Final = 8
+MIN_PER_HALF: Final = 8
 """Particles of a half with fewer of which maps say nothing of poses."""
 
 
@@ -63,6 +63,12 @@ def refine(
     """
     if run.refinement.poses == "off" or images.particles.images.further_shift_px is not None:
         return images, None  # not asked for, or done for a run already
+    if min(len(part) for part in rows) < MIN_PER_HALF:
+        logger.info(
+            "poses are left as stated: maps of fewer than %d particles say nothing of them",
+            MIN_PER_HALF,
+        )
+        return images, None
     began = time.perf_counter()
     always = run.refinement.poses == "on"
     found = refine_poses(images, rows, window_power, logger.info, always=always)
@@ -74,7 +80,12 @@ def refine(
 
 
 def write_refined(
-    outdir: Path, particles: ParticleSet, is_trained: NDArray[np.bool_], found: Refinement
+    outdir: Path,
+    particles: ParticleSet,
+    is_trained: NDArray[np.bool_],
+    found: Refinement,
+    *,
+    prefix: str = "",
 ) -> None:
     """Write the corrections of a run beside its results, if they are worth it.
 
@@ -83,12 +94,15 @@ def write_refined(
         particles: of the run, as the input states them.
         is_trained: (M,) which of their images were refined.
         found: the corrections of these.
+        prefix: of the names of the files.
     """
     if not found.is_used:
         return
     corrections = found.corrections.spread(is_trained, distinct_exposures(particles)[1])
     errors = error_columns(found.covariance.numpy(), particles.pixel_size_a)
-    write_corrections(outdir, particles, corrections, half=found.half_set, of_particles=errors)
+    write_corrections(
+        outdir, particles, corrections, half=found.half_set, of_particles=errors, prefix=prefix
+    )
 
 
 def refine_run(
@@ -111,26 +125,29 @@ def refine_run(
         return
     half = halves_of_particles(particles, np.zeros(particles.n_particles, np.int64), run.seed or 0)
     rows = np.flatnonzero(half == 0), np.flatnonzero(half == 1)
-    if min(len(part) for part in rows) < _MIN_PER_HALF:
-        logger.info("poses are left as stated: there are too few particles to compare them with")
-        return
     power = window_power(run.preparation, particles.box_size_px)
     _, found = refine(run, images, rows, power)
     if found is not None:
         write_refined(outdir, particles, is_trained, found)
 
 
-def as_refined(folder: Path, particles: ParticleSet) -> ParticleSet:
+def as_refined(folder: Path, particles: ParticleSet, *, prefix: str = "") -> ParticleSet:
     """Particles in the poses whose corrections lie in a folder; as they are where there are none.
+
+    Args:
+        folder: of the corrections.
+        particles: as the input states them.
+        prefix: of the names of the files.
 
     Raises:
         DataError: the corrections are damaged, or not those of these particles.
     """
-    if not (folder / REFINED_POSES).exists() or particles.images.further_shift_px is not None:
+    poses, tilts = (folder / f"{prefix}{name}" for name in (REFINED_POSES, REFINED_TILTS))
+    if not poses.exists() or particles.images.further_shift_px is not None:
         return particles
-    require_as_made(folder / REFINED_POSES)
-    require_as_made(folder / REFINED_TILTS)
-    return read_corrections(folder, particles).of(particles)
+    require_as_made(poses)
+    require_as_made(tilts)
+    return read_corrections(folder, particles, prefix=prefix).of(particles)
 
 
 def verdict_of(

@@ -49,6 +49,7 @@ def write_corrections(
     *,
     half: NDArray[Any] | None = None,
     of_particles: Mapping[str, NDArray[Any]] | None = None,
+    prefix: str = "",
 ) -> list[Path]:
     """Write the corrections of particles and of tilts; the files.
 
@@ -58,6 +59,7 @@ def write_corrections(
         corrections: of them.
         half: (B,) the half set in which each was refined, where there were any.
         of_particles: further columns (B,) of particles by name, such as :func:`error_columns`.
+        prefix: of the names of the files.
 
     Raises:
         OutputError: a file cannot be written.
@@ -73,21 +75,26 @@ def write_corrections(
         LOG_CONTRAST: corrections.log_scale,
         **(of_particles or {}),
     }
-    files = [folder / REFINED_POSES]
+    files = [folder / f"{prefix}{REFINED_POSES}"]
     write_table(files[0], table_text(table), "particles")
     if particles.n_images:
-        files.append(folder / REFINED_TILTS)
+        files.append(folder / f"{prefix}{REFINED_TILTS}")
         write_table(files[1], table_text(_tilts(particles, corrections, half)), "tilts")
     return files
 
 
-def read_corrections(folder: Path, particles: ParticleSet) -> Corrections:
+def read_corrections(folder: Path, particles: ParticleSet, *, prefix: str = "") -> Corrections:
     """The corrections of particles that :func:`write_corrections` wrote, as ``particles`` count.
+
+    Args:
+        folder: where they lie.
+        particles: to be corrected.
+        prefix: of the names of the files.
 
     Raises:
         DataError: a file cannot be read, or lacks particles or exposures.
     """
-    star = read_star(folder / REFINED_POSES)
+    star = read_star(folder / f"{prefix}{REFINED_POSES}")
     table = star.read(star.table_with(PARTICLE))
     rows = rows_of_table(table, particles, star.path)
     names = (*TURN_DEG, *SHIFT_A, LOG_CONTRAST)
@@ -98,7 +105,7 @@ def read_corrections(folder: Path, particles: ParticleSet) -> Corrections:
     tilt_shift_px, tilt_log_scale = found.tilt_shift_px, found.tilt_log_scale
     if particles.n_images:
         half = table[HALF_SET].to_numpy(dtype=object)[rows] if HALF_SET in table else None
-        tilts = _read_tilts(folder / REFINED_TILTS, particles, half)
+        tilts = _read_tilts(folder / f"{prefix}{REFINED_TILTS}", particles, half)
         tilt_shift_px, tilt_log_scale = tilts[:, :2] / particles.pixel_size_a, tilts[:, 2]
     return Corrections(
         rotation=Rotation.from_rotvec(np.deg2rad(numbers[:, :3])).as_matrix(),

@@ -48,7 +48,8 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def back_project(simulated: Path, registry: Registry, tmp_path: Path) -> Reconstruct:
     def call(run: dict[str, Any] | None = None, **fields: object) -> list[Path]:
         reader = {"reader": {"path": str(simulated / "particles.star")}}
-        resolved = resolve_run("prepare", reader, run or {}, registry=registry)
+        stated = {"refinement": {"poses": "off"}}
+        resolved = resolve_run("prepare", reader, stated, run or {}, registry=registry)
         body = {"out": tmp_path / "map.mrc", "recon_dose_weight": True, **fields}
         return reconstruct(Dataset(resolved, registry), validate(ReconstructionSpec, body))
 

@@ -80,5 +80,5 @@ def test_poses_come_back_nearer_to_the_truth_and_are_not_refined_twice(
 
 
 def test_too_few_particles_are_refused(simulated: Path, registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="refinement of poses needs 4 in each"):
+    with pytest.raises(DataError, match="refinement of poses needs 8 in each"):
         refine(registry, simulated, tmp_path / "out", dataset={"use_first_nptcls": 5})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ from tomodrgn.core.reconstruction.weights import Attenuation
 from tomodrgn.core.report.drawing import draw_half_map_fsc
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.sharing import neighbors
+from tomodrgn.plugins.commands.backproject.refined import PosesOfMaps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.dataset import Dataset
+    from tomodrgn.core.interfaces import Reader
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.reconstruction.insertion import FourierSums
+    from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.plugins.commands.backproject.spec import ReconstructionSpec
 
 logger = logging.getLogger(__name__)
@@ -78,47 +81,75 @@ def reconstruct(dataset: Dataset, spec: ReconstructionSpec) -> list[Path]:
     devices = Devices(dataset.spec.devices)
     paths: list[Path] = []
     with devices.agreement():
-        sums, classes, pixel_size_a = _sum_share(dataset, spec, devices)
+        chosen = _choose(dataset, spec)
+    halves = chosen.halves if spec.half_by == "particle" else None
+    poses = PosesOfMaps(dataset.spec, chosen.reader, spec.out, devices)
+    particles = poses.refined(chosen.particles, halves)
+    with devices.agreement():
+        sums = _sum_share(dataset.spec, spec, replace(chosen, particles=particles), devices)
     for grid in sums.grids:
         for of_one_map in grid:
             devices.sum_over_processes([of_one_map])
-    devices.on_main(lambda: paths.extend(_finish_all(spec, sums, classes, pixel_size_a)))
+    pixel_size_a = particles.pixel_size_a
+    devices.on_main(lambda: paths.extend(_finish_all(spec, sums, chosen.classes, pixel_size_a)))
     return paths
 
 
-def _sum_share(
-    dataset: Dataset, spec: ReconstructionSpec, devices: Devices
-) -> tuple[FourierSums, _Classes, float]:
-    """Sums of the images of this process, with the classes and the pixel size of all."""
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """M images of B particles, and which of V volumes each belongs to."""
+
+    reader: Reader
+    particles: ParticleSet
+    classes: _Classes
+    volume_index: NDArray[np.int64]
+
+    @property
+    def halves(self) -> NDArray[np.int64]:
+        """(B,) half of the first image of each particle."""
+        halves: NDArray[np.int64] = self.volume_index[self.particles.starts[:-1]] % 2
+        return halves
+
+    @property
+    def n_volumes(self) -> int:
+        return 2 * len(self.classes.suffixes)
+
+
+def _choose(dataset: Dataset, spec: ReconstructionSpec) -> _Chosen:
+    """The images that maps are made of."""
     run, (reader, everything) = dataset.spec, dataset.everything
     reader, particles = select_particles(run, reader, everything)
     particles, classes = _classify(spec, everything, particles)
-    volume_index = _halve(spec, particles, classes, run.seed or 0)
-    n_volumes = 2 * len(classes.suffixes)
+    make_folder(spec.out.parent)
+    return _Chosen(reader, particles, classes, _halve(spec, particles, classes, run.seed or 0))
+
+
+def _sum_share(
+    run: RunSpecBase, spec: ReconstructionSpec, chosen: _Chosen, devices: Devices
+) -> FourierSums:
+    """Sums of the images of this process."""
+    particles, n_volumes = chosen.particles, chosen.n_volumes
     announce(
         maps_work(particles, n_volumes, devices.device),
         devices.device,
         way_out="take fewer classes at a time (--labels-sel) or fewer pixels (--downsample)",
         processes=devices.n_on_node,
     )
-    make_folder(spec.out.parent)
     is_mine = _share_of_images(particles, devices)
     if not is_mine.any():
         nothing = torch.empty(0, device=devices.device)
-        sums = empty_sums(n_volumes, particles.box_size_px, like=nothing)
-        return sums, classes, particles.pixel_size_a
+        return empty_sums(n_volumes, particles.box_size_px, like=nothing)
     with show_progress("inserting images") as progress:
-        sums = sum_images(
-            reader,
+        return sum_images(
+            chosen.reader,
             take_images(particles, is_mine, "image of another process"),
-            volume_index[is_mine],
+            chosen.volume_index[is_mine],
             n_volumes=n_volumes,
             preparation=run.preparation,
             attenuation=Attenuation(dose=spec.recon_dose_weight, tilt=spec.recon_tilt_weight),
             device=devices.device,
             progress=progress,
         )
-    return sums, classes, particles.pixel_size_a
 
 
 def _share_of_images(particles: ParticleSet, devices: Devices) -> NDArray[np.bool_]:

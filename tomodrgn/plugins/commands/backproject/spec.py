@@ -54,6 +54,7 @@ class ReconstructionSpec(Spec):
 
 BACKPROJECT_DATA_OPTIONS: Final = (
     *DATA_OPTIONS,
+    Classic("--refine-poses", "refinement.poses"),
     Classic("--accelerator", "devices.accelerator"),
     Classic("--devices", "devices.devices"),
     Classic("--nodes", "devices.nodes"),

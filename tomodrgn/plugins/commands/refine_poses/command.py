@@ -12,10 +12,11 @@ from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.observing import observe, window_power
+from tomodrgn.core.data.refining import MIN_PER_HALF
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
 from tomodrgn.core.display import logging_to
-from tomodrgn.core.errors import DataError
+from tomodrgn.core.errors import DataError, SpecError
 from tomodrgn.core.files.named_files import stack_folder, stack_of_image
 from tomodrgn.core.interfaces import PoseWriter, ReaderContext
 from tomodrgn.core.invocation import text_of_call
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FEWEST_PER_HALF: Final = 4
 _N_MAPS: Final = 8
 """The consensus map and what it changes by: contrast, shifts and turns."""
 
@@ -57,11 +57,14 @@ def refine_poses(dataset: Dataset, spec: PosesSpec) -> PoseFinding:
 
     Raises:
         RunError: the directory already holds a run.
+        SpecError: poses are not to be refined.
         DataError: the particles or their images cannot be used, are too few, or cannot be written.
         OutputError: the directory cannot be written.
     """
     began = time.perf_counter()
     run, outdir = dataset.spec, spec.outdir
+    if run.refinement.poses == "off":
+        raise SpecError("refinement.poses: off leaves nothing to do; give auto or on")
     devices = Devices(run.devices, alone=True)
     if run.seed is None:
         run = run.model_copy(update={"seed": choose_seed(run, outdir, devices)})
@@ -93,7 +96,9 @@ def _refine(
     """Refine, and write the input with refined poses, and what was found."""
     particles, rows, outdir = images.particles, _halves(images.particles, run), spec.outdir
     power = window_power(run.preparation, particles.box_size_px)
-    found = rounds.refine_poses(images, rows, power, logger.info, always=spec.always)
+    found = rounds.refine_poses(
+        images, rows, power, logger.info, always=run.refinement.poses == "on"
+    )
     _write_tables(outdir, particles, found, rows)
     written = writer.write_poses(particles, found.corrections, outdir / REFINED_PARTICLES)
     _tell_files(written, particles, run)
@@ -119,7 +124,7 @@ def _halves(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the particles of two halves."""
     return rows_of_halves(
-        particles, run.seed or 0, needed=_FEWEST_PER_HALF, what="refinement of poses needs"
+        particles, run.seed or 0, needed=MIN_PER_HALF, what="refinement of poses needs"
     )
 
 

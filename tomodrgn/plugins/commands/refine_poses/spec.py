@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from tomodrgn.core.specs.classic import Classic
 from tomodrgn.core.specs.output import RunDirectorySpec
 from tomodrgn.core.specs.run_options import LINEAR_DATA_OPTIONS, OUTDIR_OPTIONS
 
@@ -12,14 +11,8 @@ from tomodrgn.core.specs.run_options import LINEAR_DATA_OPTIONS, OUTDIR_OPTIONS
 class PosesSpec(RunDirectorySpec):
     """Poses and contrast of particles, and shifts and contrast of tilts, that the images show."""
 
-    always: bool = False
-    """Refine even where the images show no errors; what does not agree better with maps of the
-    other half of the particles is not used in any case."""
 
-
-POSES_OPTIONS: Final = (*OUTDIR_OPTIONS, Classic("--always", "always"))
+POSES_OPTIONS: Final = OUTDIR_OPTIONS
 POSES_DATA_OPTIONS: Final = tuple(
-    row
-    for row in LINEAR_DATA_OPTIONS
-    if not row.places.startswith(("refinement.", "training.report"))
+    row for row in LINEAR_DATA_OPTIONS if not row.places.startswith("training.report")
 )
