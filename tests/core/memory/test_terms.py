@@ -14,6 +14,7 @@ from tomodrgn.core.memory.terms import (
     cache_terms,
     columns_term,
     embedding_terms,
+    equations_term,
     kept_term,
     linear_terms,
     training_terms,
@@ -111,3 +112,10 @@ def test_volumes_grow_with_their_voxels(*, is_gpu: bool) -> None:
 
     fixed = needed(0)
     assert needed(128) - fixed == 8 * (needed(64) - fixed)
+
+
+def test_equations_take_what_their_numbers_take() -> None:
+    none = equations_term(replace(IMAGES, n_particles=0), n_maps=3, n_kept=1).n_bytes
+    assert none == IMAGES.n_images * 8 * (36 + 6 + 9 + 2)
+    of_particles = equations_term(IMAGES, n_maps=3, n_kept=0).n_bytes
+    assert of_particles == IMAGES.n_particles * 8 * 4 * 10**2

@@ -15,6 +15,8 @@ from tomodrgn.core.memory.footprint import NOTHING, Footprint, Term, on_device
 if TYPE_CHECKING:
     from tomodrgn.core.cache.residency import ResidencyKind
 
+_CHANGES: Final = 6
+"""Changes of an image by errors of its pose and contrast."""
 _FLOAT: Final = 4
 _DOUBLE: Final = 8
 _COMPLEX: Final = 8
@@ -211,6 +213,20 @@ def linear_terms(
     ahead = images.prefetch * arrived * images.stored_bytes * n_halves_at_once
     host = Footprint(host=(Term("blocks read ahead", ahead),))
     return on_device(work, is_gpu=is_gpu) + host + context(is_gpu=is_gpu)
+
+
+def equations_term(images: Images, *, n_maps: int, n_kept: int) -> Term:
+    """What images say of errors of their poses, and particles of these and of latents.
+
+    Args:
+        images: of the set.
+        n_maps: of the model that is judged.
+        n_kept: sets of equations that are kept at the same time.
+    """
+    numbers = _CHANGES**2 + _CHANGES + 9 + 2  # a matrix, a vector, a rotation and two rows
+    of_particle = 2 * (1 + _CHANGES + n_maps) ** 2
+    of_all = n_kept * numbers * images.n_images + 2 * of_particle * images.n_particles
+    return Term("equations of poses", _DOUBLE * of_all)
 
 
 def kept_term(n_coefficients: int, most_kept: int) -> Term:

@@ -25,6 +25,7 @@ from tomodrgn.core.memory.terms import (
     columns_term,
     drawing_term,
     embedding_terms,
+    equations_term,
     kept_term,
     linear_terms,
     rows_term,
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 _CERTAINTY: Final = 0.8
 """Part of an estimate that is needed beyond doubt."""
+_EQUATIONS_OF_REFINEMENT: Final = 3
+"""Sets of equations: about both maps, and once more where these are compared."""
 _USUAL_MAPS: Final = 4
 """The mean and three latents."""
 
@@ -160,6 +163,9 @@ def linear_work(
     )
     kept = kept_term(images.n_images * images.n_coefficients, KEPT_COEFFICIENTS)
     work += on_device((kept,), is_gpu=is_gpu)
+    n_kept = 1 if run.refinement.poses == "off" else _EQUATIONS_OF_REFINEMENT
+    poses = equations_term(images, n_maps=n_maps or _USUAL_MAPS, n_kept=n_kept)
+    work += Footprint(host=(poses,))
     return work.then(report_work(particles)) if run.training.report else work
 
 

@@ -31,6 +31,8 @@ _KINDS: Final = (CONTRASTS, SHIFTS, TURNS)
 _WIDTH_ROUNDS: Final = 60
 _MIN_WIDTH: Final = 1e-4
 _NO_WIDTH: Final = 1e-7
+_IMAGES_AT_ONCE: Final = 2**14
+"""Whose products lie in memory beside their equations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,13 @@ def widths_of(mean: Tensor, covariance: Tensor, present: Widths) -> Widths:
 
 def particle_equations(images: ImageEquations, n_particles: int) -> ParticleEquations:
     """Sums over the images of each of B particles; others of these have zeros."""
-    chain = errors_to_changes(images.rotation)
     matrix = torch.zeros(n_particles, N_ERRORS, N_ERRORS, dtype=torch.float64)
     vector = torch.zeros(n_particles, N_ERRORS, dtype=torch.float64)
-    matrix.index_add_(0, images.owner, chain.mT @ images.matrix @ chain)
-    vector.index_add_(0, images.owner, (chain.mT @ images.vector[..., None])[..., 0])
+    for first in range(0, len(images.owner), _IMAGES_AT_ONCE):
+        here = slice(first, first + _IMAGES_AT_ONCE)
+        chain = errors_to_changes(images.rotation[here])
+        matrix.index_add_(0, images.owner[here], chain.mT @ images.matrix[here] @ chain)
+        vector.index_add_(0, images.owner[here], (chain.mT @ images.vector[here, :, None])[..., 0])
     return ParticleEquations(matrix, vector)
 
 

@@ -12,7 +12,15 @@ from tomodrgn.core.linear.half_models import Halves, run_both
 from tomodrgn.core.particles.corrections import no_corrections
 from tomodrgn.core.particles.exposures import distinct_exposures
 from tomodrgn.core.refinement.equations import ImageEquations, equations
-from tomodrgn.core.refinement.joint import JointErrors, Prior, TiltWidths, joint_errors
+from tomodrgn.core.refinement.joint import (
+    JointErrors,
+    Prior,
+    TiltSystem,
+    TiltWidths,
+    joint_errors,
+    likeliest_tilt_widths,
+    tilt_systems,
+)
 from tomodrgn.core.refinement.moves import errors_back, errors_back_of_tilts
 from tomodrgn.core.refinement.steps import ParticleEquations, Widths, particle_equations
 
@@ -26,7 +34,6 @@ if TYPE_CHECKING:
 MIN_TILT_EVIDENCE: Final = 10.0
 """Log evidence that errors of exposures have to gain in all."""
 _TILT_START: Final = TiltWidths(0.3, 0.1)
-_TILT_WIDTH_ROUNDS: Final = 25
 
 
 class View:
@@ -109,27 +116,23 @@ class Work:
         if 2 * self.n_exposures > len(self.exposure):
             return TiltWidths(0.0, 0.0)
         kinds = TiltWidths(_TILT_START.shift_px, 0.0), TiltWidths(0.0, _TILT_START.contrast)
+        systems = self._tilt_systems(view, corrections, widths)
+        back = self.back(corrections)[1]
         shift, contrast = (
             found if evidence > MIN_TILT_EVIDENCE else TiltWidths(0.0, 0.0)
-            for found, evidence in (
-                self._tilt_widths(view, corrections, widths, start) for start in kinds
-            )
+            for found, evidence in (likeliest_tilt_widths(systems, back, start) for start in kinds)
         )
         return TiltWidths(shift.shift_px, contrast.contrast)
 
-    def _tilt_widths(
-        self, view: View, corrections: Corrections, widths: Widths, start: TiltWidths
-    ) -> tuple[TiltWidths, float]:
-        """Widths of greatest evidence of the kinds of errors that are not 0 at the start."""
-        found, back = start, self.back(corrections)[1]
-        for _ in range(_TILT_WIDTH_ROUNDS):
-            solved = self._solved(view.across, corrections, widths, found)
-            second = ((solved.tilt - back).square() + solved.tilt_variance).mean((0, 1))
-            shift_px, contrast = float(second[:2].mean().sqrt()), float(second[2].sqrt())
-            found = TiltWidths(
-                shift_px if start.shift_px else 0.0, contrast if start.contrast else 0.0
-            )
-        return found, solved.tilt_evidence
+    def _tilt_systems(
+        self, view: View, corrections: Corrections, widths: Widths
+    ) -> list[list[TiltSystem]]:
+        """Of both halves, about the maps of the other."""
+        stated = self.back(corrections)[0]
+        return [
+            tilt_systems(half, self.series[half.images], self.exposure[half.images], widths, stated)
+            for half in view.across
+        ]
 
     def gain(self, view: View) -> Tensor:
         """(B,) log likelihood that refined poses add, with maps of the other half."""
