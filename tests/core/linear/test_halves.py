@@ -12,6 +12,7 @@ from tomodrgn.core.linear.halves import (
     honest_fsc,
     shells_of,
     smooth_fsc,
+    where_alike,
     wiener_prior,
 )
 
@@ -133,3 +134,20 @@ def test_priors_are_bounded_however_halves_agree() -> None:
     strongest, weakest = wiener_prior(weights, torch.tensor([[-1.0, 1.0]], dtype=torch.float64))[0]
     assert float(strongest) == pytest.approx(4 * 0.999 / 0.001)
     assert float(weakest) == pytest.approx(4 * 0.001 / 0.999)
+
+
+def test_equal_maps_are_alike_everywhere() -> None:
+    volume = _maps(0)[0]
+    torch.testing.assert_close(where_alike(volume, volume), torch.ones_like(volume))
+
+
+def test_maps_are_alike_where_they_share_more_than_noise() -> None:
+    box = 48
+    random = torch.Generator().manual_seed(0)
+    shared, one, other = torch.randn(3, box, box, box, generator=random)
+    signal = 2.0 * shared * (torch.arange(box) < box // 2)  # in half of the box alone
+    found = where_alike(signal + one, signal + other)
+    inside, outside = found[..., 6 : box // 2 - 6], found[..., box // 2 + 6 : -6]
+    # 4 / (4 + 1) of the power is shared, of windows that hold some 600 independent voxels
+    assert float(inside.mean()) == pytest.approx(0.8, abs=0.02)
+    assert float(outside.mean()) < 0.05

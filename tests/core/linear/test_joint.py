@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.core.linear.class_sets import ClassSet, class_set
-from tomodrgn.core.linear.basis import solve_basis
+from tomodrgn.core.linear.basis import resize_maps, solve_basis
 from tomodrgn.core.linear.fit import fit_half_models
 from tomodrgn.core.linear.half_models import Halves, collected
 from tomodrgn.core.linear.halves import shells_of
@@ -50,11 +50,11 @@ def test_the_model_of_all_explains_more_than_noise(joint: JointModel) -> None:
 def test_no_particle_helps_to_make_the_maps_it_is_found_with(joint: JointModel) -> None:
     images, rows = joint.halves.images, np.array([1, 4, 9])
     others = np.setdiff1d(np.arange(B), rows)
-    everyone = run_pass(images, np.arange(B), joint.maps, joint.precision)
-    apart = run_pass(images, others, joint.maps, joint.precision)
+    known = joint.latents.take(torch.from_numpy(others))
+    apart = run_pass(images, others, joint.maps, joint.precision, known=known)
     maps = solve_basis(collected(apart), joint.models.prior, joint.halves.mask)
     expected = run_pass(images, rows, maps, joint.precision, collect=False).terms
-    found = joint._fold_terms(rows, collected(everyone), joint.precision)
+    found = joint._fold_terms(rows, joint.precision)
     scale = float(expected.matrix.abs().max())  # float32 sums, with and without the others
     torch.testing.assert_close(found.matrix, expected.matrix, atol=1e-3 * scale, rtol=0)
 
@@ -82,6 +82,21 @@ def test_maps_with_all_shells_have_the_box_of_the_images(
     assert wide.fsc.shape == (2, 9)
     assert len(wide.precision) == 9
     torch.testing.assert_close(wide.fsc[:, :6].float(), joint.models.fsc[:, :6].float())
+
+
+def test_maps_with_all_shells_are_as_strong_as_those_that_latents_were_found_with(
+    given: ClassSet, joint: JointModel
+) -> None:
+    wide = resize_maps(joint.at_full_resolution(given.images).maps, joint.maps.shape[-1])
+    near = solve_basis(joint.total, joint.models.prior, joint.halves.mask)
+    strength = (wide * near).sum((1, 2, 3)) / near.square().sum((1, 2, 3))
+    torch.testing.assert_close(strength, torch.ones(2), atol=0.1, rtol=0)  # masks end elsewhere
+
+
+def test_the_prior_is_about_standard_latents(joint: JointModel) -> None:
+    mean, moment = joint.latents.mean.mean(0), joint.latents.moments().mean(0)
+    torch.testing.assert_close(mean, torch.zeros(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(moment, torch.eye(1), atol=1e-3, rtol=0)
 
 
 def _terms(n_particles: int, n_latents: int, seed: int) -> LatentTerms:
@@ -155,10 +170,9 @@ def test_what_maps_may_be_wrong_by_counts_as_noise(joint: JointModel, agreement:
     """Of power P in a shell, (1 - FSC) / FSC P is doubted; images see it as their transfer does."""
     halves = joint.halves
     passes = halves.passes(torch.stack([joint.maps, joint.maps]), joint.precision)
-    total = collected(passes[0]).pooled(collected(passes[1]))
     models = replace(joint.models, fsc=torch.full_like(joint.models.fsc, agreement))
-    found = replace(joint, models=models)._tolerant_precision(total, passes)
-    maps = solve_basis(total, joint.models.prior, halves.mask)
+    found = replace(joint, models=models)._tolerant_precision()
+    maps = solve_basis(joint.total, joint.models.prior, halves.mask)
     spectra = torch.fft.fftshift(torch.fft.fftn(maps, dim=(1, 2, 3)), dim=(1, 2, 3))
     shells = shells_of(maps.shape[-1], maps.device).view(spectra.shape[1:])
     n_shells = len(found)

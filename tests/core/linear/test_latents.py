@@ -8,6 +8,7 @@ import torch
 
 from tomodrgn.core.linear.latents import (
     LatentTerms,
+    Posterior,
     log_evidence,
     population,
     posterior,
@@ -76,6 +77,25 @@ def test_evidence_is_the_integral_over_the_latent() -> None:
     density = np.exp(vector * z - matrix * z**2 / 2 - z**2 / 2) / np.sqrt(2 * np.pi)
     found = float(log_evidence(terms, terms.posterior()))
     assert found == pytest.approx(np.log(np.trapezoid(density, z)))
+
+
+@pytest.mark.parametrize("n_errors", [0, 1, 2])
+def test_a_marginal_is_that_of_the_joint_normal_distribution(
+    terms: LatentTerms, n_errors: int
+) -> None:
+    joint, found = terms.posterior(), terms.marginal(n_errors).posterior()
+    torch.testing.assert_close(found.mean, joint.mean[:, n_errors:])
+    torch.testing.assert_close(found.covariance, joint.covariance[:, n_errors:, n_errors:])
+
+
+def test_a_change_of_latents_changes_their_posteriors_alike() -> None:
+    change = torch.eye(1 + K, dtype=torch.float64)
+    change[1:] = torch.randn(K, 1 + K, generator=_random(7), dtype=torch.float64)
+    mean = torch.randn(5, K, generator=_random(8), dtype=torch.float64)
+    found = Posterior(mean, torch.eye(K, dtype=torch.float64).expand(5, K, K)).changed(change)
+    full = torch.cat([torch.ones(5, 1, dtype=torch.float64), mean], dim=1) @ change.T
+    torch.testing.assert_close(found.mean, full[:, 1:])
+    torch.testing.assert_close(found.covariance[0], change[1:, 1:] @ change[1:, 1:].T)
 
 
 def test_population_is_recovered_from_many_particles() -> None:

@@ -12,6 +12,7 @@ from tests.core.linear.class_sets import ClassSet, class_set
 from tests.rounding import assert_equal_to_rounding
 from tomodrgn.core.linear import observations
 from tomodrgn.core.linear.basis import MapSpectra, empty_basis_sums
+from tomodrgn.core.linear.latents import certain
 from tomodrgn.core.linear.observations import Observations
 from tomodrgn.core.linear.passes import noise_precision, run_pass
 
@@ -106,7 +107,7 @@ def test_known_latents_count_as_certain(
     images: Observations, maps: torch.Tensor, precision: torch.Tensor
 ) -> None:
     rows, known = np.arange(B), torch.full((B, 1), 2.0)
-    sums = run_pass(images, rows, maps[:1], precision, known=known).sums
+    sums = run_pass(images, rows, maps[:1], precision, known=certain(known)).sums
     assert sums is not None
     mean, basis = sums.real
     torch.testing.assert_close(basis, 2 * mean)
@@ -121,9 +122,9 @@ def test_known_latents_follow_their_particles_through_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows, known = np.arange(B), torch.arange(B, dtype=torch.float32)[:, None]
-    whole = run_pass(images, rows, maps[:1], precision, known=known)
+    whole = run_pass(images, rows, maps[:1], precision, known=certain(known))
     monkeypatch.setitem(observations._COEFFICIENTS_AT_ONCE, "cpu", 1)
-    parts = run_pass(images.to_radius(4), rows, maps[:1], precision, known=known)
+    parts = run_pass(images.to_radius(4), rows, maps[:1], precision, known=certain(known))
     assert whole.sums is not None
     assert parts.sums is not None
     atol = 1e-5 * float(whole.sums.real.abs().max())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.linear.half_models import HalfModels
+    from tomodrgn.core.linear.joint import SeesErrors
     from tomodrgn.core.linear.latents import Posterior
     from tomodrgn.core.linear.observations import Observations
 
@@ -127,6 +128,7 @@ def fit_linear(
     n_latents: int | None,
     window_power: float,
     report: Callable[[str], None],
+    errors: SeesErrors | None = None,
 ) -> LinearFit:
     """Fit a linear model.
 
@@ -137,6 +139,7 @@ def fit_linear(
         n_latents: K; None finds it.
         window_power: mean square of the window of the images.
         report: takes a line about each stage.
+        errors: of poses and contrast, which posteriors of latents are to allow for.
     """
     with cores_for_halves(images.device):
         first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
@@ -146,7 +149,7 @@ def fit_linear(
         if n_latents is None:
             models = models.first(max(1, held_out.n_useful(USEFUL_Z)))
         joint = join_halves(halves, models, report)
-        latents, change = joint.cross_validated_latents(start[:, 0])
+        latents, change = joint.cross_validated_latents(start[:, 0], errors)
         wide = joint.at_full_resolution(images)
     return LinearFit(
         maps=torch.einsum("cd,dzyx->czyx", change, wide.maps),

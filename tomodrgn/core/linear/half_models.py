@@ -23,7 +23,13 @@ from tomodrgn.core.linear.halves import (
     mean_map_fsc,
     wiener_prior,
 )
-from tomodrgn.core.linear.latents import LatentTerms, Posterior, log_evidence, standardising
+from tomodrgn.core.linear.latents import (
+    LatentTerms,
+    Posterior,
+    certain,
+    log_evidence,
+    standardising,
+)
 from tomodrgn.core.linear.passes import Pass, noise_precision, run_pass
 from tomodrgn.core.linear.weighting import mean_of
 from tomodrgn.core.model.memory_faults import return_free_memory
@@ -97,13 +103,18 @@ class Halves:
         return Halves(images, self.rows, self.window_power)
 
     def passes(
-        self, maps: Tensor, precision: Tensor, *, known: Tensor | None = None, collect: bool = True
+        self,
+        maps: Tensor,
+        precision: Tensor,
+        *,
+        known: Posterior | None = None,
+        collect: bool = True,
     ) -> list[Pass]:
         """A pass over each half with its maps (2, C, D, D, D)."""
 
         def one(half: int) -> Pass:
             rows = self.rows[half]
-            latents = None if known is None else known[torch.from_numpy(rows).to(known.device)]
+            latents = None if known is None else known.take(torch.from_numpy(rows).to(maps.device))
             return run_pass(
                 self.images, rows, maps[half], precision, known=latents, collect=collect
             )
@@ -122,7 +133,7 @@ class Halves:
     def begin(self, latents: Tensor) -> HalfModels:
         """Mean maps, and maps of random latents (B, K)."""
         means, precision, _ = self._first_maps()
-        second = self.passes(means, precision, known=latents)
+        second = self.passes(means, precision, known=certain(latents))
         precision = noise_precision(second, self.window_power)
         maps, fsc, prior = self._solve([collected(each) for each in second], is_start=True)
         return HalfModels(

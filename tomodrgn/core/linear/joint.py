@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import torch
@@ -57,6 +57,32 @@ _LEAST_FSC: Final = 1e-3
 _LEAST_DOUBT: Final = 1e-8
 
 
+class SeesErrors(Protocol):
+    """Sees what else than latents changes images; errors are standard normal in its units."""
+
+    @property
+    def n_errors(self) -> int:
+        """E of a particle."""
+
+    def terms(
+        self,
+        images: Observations,
+        rows: NDArray[np.int64],
+        maps: Tensor,
+        precision: Tensor,
+        latents: Tensor,
+    ) -> LatentTerms:
+        """Terms of E errors, then of K latents.
+
+        Args:
+            images: of all particles.
+            rows: (b,) particles to look at.
+            maps: (1 + K, D, D, D) of the model, in the box of the images.
+            precision: (shells,) of the noise.
+            latents: (b, K) near which these particles lie.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullMaps:
     """Maps with all shells.
@@ -84,6 +110,10 @@ class JointModel:
         maps: (1 + K, D, D, D) that latents are inferred with.
         precision: (shells,) of the noise.
         evidence: mean log evidence per particle.
+        latents: that these maps find, in units in which they have a mean of 0 and a second moment
+            of 1; maps of such latents are what the prior is about.
+        total: sums for maps of these latents.
+        shown: (shells,) mean g^2 / h^2.
     """
 
     halves: Halves
@@ -91,48 +121,58 @@ class JointModel:
     maps: Tensor
     precision: Tensor
     evidence: float
+    latents: Posterior
+    total: BasisSums
+    shown: Tensor
 
-    def cross_validated_latents(self, order: NDArray[np.floating]) -> tuple[Posterior, Tensor]:
+    @property
+    def weights(self) -> Tensor:
+        """(shells,) what all images together say of a coefficient of a volume."""
+        return self.total.mean_weights()[0]
+
+    def cross_validated_latents(
+        self, order: NDArray[np.floating], errors: SeesErrors | None = None
+    ) -> tuple[Posterior, Tensor]:
         """Latents of each particle, inferred with maps of other particles.
 
         Args:
             order: (B,) particles are dealt to the folds in this order.
+            errors: of poses and contrast, which are integrated out; None where there are none.
 
         Returns:
             The latents as :func:`standard_latents` gives them, and the change (1 + K, 1 + K) of the
             maps that belongs to them.
         """
-        device = self.maps.device
-        passes = self.halves.passes(torch.stack([self.maps, self.maps]), self.precision)
-        total = collected(passes[0]).pooled(collected(passes[1]))
-        precision = self._tolerant_precision(total, passes)
+        precision = self._tolerant_precision()
         ranked = np.argsort(order, kind="stable")
         folds = [np.sort(ranked[fold::_FOLDS]) for fold in range(_FOLDS)]
 
         def one(fold: int) -> LatentTerms:
-            return self._fold_terms(folds[fold], total, precision)
+            return self._fold_terms(folds[fold], precision, errors)
 
         found = []
         for pair in range(0, _FOLDS, 2):
             found += run_both(
                 partial(lambda first, half: one(first + half), pair), self.halves.images
             )
-        back = torch.argsort(torch.from_numpy(np.concatenate(folds))).to(device)
+        back = torch.argsort(torch.from_numpy(np.concatenate(folds))).to(self.maps.device)
         terms = LatentTerms(
             torch.cat([each.matrix for each in found])[back],
             torch.cat([each.vector for each in found])[back],
         )
-        weights = self.halves.images.weights
-        centre, spread = population(terms, weights)
-        standard = terms.about(centre).changed(standardising(spread)[0])
-        return standard_latents(terms.weakened(max(1.0, standard.inconsistency())), weights)
+        weights, n_errors = self.halves.images.weights, 0 if errors is None else errors.n_errors
+        centre, spread = population(terms.marginal(n_errors), weights)
+        root = torch.block_diag(torch.eye(n_errors).to(spread), standardising(spread)[0])
+        standard = terms.about(torch.nn.functional.pad(centre, (n_errors, 0))).changed(root)
+        excess = max(1.0, standard.inconsistency())
+        return standard_latents(terms.weakened(excess).marginal(n_errors), weights)
 
     def at_full_resolution(self, full: Observations) -> FullMaps:
         """Maps with all shells, filtered by what the halves agree on."""
         wide = self.halves.at(full)
         both = torch.stack([self.maps, self.maps])
         grown = wide.resized(self.models.with_maps(both, self.precision))
-        passes = wide.passes(grown.maps, grown.precision)
+        passes = wide.passes(grown.maps, grown.precision, known=self.latents)
         sums = [collected(each) for each in passes]
         weights = torch.stack([each.mean_weights() for each in sums])
         rough = wide.solve(sums, _WEAK_PRIOR * weights)
@@ -149,23 +189,22 @@ class JointModel:
         )
 
     def _fold_terms(
-        self, rows: NDArray[np.int64], total: BasisSums, precision: Tensor
+        self, rows: NDArray[np.int64], precision: Tensor, errors: SeesErrors | None = None
     ) -> LatentTerms:
-        images = self.halves.images
-        own = run_pass(images, rows, self.maps, self.precision)
-        maps = solve_basis(total.without(collected(own)), self.models.prior, self.halves.mask)
+        images, latents = self.halves.images, self.latents.take(torch.from_numpy(rows))
+        own = collected(run_pass(images, rows, self.maps, self.precision, known=latents))
+        maps = solve_basis(self.total.without(own), self.models.prior, self.halves.mask)
+        if errors is not None:
+            return errors.terms(images, rows, maps, precision, latents.mean)
         return run_pass(images, rows, maps, precision, collect=False).terms
 
-    def _tolerant_precision(self, total: BasisSums, passes: list[Pass]) -> Tensor:
+    def _tolerant_precision(self) -> Tensor:
         """Precision of the noise and of what the maps may be wrong by."""
-        maps = solve_basis(total, self.models.prior, self.halves.mask)
+        maps = solve_basis(self.total, self.models.prior, self.halves.mask)
         fsc = self.models.fsc.clamp(_LEAST_FSC, 1).to(maps)
         doubt = (_shell_power(maps) * (1 - fsc) / fsc).sum(0) / self.halves.window_power
-        signal = torch.stack([each.signal_transfer for each in passes]).sum(0)
-        noise = torch.stack([each.noise_transfer for each in passes]).sum(0)
-        seen = (noise > 0) & (self.precision > 0)
-        ratio = (signal / noise.clamp_min(1e-30)).to(maps)
-        variance = 1 / self.precision.clamp_min(1e-30) + ratio * doubt
+        variance = 1 / self.precision.clamp_min(1e-30) + self.shown * doubt
+        seen = (self.shown > 0) & (self.precision > 0)
         return torch.where(seen, 1 / variance, 0.0)
 
 
@@ -185,9 +224,26 @@ def join_halves(halves: Halves, models: HalfModels, report: Callable[[str], None
         if abs(evidence - before) < _SETTLED * max(abs(evidence), 1.0):
             break
     report(f"all particles: log evidence {evidence:.2f} per particle")
+    passes = halves.passes(torch.stack([maps, maps]), precision)
+    found, _ = halves.in_order(passes)
+    change = standard_change(found, weights)
     return JointModel(
-        halves=halves, models=models, maps=maps, precision=precision, evidence=evidence
+        halves=halves,
+        models=models,
+        maps=maps,
+        precision=precision,
+        evidence=evidence,
+        latents=found.changed(change),
+        total=collected(passes[0]).pooled(collected(passes[1])).transformed(change),
+        shown=_shown(passes).to(maps),
     )
+
+
+def _shown(passes: list[Pass]) -> Tensor:
+    """(shells,) mean g^2 / h^2 of images."""
+    signal = torch.stack([each.signal_transfer for each in passes]).sum(0)
+    noise = torch.stack([each.noise_transfer for each in passes]).sum(0)
+    return signal / noise.clamp_min(1e-30)
 
 
 def standard_latents(terms: LatentTerms, weights: Tensor | None = None) -> tuple[Posterior, Tensor]:

@@ -29,7 +29,7 @@ class LatentTerms:
     """What the images of B particles say of their latents, odd and even tilts apart.
 
     Attributes:
-        matrix: (B, 2, K, K) A of each.
+        matrix: (B, 2, K, K) A of each; (B, 1, K, K) where it is known of all tilts alone.
         vector: (B, 2, K) b of each.
     """
 
@@ -85,6 +85,25 @@ class LatentTerms:
             factor *= float(together.mean()) / n_latents
         return factor
 
+    def marginal(self, n_errors: int) -> LatentTerms:
+        """Of all tilts, the first of their directions integrated out: these are standard normal.
+
+        Source:
+            Marginal of a normal distribution by the Schur complement; Petersen & Pedersen, The
+            Matrix Cookbook, section 8.1.
+        """
+        errors, latents = slice(0, n_errors), slice(n_errors, None)
+        matrix, vector = self.matrix.sum(1).double(), self.vector.sum(1).double()
+        identity = torch.eye(n_errors, device=matrix.device, dtype=matrix.dtype)
+        factor = positive_factor(matrix[:, errors, errors] + identity, "particles", least=1.0)
+        cross = matrix[:, errors, latents]
+        known = torch.cat([cross, vector[:, errors, None]], dim=2)
+        left = cross.mT @ torch.cholesky_solve(known, factor)
+        return LatentTerms(
+            (matrix[:, latents, latents] - left[..., :-1])[:, None].to(self.matrix),
+            (vector[:, latents] - left[..., -1])[:, None].to(self.vector),
+        )
+
     def weakened(self, factor: float) -> LatentTerms:
         """As if the noise had ``factor`` times its power."""
         return LatentTerms(self.matrix / factor, self.vector / factor)
@@ -108,6 +127,20 @@ class Posterior:
     def moments(self) -> Tensor:
         """(B, K, K) mean of z z^T."""
         return self.mean[:, :, None] * self.mean[:, None, :] + self.covariance
+
+    def take(self, rows: Tensor | slice) -> Posterior:
+        """Those of some particles."""
+        return Posterior(self.mean[rows], self.covariance[rows])
+
+    def changed(self, change: Tensor) -> Posterior:
+        """Of the latents of u' = ``change`` (1 + K, 1 + K) u, u being (1, z)."""
+        turn = change[1:, 1:]
+        return Posterior(self.mean @ turn.T + change[1:, 0], turn @ self.covariance @ turn.T)
+
+
+def certain(latents: Tensor) -> Posterior:
+    """Latents (B, K) that are known."""
+    return Posterior(latents, latents.new_zeros((*latents.shape, latents.shape[1])))
 
 
 def posterior(matrix: Tensor, vector: Tensor) -> Posterior:

@@ -80,7 +80,7 @@ def run_pass(
     maps: Tensor,
     precision: Tensor,
     *,
-    known: Tensor | None = None,
+    known: Posterior | None = None,
     collect: bool = True,
 ) -> Pass:
     """See the images of some particles once.
@@ -90,11 +90,11 @@ def run_pass(
         rows: (b,) particles to look at.
         maps: (1 + K, D, D, D) of the model, in the box of the images.
         precision: (shells,) of the noise.
-        known: (b, K') latents to collect sums for, instead of those that are found.
+        known: K' latents to collect sums for, instead of those that are found.
         collect: whether to collect sums.
     """
     spectra, weight = MapSpectra(maps), precision[images.shells]
-    n_maps = len(maps) if known is None else 1 + known.shape[1]
+    n_maps = len(maps) if known is None else 1 + known.mean.shape[1]
     sums = empty_basis_sums(n_maps, images.box_size_px, maps.device) if collect else None
     collector = None if sums is None else BasisCollector(sums)
     shells = _ShellSums(images.shells, len(precision))
@@ -110,7 +110,7 @@ def run_pass(
         matrices[here], vectors[here], counts = matrix, vector, images.counts_of(block)
         shells.add(block, _squared_error(block, slices, found), counts)
         if collector is not None:
-            latents = found if known is None else known[here]
+            latents = found if known is None else known.take(here)
             collector.add(block, weight, *_moments(latents, counts))
         done = here.stop
     if collector is not None:
@@ -171,13 +171,10 @@ def _squared_error(block: Block, slices: Tensor, found: Posterior) -> Tensor:
     return shown.square_().sum((2, 3))
 
 
-def _moments(latents: Posterior | Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(latents: Posterior, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (b, 1 + K) and second moments of u = (1, z), times counts (b,)."""
-    if isinstance(latents, Posterior):
-        mean, spread = latents.mean, latents.covariance
-    else:
-        mean, spread = latents, latents.new_zeros((*latents.shape, latents.shape[1]))
+    mean = latents.mean
     full = torch.cat([mean.new_ones(len(mean), 1), mean], dim=1)
     moments = full[:, :, None] * full[:, None, :]
-    moments[:, 1:, 1:] += spread
+    moments[:, 1:, 1:] += latents.covariance
     return full * counts[:, None], moments * counts[:, None, None]

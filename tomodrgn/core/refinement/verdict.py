@@ -23,22 +23,13 @@ from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.half_models import run_both
 from tomodrgn.core.linear.latents import LatentTerms
 from tomodrgn.core.linear.rare import RARE_ODDS, rare_odds
-from tomodrgn.core.refinement.equations import Template, products
-from tomodrgn.core.refinement.steps import (
-    CONTRASTS,
-    N_ERRORS,
-    SHIFTS,
-    TURNS,
-    Widths,
-    errors_to_changes,
-)
+from tomodrgn.core.refinement.joint_terms import joint_terms
+from tomodrgn.core.refinement.steps import CONTRASTS, N_ERRORS, SHIFTS, TURNS, Widths
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from tomodrgn.core.linear.half_models import HalfModels, Halves
-    from tomodrgn.core.linear.observations import Observations
 
 MEAN_LEVEL: Final = 0.0025
 """Chance to call identical particles different by the mean, whatever number of latents is tried."""
@@ -202,41 +193,6 @@ def terms_across(halves: Halves, maps: Tensor, precision: Tensor) -> tuple[Tenso
     latents = LatentTerms(matrix[..., N_ERRORS:, N_ERRORS:], vector[..., N_ERRORS:])
     excess = max(1.0, latents.inconsistency())
     return matrix / excess, vector / excess
-
-
-def joint_terms(
-    images: Observations, rows: NDArray[np.int64], maps: Tensor, precision: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Matrices (b, 2, 7 + K, 7 + K) and vectors (b, 2, 7 + K) of errors and latents.
-
-    Tilts of even and odd rank are apart.
-
-    Args:
-        images: of all particles.
-        rows: (b,) particles to look at.
-        maps: (1 + K, D, D, D).
-        precision: (shells,) of the noise.
-    """
-    template, weight = Template(images, maps), precision[images.shells]
-    n_terms = N_ERRORS + len(maps) - 1
-    turned = torch.from_numpy(images.particles.images.rotation[images.images_of(rows)])
-    matrices = torch.zeros(2 * len(rows), n_terms, n_terms, dtype=torch.float64)
-    vectors = torch.zeros(2 * len(rows), n_terms, dtype=torch.float64)
-    n_images = n_particles = 0
-    for block in images.blocks(rows):
-        rotation = turned[n_images : n_images + len(block.owner)]
-        changes = template.changes(block, rotation.to(maps.device), None)
-        matrix, vector = products(block, torch.cat([changes, template.basis(block)], 1), weight)
-        n_changes = changes.shape[1]
-        chain = torch.zeros(len(rotation), matrix.shape[1], n_terms, dtype=torch.float64)
-        chain[:, :n_changes, :N_ERRORS] = errors_to_changes(rotation.double())
-        chain[:, n_changes:, N_ERRORS:] = torch.eye(len(maps) - 1, dtype=torch.float64)
-        place = (2 * (n_particles + block.owner) + block.rank % 2).cpu()
-        matrices.index_add_(0, place, chain.mT @ matrix.double().cpu() @ chain)
-        vectors.index_add_(0, place, (chain.mT @ vector.double().cpu()[..., None])[..., 0])
-        n_images += len(rotation)
-        n_particles += len(block.particles)
-    return matrices.unflatten(0, (-1, 2)), vectors.unflatten(0, (-1, 2))
 
 
 def shares(

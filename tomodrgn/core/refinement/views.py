@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.linear.half_models import Halves, run_both
+from tomodrgn.core.linear.halves import where_alike
 from tomodrgn.core.particles.corrections import no_corrections
 from tomodrgn.core.particles.exposures import distinct_exposures
 from tomodrgn.core.refinement.equations import ImageEquations, equations
@@ -93,6 +94,7 @@ class Work:
         images = self.images.to_radius(radius_px).of(corrections.of(self.images.particles))
         halves = Halves(images, self.rows, self.window_power)
         maps, precision, fsc = halves.mean_maps()
+        maps = _as_strong(maps * where_alike(*maps[:, 0]), maps)  # noise far out turns most
         return View(halves, maps, precision, float(fsc[-4:-1].mean()))
 
     def back(self, corrections: Corrections) -> tuple[Tensor, Tensor]:
@@ -173,3 +175,10 @@ class Work:
             tilt_variance=torch.stack([first.tilt_variance, second.tilt_variance]),
             tilt_evidence=first.tilt_evidence + second.tilt_evidence,
         )
+
+
+def _as_strong(maps: Tensor, others: Tensor) -> Tensor:
+    """Maps (2, 1, D, D, D) times what makes them most like others, so that contrast stays 1."""
+    axes = (1, 2, 3, 4)
+    alike = (maps * others).sum(axes, keepdim=True)
+    return maps * alike / maps.square().sum(axes, keepdim=True).clamp_min(1e-30)

@@ -12,7 +12,7 @@ from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts
 from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.outlying import outliers_of, without_outliers
-from tomodrgn.core.data.refining import refine, verdict_of
+from tomodrgn.core.data.refining import errors_of, refine, verdict_of
 from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
 from tomodrgn.core.display import logging_to
@@ -23,6 +23,7 @@ from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import LOG
 from tomodrgn.core.reconstruction.halves import rows_of_halves
+from tomodrgn.core.refinement.joint_terms import UncertainPoses
 from tomodrgn.core.training.devices import Devices
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def fit_task(task: Task, images: Observations) -> Found:
     run = task.run
     images, refined = refine(run, images, task.rows, task.window_power)
     images = without_outliers(run, images, task.rows, task.window_power, refined)
+    poses = UncertainPoses(*errors_of(images, task.rows, task.window_power, refined))
     n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
     fit = fit_linear(
         images,
@@ -161,6 +163,7 @@ def fit_task(task: Task, images: Observations) -> Found:
         n_latents=run.latent.dim,
         window_power=task.window_power,
         report=logger.info,
+        errors=poses,
     )
     models = fit.half_models.maps, fit.half_models.precision
     known = images.to_radius(fit.radius_px)
