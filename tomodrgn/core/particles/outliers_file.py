@@ -34,8 +34,12 @@ AMPLITUDE_ERROR: Final = "tdgnAmplitudeError"
 RESIDUAL: Final = "tdgnResidual"
 POSE_DEVIATION: Final = "tdgnPoseDeviation"
 N_SHOWN: Final = "tdgnParticles"
+JUNK_CLASS: Final = -1
+"""Number of the class of what is no particle, among classes numbered from 0."""
 PARTICLE_GROUP: Final = "particle"
 JUNK_GROUP: Final = "junk"
+JUNK_NAMES: Final = (str(JUNK_CLASS), JUNK_GROUP)
+"""What the class of junk is called where classes are told by names."""
 LEFT_OUT_GROUP: Final = "left_out"
 """Names of groups; the last one is of particles of the input that are not in the run."""
 

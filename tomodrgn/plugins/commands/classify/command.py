@@ -17,6 +17,7 @@ from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
 from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.data.observing import observe, window_power
+from tomodrgn.core.data.outlying import outliers_of, without_outliers, write_outliers
 from tomodrgn.core.data.refining import refine, verdict_of_classes
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.data.run_images import open_run_images
@@ -39,8 +40,9 @@ from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
+from tomodrgn.core.particles.outliers_file import JUNK_CLASS
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.products import CLASSES, LABELS, LOG, POSTERIOR
+from tomodrgn.core.products import CLASSES, LABELS, LOG, OUTLIERS, POSTERIOR
 from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
@@ -59,7 +61,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.linear.classes_halves import ClassHalves
     from tomodrgn.core.linear.observations import Observations
     from tomodrgn.core.memory.footprint import Footprint
+    from tomodrgn.core.outliers.found import Outliers
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.refinement.rounds import Refinement
     from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.core.specs.run import RunSpecBase
     from tomodrgn.plugins.commands.classify.spec import ClassifySpec
@@ -125,13 +129,12 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         task = _begin(spec, dataset)
         observed = observe(run, particles, images, task.is_trained, devices)
         power = window_power(run.preparation, particles.box_size_px)
-        observed, refined = refine(run, observed, task.rows, power)
-        fit = _fit(task, observed, power)
-        verdict = verdict_of_classes(fit, observed, task.rows, power, refined)
+        found, observed = _sort(task, observed, power)
         describe_run(outdir, dataset, facts=task.facts, images=images)
-        _write_labels(outdir, fit)
-        maps = _write_maps(outdir, task, observed, fit, scale=images.norm[1])
-        _tell(outdir, _Sorted(spec, fit, verdict), maps, time.perf_counter() - began)
+        _write_labels(outdir, found)
+        write_outliers(outdir, observed.particles, found.refined, found.outliers)
+        maps = _write_maps(outdir, task, observed, found.fit, scale=images.norm[1])
+        _tell(outdir, found, maps, time.perf_counter() - began)
         finished = Run(outdir, dataset.registry, dataset=dataset)
         if run.training.report:
             draw_class_report(finished)
@@ -150,10 +153,42 @@ def _work(
     )
 
 
-def _write_labels(outdir: Path, fit: ClassFit) -> None:
-    write_bytes_atomic(outdir / LABELS, pickle.dumps(fit.labels, protocol=4))
-    record_labels(outdir, outdir / LABELS, fit.labels)
-    _write_array(outdir / POSTERIOR, fit.posterior.float().cpu().numpy())
+class _Sorted(NamedTuple):
+    """Classes, and what is to be thought of them."""
+
+    spec: ClassifySpec
+    fit: ClassFit
+    verdict: Verdict
+    refined: Refinement | None
+    outliers: Outliers
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(B,) class of each particle, that of junk where it is none."""
+        return np.where(self.outliers.is_junk, JUNK_CLASS, self.fit.labels)
+
+
+def _sort(task: _Task, images: Observations, power: float) -> tuple[_Sorted, Observations]:
+    """Refine poses, sort particles into classes, and judge both."""
+    images, refined = refine(task.run, images, task.rows, power)
+    images = without_outliers(task.run, images, task.rows, power, refined)
+    fit = _fit(task, images, power)
+    models = fit.half_classes.maps, fit.half_classes.precision
+    known = images.to_radius(fit.radius_px)
+    found = _Sorted(
+        spec=task.spec,
+        fit=fit,
+        verdict=verdict_of_classes(fit, images, task.rows, power, refined),
+        refined=refined,
+        outliers=outliers_of(known, task.rows, power, refined, models),
+    )
+    return found, images
+
+
+def _write_labels(outdir: Path, found: _Sorted) -> None:
+    write_bytes_atomic(outdir / LABELS, pickle.dumps(found.labels, protocol=4))
+    record_labels(outdir, outdir / LABELS, found.labels)
+    _write_array(outdir / POSTERIOR, found.fit.posterior.float().cpu().numpy())
 
 
 def _begin(spec: ClassifySpec, dataset: Dataset) -> _Task:
@@ -257,20 +292,12 @@ def _write_maps(
     return found
 
 
-class _Sorted(NamedTuple):
-    """Classes, and what is to be thought of them."""
-
-    spec: ClassifySpec
-    fit: ClassFit
-    verdict: Verdict
-
-
 def _tell(outdir: Path, found: _Sorted, maps: list[HalvedMap], seconds: float) -> None:
     """Say and write what was found."""
-    spec, fit, verdict = found
-    sizes = np.bincount(fit.labels, minlength=spec.n_classes).tolist()
+    spec, fit, verdict, labels = found.spec, found.fit, found.verdict, found.labels
+    sizes = [int((labels == c).sum()) for c in range(spec.n_classes)]
     shown = fit.posterior.amax(1).cpu().numpy()
-    sure = [float(shown[fit.labels == c].mean()) if n else None for c, n in enumerate(sizes)]
+    sure = [float(shown[labels == c].mean()) if n else None for c, n in enumerate(sizes)]
     figures: dict[str, Any] = {
         "spec": spec.model_dump(mode="json"),
         "is_heterogeneous": verdict.is_heterogeneous(len(fit.posterior)),
@@ -280,6 +307,7 @@ def _tell(outdir: Path, found: _Sorted, maps: list[HalvedMap], seconds: float) -
         "resolution_a": [each.resolution.resolution_a for each in maps],
         "held_out": asdict(fit.held_out),
         "verdict": verdict.figures(),
+        "outliers": found.outliers.figures(),
         "log_likelihood_per_particle": fit.log_likelihood,
         "shells": fit.radius_px,
         "rounds": fit.rounds,
@@ -291,6 +319,8 @@ def _tell(outdir: Path, found: _Sorted, maps: list[HalvedMap], seconds: float) -
     for number, (size, probability, each) in enumerate(zip(sizes, sure, maps, strict=True)):
         text = "-" if probability is None else f"{probability:.3f}"
         logger.info("%5d  %9d  %9s  %s", number, size, text, each.resolution if size else "-")
+    for line in found.outliers.lines(OUTLIERS):
+        logger.info("%s", line)
     _judge(found)
     logger.info("%d particles in %.1f s; results in %s", len(fit.posterior), seconds, outdir)
 

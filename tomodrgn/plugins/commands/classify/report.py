@@ -18,6 +18,7 @@ from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.json_text import read_json
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
+from tomodrgn.core.particles.outliers_file import JUNK_CLASS, JUNK_GROUP
 from tomodrgn.core.placement.contour import automatic_level
 from tomodrgn.core.products import CLASSES, LABELS, POSTERIOR, REPORT
 from tomodrgn.core.report.drawing import drawing
@@ -56,9 +57,10 @@ def write_class_report(run: Run) -> None:
     results, directory = run.results(), run.directory
     figures: dict[str, Any] = read_json(directory / CLASSES)
     labels, posterior = read_labels(directory / LABELS), read_npy(directory / POSTERIOR)
-    n_classes = len(figures["sizes"])
+    n_classes, is_real = len(figures["sizes"]), labels != JUNK_CLASS
     album = Album(MAX_BYTES_OF_PICTURES)
-    by_tomogram = count_by_tomogram(labels, n_classes, results.particles.tomogram)
+    tomogram = results.particles.tomogram
+    by_tomogram = count_by_tomogram(labels[is_real], n_classes, tomogram[is_real])
     report = Report(
         results=results,
         moment="classes",
@@ -85,10 +87,15 @@ def _points(
 ) -> ReportPoints:
     particles, n_classes = results.particles, posterior.shape[1]
     names = [f"{label}" for label in range(n_classes)]
+    is_junk = labels == JUNK_CLASS
+    kinds = Kinds(
+        codes=np.where(is_junk, n_classes, labels),
+        names=[*names, JUNK_GROUP] if is_junk.any() else names,
+    )
     sure = {f"probability of class {name}": posterior[:, int(name)] for name in names}
     return ReportPoints(
         maps=list(tomogram_maps(particles)),
-        kinds={"class": Kinds(codes=labels, names=names), "tomogram": tomograms_of(particles)},
+        kinds={"class": kinds, "tomogram": tomograms_of(particles)},
         numbers=sure | particle_columns(results),
         index=particles.source_particle,
         latents=None,

@@ -13,6 +13,7 @@ from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.file_names import file_stems
 from tomodrgn.core.ownership.results import begin_results
+from tomodrgn.core.particles.outliers_file import JUNK_CLASS
 from tomodrgn.core.placement.chimerax import (
     instance_commands,
     instance_script,
@@ -130,6 +131,10 @@ def _tomograms(subject: Subject) -> list[Tomogram]:
     """The tomograms to draw; colors mean the same in all of them."""
     spec, colors = subject.spec, color_particles(subject)
     rows = rows_by_tomogram(subject.particles, spec.tomogram)
+    if spec.class_volumes is not None and spec.shown_as != "markers":
+        is_shown = subject.classes() != JUNK_CLASS  # it has no map
+        rows = {name: part[is_shown[part]] for name, part in rows.items()}
+        rows = {name: part for name, part in rows.items() if len(part)}
     return [
         Tomogram(
             particles=subject.particles.take(chosen),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tomodrgn.core.particles.outliers_file import JUNK_NAMES
 from tomodrgn.core.reconstruction.halves import halves_by_particle
 from tomodrgn.core.reconstruction.resolution import spherical_mask
 from tomodrgn.core.reconstruction.weights import Attenuation
@@ -85,7 +86,7 @@ def beside_images(spec: ValidateSpec, dataset: Dataset, labels: Labels) -> RawCl
 def _halve(
     particles: ParticleSet, labels: Labels, seed: int
 ) -> tuple[NDArray[np.int64], tuple[int, ...]]:
-    """(M,) half of each image, and the classes that have images in both.
+    """(M,) half of each image, and the classes that have images in both; junk is none.
 
     Half sets of refinement are kept, unless all of some class lies in one of them.
     """
@@ -97,4 +98,5 @@ def _halve(
         if usable[labels.sizes > 1].all():
             break
         logger.info("a class lies in one half set of refinement; halves are drawn at random")
-    return halves, tuple(np.flatnonzero(usable).tolist())
+    is_class = np.array([name not in JUNK_NAMES for name in labels.names])
+    return halves, tuple(np.flatnonzero(usable & is_class).tolist())
