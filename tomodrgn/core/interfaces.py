@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from tomodrgn.core.particles.corrections import Corrections
     from tomodrgn.core.particles.tables import ImageTable, ParticleSet
@@ -225,6 +225,30 @@ class MapDecoder(Protocol):
 
 
 @runtime_checkable
+class SubspaceEncoder(Protocol):
+    """An encoder that takes what a linear model says of particles, instead of their images.
+
+    It goes with a :class:`SubspaceDecoder`, and is fitted without a look at the images.
+    """
+
+    def begin(self, linear: Posterior) -> None:
+        """Take scales from the linear posteriors (B, K) of a data set, before the fit."""
+
+    def __call__(self, linear: Posterior) -> Posterior:
+        """Linear posteriors (B, K) to posteriors (B, Z)."""
+
+
+@runtime_checkable
+class SubspaceDecoder(Protocol):
+    """A decoder of volumes ``mean + sum_k c_k(z) basis_k`` in the span of K basis maps."""
+
+    maps: nn.Parameter
+    """(1 + K, D, D, D) mean and basis maps."""
+    coordinates: nn.Module
+    """The network c from latents (..., Z) to coordinates (..., K)."""
+
+
+@runtime_checkable
 class WarmStarting(Protocol):
     """An encoder or decoder that may be taught by another model before it is trained; optional."""
 
@@ -295,6 +319,8 @@ class EncoderContext:
     latent_dim: int
     min_tilts: int
     """Smallest number of tilt images that a particle brings to the encoder."""
+    n_coordinates: int = 0
+    """K of the subspace whose posteriors a :class:`SubspaceEncoder` takes."""
 
 
 @runtime_checkable

@@ -62,14 +62,16 @@ def test_no_particle_helps_to_make_the_maps_it_is_found_with(joint: JointModel) 
 def test_latents_tell_the_classes_apart_in_the_order_of_the_particles(
     given: ClassSet, joint: JointModel, order: np.ndarray
 ) -> None:
-    latents, change = joint.cross_validated_latents(order[:, 0])
+    latents, change = standard_latents(joint.cross_validated_terms(order[:, 0]))
     assert latents.mean.shape == (B, 1)
     assert change.shape == (2, 2)
     assert abs(np.corrcoef(latents.mean[:, 0], given.labels)[0, 1]) > 0.95
 
 
 def test_the_folds_matter_little(joint: JointModel, order: np.ndarray) -> None:
-    one, other = (joint.cross_validated_latents(order[:, k])[0].mean for k in (0, 1))
+    one, other = (
+        standard_latents(joint.cross_validated_terms(order[:, k]))[0].mean for k in (0, 1)
+    )
     assert np.corrcoef(one[:, 0], other[:, 0])[0, 1] > 0.98
 
 
@@ -201,7 +203,7 @@ def test_folds_are_dealt_in_order_and_hold_each_particle_once(
         return fold_terms(self, rows, *others)
 
     monkeypatch.setattr(JointModel, "_fold_terms", noted)
-    joint.cross_validated_latents(order[:, 2])
+    joint.cross_validated_terms(order[:, 2])
     assert sorted(np.concatenate(dealt).tolist()) == list(range(B))
     rank = np.argsort(np.argsort(order[:, 2]))
     assert {tuple(np.unique(rank[rows] % 10)) for rows in dealt} == {(n,) for n in range(10)}

@@ -67,7 +67,11 @@ def build_model(run: RunSpecBase, registry: Registry, facts: DatasetFacts) -> Vo
             encoder = registry.build(
                 run.encoder,
                 EncoderContext(
-                    box_size_px=box, radius_px=radius, latent_dim=latent_dim, min_tilts=n_tilts
+                    box_size_px=box,
+                    radius_px=radius,
+                    latent_dim=latent_dim,
+                    min_tilts=n_tilts,
+                    n_coordinates=getattr(run.decoder, "n_coordinates", None) or 0,
                 ),
             )
     return VolumeModel(decoder, encoder)

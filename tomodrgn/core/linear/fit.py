@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
-from tomodrgn.core.linear.joint import join_halves
+from tomodrgn.core.linear.joint import join_halves, normal_latents, standard_latents
 from tomodrgn.core.linear.weighting import mean_of, z_of_mean
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.linear.half_models import HalfModels
-    from tomodrgn.core.linear.joint import SeesErrors
+    from tomodrgn.core.linear.joint import SeenLatents, SeesErrors
     from tomodrgn.core.linear.latents import Posterior
     from tomodrgn.core.linear.observations import Observations
 
@@ -37,6 +37,10 @@ MOST_LATENTS: Final = 8
 """Latents searched for where their number is not given."""
 FEWEST_PER_LATENT: Final = 4
 """Particles of a half for each latent that is searched for: with fewer, anything fits."""
+GROWING_RADIUS_PX: Final = 9
+"""Shells in which latents are searched for that low resolution does not show."""
+AT_A_TIME: Final = 4
+"""Latents that are searched for together."""
 SIGNIFICANT_Z: Final = 2.5
 """Gain on held-out tilts over its standard error from which particles are called different."""
 LEAST_GAIN: Final = 3.0
@@ -92,6 +96,9 @@ class LinearFit:
         maps: (1 + K, D, D, D) mean and basis maps, in the scale of the images.
         half_maps: (2, D, D, D) mean maps of either half, not filtered.
         latents: their posteriors.
+        seen: what the images of each particle say of standard normal latents, with maps of other
+            particles.
+        normal_change: (1 + K, 1 + K) from ``maps`` to those of standard normal latents.
         fsc: (1 + K, D/2 + 1) agreement of half models.
         precision: (D/2 + 1,) of the noise of an independent coefficient.
         radius_px: shells in which latents were inferred.
@@ -103,6 +110,8 @@ class LinearFit:
     maps: Tensor
     half_maps: Tensor
     latents: Posterior
+    seen: SeenLatents
+    normal_change: Tensor
     fsc: Tensor
     precision: Tensor
     radius_px: int
@@ -148,13 +157,112 @@ def fit_linear(
         halves, models, held_out = _raise_resolution(halves, models, images, report)
         if n_latents is None:
             models = models.first(max(1, held_out.n_useful(USEFUL_Z)))
-        joint = join_halves(halves, models, report)
-        latents, change = joint.cross_validated_latents(start[:, 0], errors)
-        wide = joint.at_full_resolution(images)
+        return _joined(
+            halves,
+            models,
+            held_out,
+            images=images,
+            order=start[:, 0],
+            errors=errors,
+            report=report,
+        )
+
+
+def widen_linear(
+    fit: LinearFit,
+    images: Observations,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    start: NDArray[np.float32],
+    *,
+    window_power: float,
+    report: Callable[[str], None],
+    errors: SeesErrors | None = None,
+) -> LinearFit:
+    """A model with every latent that both halves know of, for those who can use many.
+
+    A fit keeps the latents that are found at low resolution. Here more are searched for beside
+    them, a few at a time, at a medium one, as long as each half predicts the other better by them.
+
+    Args:
+        fit: the model to begin with, which is returned where there is no more to find.
+        images: that it was fitted to.
+        rows: the particles of both halves.
+        start: (B, L) standard normal numbers, L as many latents as are searched for at most.
+        window_power: mean square of the window of the images.
+        report: takes a line about each stage.
+        errors: of poses and contrast, which posteriors of latents are to allow for.
+    """
+    with cores_for_halves(images.device):
+        n_known = len(fit.maps) - 1
+        radius_px = min(fit.radius_px, GROWING_RADIUS_PX)
+        halves = Halves(images.to_radius(radius_px), rows, window_power)
+        models = grow_half_models(halves, halves.resized(fit.half_models), start, report)
+        if models.n_latents == n_known:
+            return fit
+        halves = halves.at(images.to_radius(fit.radius_px))
+        models = _settle(halves, halves.resized(models), report)
+        held_out = _held_out(halves, models)
+        n_useful = held_out.n_useful(USEFUL_Z)
+        if n_useful <= n_known:
+            return fit
+        models = models.first(n_useful)
+        return _joined(
+            halves,
+            models,
+            held_out,
+            images=images,
+            order=start[:, 0],
+            errors=errors,
+            report=report,
+        )
+
+
+def grow_half_models(
+    halves: Halves,
+    models: HalfModels,
+    start: NDArray[np.float32],
+    report: Callable[[str], None],
+) -> HalfModels:
+    """Models with further latents; arguments as in :func:`widen_linear`."""
+    random = torch.from_numpy(start).to(halves.images.device)
+    supported = min(len(rows) for rows in halves.rows) // FEWEST_PER_LATENT
+    while True:
+        known = models.n_latents
+        more = random[:, known : min(known + AT_A_TIME, supported)]
+        if not more.shape[1]:
+            return models
+        grown = halves.grown(models, more)
+        for _ in range(_STARTING_ROUNDS):
+            grown = halves.improve(grown, is_start=True)
+        grown = _settle(halves, grown, report)
+        useful = _held_out(halves, grown).n_useful(USEFUL_Z)
+        if useful <= known:
+            return models
+        models = grown.first(useful)
+
+
+def _joined(
+    halves: Halves,
+    models: HalfModels,
+    held_out: HeldOut,
+    *,
+    images: Observations,
+    order: NDArray[np.float32],
+    errors: SeesErrors | None,
+    report: Callable[[str], None],
+) -> LinearFit:
+    """The model of all particles whose halves were fitted, with all shells of ``images``."""
+    joint = join_halves(halves, models, report)
+    seen = joint.cross_validated_terms(order, errors)
+    latents, change = standard_latents(seen.terms, images.weights)
+    normal, normal_change = normal_latents(seen, images.weights)
+    wide = joint.at_full_resolution(images)
     return LinearFit(
         maps=torch.einsum("cd,dzyx->czyx", change, wide.maps),
         half_maps=wide.half_maps,
         latents=latents,
+        seen=normal,
+        normal_change=normal_change @ torch.linalg.inv(change),
         fsc=wide.fsc,
         precision=wide.precision,
         radius_px=halves.images.radius_px,

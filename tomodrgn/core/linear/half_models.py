@@ -70,6 +70,11 @@ class HalfModels:
     latents: Tensor
     evidence: float
 
+    @property
+    def n_latents(self) -> int:
+        """K."""
+        return self.latents.shape[1]
+
     def first(self, n_latents: int) -> HalfModels:
         """With the leading latents alone."""
         n_maps = 1 + n_latents
@@ -173,11 +178,20 @@ class Halves:
             evidence=float(mean_of(evidence, self.images.weights_of(order))),
         )
 
+    def grown(self, models: HalfModels, more: Tensor) -> HalfModels:
+        """Models with maps of further latents (B, L), which are random ones to begin with."""
+        known = torch.cat([models.latents, more], dim=1)
+        passes = self.passes(models.maps, models.precision, known=known)
+        maps, fsc, prior = self._solve([collected(each) for each in passes], is_start=True)
+        return replace(models, maps=maps, fsc=fsc, prior=prior, latents=known)
+
     def resized(self, models: HalfModels) -> HalfModels:
         """Models of another resolution in the box of these images."""
         box = self.images.box_size_px
         maps = torch.stack([resize_maps(half, box) for half in models.maps])
         missing = box // 2 + 1 - len(models.precision)
+        if missing < 0:
+            return replace(models, maps=maps, precision=models.precision[:missing])
         precision = torch.cat([models.precision[:-1], models.precision[-2:-1].repeat(missing + 1)])
         return replace(models, maps=maps, precision=precision)
 

@@ -7,7 +7,7 @@ others; what these maps may be wrong by counts as noise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -101,6 +101,29 @@ class FullMaps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenLatents:
+    """What images say of latents, errors of poses and contrast integrated out.
+
+    Attributes:
+        terms: of all tilts of a particle.
+        of_tilts: of those of even and of odd rank apart, as if there were no others.
+        precision: (shells,) of the noise that counts.
+    """
+
+    terms: LatentTerms
+    of_tilts: LatentTerms
+    precision: Tensor
+
+    def changed(self, centre: Tensor, change: Tensor) -> SeenLatents:
+        """For latents less a centre (K,), and maps V ``change`` (K, K) instead of V."""
+        return replace(
+            self,
+            terms=self.terms.about(centre).changed(change),
+            of_tilts=self.of_tilts.about(centre).changed(change),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JointModel:
     """A model of all particles at the resolution of its halves.
 
@@ -130,18 +153,16 @@ class JointModel:
         """(shells,) what all images together say of a coefficient of a volume."""
         return self.total.mean_weights()[0]
 
-    def cross_validated_latents(
+    def cross_validated_terms(
         self, order: NDArray[np.floating], errors: SeesErrors | None = None
-    ) -> tuple[Posterior, Tensor]:
-        """Latents of each particle, inferred with maps of other particles.
+    ) -> SeenLatents:
+        """What images say of the latents of each particle, seen with maps of other particles.
+
+        The noise counts as at least as strong as tilts find it that predict each other.
 
         Args:
             order: (B,) particles are dealt to the folds in this order.
             errors: of poses and contrast, which are integrated out; None where there are none.
-
-        Returns:
-            The latents as :func:`standard_latents` gives them, and the change (1 + K, 1 + K) of the
-            maps that belongs to them.
         """
         precision = self._tolerant_precision()
         ranked = np.argsort(order, kind="stable")
@@ -165,7 +186,12 @@ class JointModel:
         root = torch.block_diag(torch.eye(n_errors).to(spread), standardising(spread)[0])
         standard = terms.about(torch.nn.functional.pad(centre, (n_errors, 0))).changed(root)
         excess = max(1.0, standard.inconsistency())
-        return standard_latents(terms.weakened(excess).marginal(n_errors), weights)
+        weak = terms.weakened(excess)
+        return SeenLatents(
+            terms=weak.marginal(n_errors),
+            of_tilts=weak.marginal_of_tilts(n_errors),
+            precision=precision / excess,
+        )
 
     def at_full_resolution(self, full: Observations) -> FullMaps:
         """Maps with all shells, filtered by what the halves agree on."""
@@ -271,6 +297,28 @@ def standard_latents(terms: LatentTerms, weights: Tensor | None = None) -> tuple
     change = with_mean((root @ (scale * doubts.square())).T)
     change[0, 1:] = centre
     return Posterior(standard.mean @ scale, scale.T @ standard.covariance @ scale), change
+
+
+def normal_latents(
+    seen: SeenLatents, weights: Tensor | None = None
+) -> tuple[SeenLatents, Tensor]:
+    """What images say of latents whose population is a standard normal one, best known first.
+
+    Args:
+        seen: of B particles.
+        weights: (B,) by which particles count in what is said of all; None where all count alike.
+
+    Returns:
+        The same for these latents, and the change (1 + K, 1 + K) of the maps that belongs to them.
+    """
+    centre, spread = population(seen.terms, weights)
+    root, _ = standardising(spread)
+    normal = seen.changed(centre, root)
+    _, axes = torch.linalg.eigh(mean_of(normal.terms.matrix.sum(1), weights))
+    root = root @ axes.flip(1)
+    change = with_mean(root.T)
+    change[0, 1:] = centre
+    return seen.changed(centre, root), change
 
 
 def _shell_power(maps: Tensor) -> Tensor:

@@ -92,16 +92,25 @@ class LatentTerms:
             Marginal of a normal distribution by the Schur complement; Petersen & Pedersen, The
             Matrix Cookbook, section 8.1.
         """
+        together = LatentTerms(
+            self.matrix.double().sum(1, keepdim=True), self.vector.double().sum(1, keepdim=True)
+        )
+        found = together.marginal_of_tilts(n_errors)
+        return LatentTerms(found.matrix.to(self.matrix), found.vector.to(self.vector))
+
+    def marginal_of_tilts(self, n_errors: int) -> LatentTerms:
+        """The same of each set of tilts apart, as if there were no others."""
         errors, latents = slice(0, n_errors), slice(n_errors, None)
-        matrix, vector = self.matrix.sum(1).double(), self.vector.sum(1).double()
+        matrix, vector = self.matrix.double().flatten(0, 1), self.vector.double().flatten(0, 1)
         identity = torch.eye(n_errors, device=matrix.device, dtype=matrix.dtype)
         factor = positive_factor(matrix[:, errors, errors] + identity, "particles", least=1.0)
         cross = matrix[:, errors, latents]
         known = torch.cat([cross, vector[:, errors, None]], dim=2)
         left = cross.mT @ torch.cholesky_solve(known, factor)
+        sets = self.vector.shape[:2]
         return LatentTerms(
-            (matrix[:, latents, latents] - left[..., :-1])[:, None].to(self.matrix),
-            (vector[:, latents] - left[..., -1])[:, None].to(self.vector),
+            (matrix[:, latents, latents] - left[..., :-1]).unflatten(0, sets).to(self.matrix),
+            (vector[:, latents] - left[..., -1]).unflatten(0, sets).to(self.vector),
         )
 
     def weakened(self, factor: float) -> LatentTerms:

@@ -32,6 +32,18 @@ class LinearVolumesSpec(Spec):
     kind: Literal["linear_volumes"] = "linear_volumes"
 
 
+class SubspaceMlpSpec(Spec):
+    """Options of ``subspace_mlp``."""
+
+    kind: Literal["subspace_mlp"] = "subspace_mlp"
+    layers: PositiveInt = 2
+    """Number of hidden layers between latents and coordinates."""
+    dim: PositiveInt = 64
+    """Features per hidden layer."""
+    n_coordinates: PositiveInt | None = None
+    """Number of basis maps; found from the images, and recorded in the run."""
+
+
 @hookimpl
 def tomodrgn_decoders() -> Iterator[Component]:
     """Offer the built-in members."""
@@ -44,4 +56,9 @@ def tomodrgn_decoders() -> Iterator[Component]:
         spec=LinearVolumesSpec,
         factory="tomodrgn.plugins.decoders.linear_volumes:LinearVolumes",
         summary="mean map plus one basis map per latent, as train_linear finds them",
+    )
+    yield Component(
+        spec=SubspaceMlpSpec,
+        factory="tomodrgn.plugins.decoders.subspace_mlp:SubspaceMlp",
+        summary="mean map plus basis maps at coordinates that a small network finds, in seconds",
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.interfaces import DecoderContext
-    from tomodrgn.plugins.decoders import LinearVolumesSpec
+    from tomodrgn.core.specs.base import Spec
 
 
 class LinearVolumes(nn.Module):
@@ -23,7 +23,7 @@ class LinearVolumes(nn.Module):
     ``train_linear`` finds them in closed form; gradients reach them, too.
     """
 
-    def __init__(self, spec: LinearVolumesSpec, context: DecoderContext) -> None:
+    def __init__(self, spec: Spec, context: DecoderContext) -> None:
         super().__init__()
         del spec
         box = context.box_size_px

@@ -57,6 +57,16 @@ class TiltSetSpec(Spec):
         return self.model_copy(update={"pooling": pooling})
 
 
+class LinearPosteriorSpec(Spec):
+    """Options of ``linear_posterior``."""
+
+    kind: Literal["linear_posterior"] = "linear_posterior"
+    layers: PositiveInt = 2
+    """Number of hidden layers."""
+    dim: PositiveInt = 64
+    """Features per hidden layer."""
+
+
 @hookimpl
 def tomodrgn_encoders() -> Iterator[Component]:
     """Offer the built-in members."""
@@ -64,4 +74,9 @@ def tomodrgn_encoders() -> Iterator[Component]:
         spec=TiltSetSpec,
         factory="tomodrgn.plugins.encoders.tilt_set:TiltSetEncoder",
         summary="MLP per tilt image, pooled over the tilts of a particle, then an MLP",
+    )
+    yield Component(
+        spec=LinearPosteriorSpec,
+        factory="tomodrgn.plugins.encoders.linear_posterior:LinearPosterior",
+        summary="small MLP on what a linear model says of a particle; goes with subspace_mlp",
     )

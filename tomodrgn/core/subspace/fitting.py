@@ -1,0 +1,207 @@
+"""Fitting an encoder and the coordinates of a decoder to statistics, several at once.
+
+What is maximized is the evidence lower bound of a normal population of latents (Kingma & Welling
+2014, arXiv:1312.6114): the expected log likelihood of the coordinates, less the divergence of the
+posterior from the prior. Networks that are to be compared, of other numbers of latents or told of
+other tilts, are fitted side by side, as one batch of matrix products.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from tomodrgn.core.interfaces import Posterior
+from tomodrgn.core.model.posterior import draw
+from tomodrgn.core.subspace.statistics import Evidence, blocks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+N_STEPS: Final = 600
+"""Steps of a fit, or more where particles are many."""
+N_CHECKS: Final = 4
+"""How often networks are judged on the way."""
+_BATCH: Final = 4096
+_LEAST_EPOCHS: Final = 2
+_LR: Final = 2e-2
+_WARM_UP: Final = 0.1
+_BETAS: Final = (0.9, 0.98)
+
+
+class Pair(nn.Module):
+    """An encoder of linear posteriors, and the network from latents to coordinates.
+
+    Args:
+        encoder: from the linear posterior (B, K) of particles to their posterior (B, Z).
+        coordinates: from latents (B, Z) to coordinates (B, K).
+    """
+
+    def __init__(self, encoder: nn.Module, coordinates: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.coordinates = encoder, coordinates
+
+    def forward(
+        self, mean: Tensor, log_variance: Tensor, noise: Tensor, used: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Coordinates (B, K) of drawn latents, and the divergence (B,) of their posterior.
+
+        Args:
+            mean: (B, K) of the linear posterior.
+            log_variance: (B, K) likewise.
+            noise: (B, Z) standard normal numbers; zeros for latents at their mean.
+            used: (Z,) 1 for latents that there are, 0 for others.
+        """
+        found: Posterior = self.encoder(Posterior(mean, log_variance))
+        spread = found.log_variance.exp()
+        divergence = 0.5 * (found.mean.square() + spread - found.log_variance - 1)
+        latent = draw(found, noise) * used
+        return self.coordinates(latent), (divergence * used).sum(-1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A pair of networks that is fitted beside others.
+
+    Attributes:
+        n_latents: how many of the latents it uses.
+        told: index of the evidence that it is fitted to.
+    """
+
+    n_latents: int
+    told: int
+
+
+class Ensemble:
+    """Pairs of networks that begin alike and are fitted to one or another evidence.
+
+    Args:
+        pair: what each begins with.
+        members: who they are.
+        told: evidence (B particles each) that they are fitted to.
+        weights: (B,) by which particles count.
+        seed: of the noise and of the order of the particles.
+    """
+
+    def __init__(
+        self,
+        pair: Pair,
+        members: Sequence[Member],
+        told: Sequence[Evidence],
+        weights: Tensor,
+        *,
+        seed: int,
+    ) -> None:
+        self._members, self._told, self._counting = members, told, weights
+        self._linear = [each.linear_posterior() for each in told]
+        self._skeleton = copy.deepcopy(pair).to("meta")
+        copies = [copy.deepcopy(pair) for _ in members]
+        self._weights, self._buffers = stack_module_state(copies)
+        device = told[0].vector.device
+        n_latents = max(each.n_latents for each in members)
+        used = [[float(k < each.n_latents) for k in range(n_latents)] for each in members]
+        self._used = torch.tensor(used, device=device)
+        self._whose = [each.told for each in members]
+        self._random = torch.Generator(device).manual_seed(seed)
+
+    def fit(self, n_steps: int, on_check: Callable[[int], None] | None = None) -> None:
+        """Fit all of them; ``on_check`` is called with the steps made, a few times."""
+        weights = list(self._weights.values())
+        optimizer = torch.optim.Adam(weights, lr=_LR, betas=_BETAS, fused=True)
+        checks = {math.ceil(n_steps * (k + 1) / N_CHECKS) for k in range(N_CHECKS)}
+        for step, rows in enumerate(self._batches(n_steps)):
+            for group in optimizer.param_groups:
+                group["lr"] = _LR * _schedule(step / n_steps)
+            optimizer.zero_grad()
+            self._loss(rows).backward()
+            optimizer.step()
+            if on_check is not None and step + 1 in checks:
+                on_check(step + 1)
+
+    @torch.no_grad()
+    def gains(self, judged: Sequence[Evidence]) -> Tensor:
+        """(E, B) log likelihood of evidence by latents that are told of other, for each member.
+
+        Args:
+            judged: for each evidence told, that which judges.
+        """
+        found = [self._coordinates_gain(rows, judged) for rows in blocks_of(len(judged[0].vector))]
+        return torch.cat(found, dim=1)
+
+    def load_into(self, pair: Pair, member: int) -> None:
+        """Put the weights of a member into a pair of networks."""
+        state = {**self._weights, **self._buffers}
+        pair.load_state_dict({name: values[member].detach() for name, values in state.items()})
+
+    def _coordinates_gain(self, rows: slice, judged: Sequence[Evidence]) -> Tensor:
+        noise = self._used.new_zeros((rows.stop - rows.start, self._used.shape[1]))
+        coordinates, _ = self._call(rows, noise.expand(len(self._members), *noise.shape))
+        return _stacked([judged[whose][rows] for whose in self._whose]).gain(coordinates)
+
+    def _loss(self, rows: slice | Tensor) -> Tensor:
+        """Sum over the members of their weighted mean loss per particle."""
+        told = _stacked([self._told[whose][rows] for whose in self._whose])
+        n_particles = told.vector.shape[1]
+        noise = torch.randn(
+            (len(self._members), n_particles, self._used.shape[1]),
+            generator=self._random,
+            device=told.vector.device,
+        )
+        coordinates, divergence = self._call(rows, noise)
+        counting = self._counting[rows]
+        loss = (divergence - told.gain(coordinates)) @ counting
+        return loss.sum() / counting.sum()
+
+    def _call(self, rows: slice | Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates (E, b, K) and divergences (E, b)."""
+        means = torch.stack([self._linear[whose].mean[rows] for whose in self._whose])
+        logs = torch.stack([self._linear[whose].log_variance[rows] for whose in self._whose])
+
+        def one(state: dict[str, Tensor], *given: Tensor) -> tuple[Tensor, Tensor]:
+            found: tuple[Tensor, Tensor] = functional_call(self._skeleton, state, given)
+            return found
+
+        state = {**self._weights, **self._buffers}
+        return vmap(one)(state, means, logs, noise, self._used)
+
+    def _batches(self, n_steps: int) -> Iterator[slice | Tensor]:
+        """Rows of particles for each step: all, or as many as fit, in ever new orders."""
+        n_particles = len(self._told[0].vector)
+        if n_particles <= _BATCH:
+            yield from [slice(0, n_particles)] * n_steps
+            return
+        order: Tensor = torch.empty(0, dtype=torch.long)
+        for _ in range(n_steps):
+            if len(order) < _BATCH:
+                order = torch.randperm(
+                    n_particles, generator=self._random, device=self._random.device
+                )
+            yield order[:_BATCH]
+            order = order[_BATCH:]
+
+
+def steps_for(n_particles: int) -> int:
+    """Steps of a fit to so many particles."""
+    return max(N_STEPS, math.ceil(_LEAST_EPOCHS * n_particles / _BATCH))
+
+
+def _schedule(share: float) -> float:
+    """Share of the learning rate when a share of the steps is made: a warm-up, then a cosine."""
+    if share < _WARM_UP:
+        return (share + 1e-3) / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _stacked(parts: Sequence[Evidence]) -> Evidence:
+    """(E, b, ...) of the evidence of each member."""
+    return Evidence(
+        torch.stack([each.matrix for each in parts]), torch.stack([each.vector for each in parts])
+    )

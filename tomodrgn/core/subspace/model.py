@@ -1,0 +1,73 @@
+"""A model of particles in a linear subspace: the whole fit, from statistics to latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from tomodrgn.core.subspace.choice import Choice, choose
+from tomodrgn.core.subspace.fitting import Ensemble, Member, Pair
+from tomodrgn.core.subspace.posteriors import posteriors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from tomodrgn.core.interfaces import SubspaceEncoder
+    from tomodrgn.core.linear.latents import Posterior
+    from tomodrgn.core.subspace.statistics import Statistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubspaceFit:
+    """Networks that were fitted to the statistics of B particles.
+
+    Attributes:
+        pair: encoder and coordinates.
+        latents: (B, Z) of the particles, with covariances.
+        choice: what was compared on held-out tilts.
+    """
+
+    pair: Pair
+    latents: Posterior
+    choice: Choice
+
+
+def fit_subspace(
+    statistics: Statistics,
+    make: Callable[[int], Pair],
+    *,
+    weights: Tensor | None = None,
+    n_latents: int | None,
+    seed: int,
+) -> SubspaceFit:
+    """Choose how many latents there are, fit networks to all tilts, and infer the latents.
+
+    Args:
+        statistics: of B particles.
+        make: a pair of networks of so many latents, as it begins.
+        weights: (B,) by which particles count; None where all count alike.
+        n_latents: Z; None finds it.
+        seed: of random numbers.
+    """
+
+    def begun(n: int) -> Pair:
+        pair = make(n).to(statistics.vector.device)
+        encoder = cast("SubspaceEncoder", pair.encoder)
+        encoder.begin(statistics.from_tilts("all").linear_posterior())
+        return pair
+
+    if weights is None:
+        weights = torch.ones_like(statistics.vector[:, 0, 0])
+    numbers = None if n_latents is None else [n_latents]
+    choice = choose(statistics, begun, weights, numbers=numbers, seed=seed)
+    pair = begun(choice.n_latents)
+    told = statistics.from_tilts("all")
+    member = Member(n_latents=choice.n_latents, told=0)
+    final = Ensemble(pair, [member], [told], weights, seed=seed)
+    final.fit(choice.n_steps)
+    final.load_into(pair, 0)
+    return SubspaceFit(pair=pair, latents=posteriors(pair, told), choice=choice)

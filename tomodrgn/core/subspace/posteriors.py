@@ -1,0 +1,82 @@
+"""Posteriors of latents in full: the likeliest latent, and how far others are nearly as likely.
+
+The encoder of a fit is a quick guess with independent errors. From there the log posterior
+``b.c(z) - c(z).A c(z) / 2 - z.z / 2`` is climbed by damped Newton steps; its curvature at the top
+is the precision of the latent (Laplace's approximation).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch.func import jacfwd, vmap
+
+from tomodrgn.core.linear.factors import positive_factor
+from tomodrgn.core.linear.latents import Posterior
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tomodrgn.core.subspace.fitting import Pair
+    from tomodrgn.core.subspace.statistics import Evidence
+
+_STEPS: Final = 12
+_FIRST_DAMPING: Final = 1e-2
+_EASED, _STRESSED = 1 / 3, 4.0
+_AT_ONCE: Final = 8192
+
+
+@torch.no_grad()
+def posteriors(pair: Pair, evidence: Evidence) -> Posterior:
+    """Latents (B, Z) of particles with their covariances (B, Z, Z).
+
+    Args:
+        pair: networks that were fitted.
+        evidence: what all tilts of each particle say.
+    """
+    linear = evidence.linear_posterior()
+    first = pair.encoder(linear).mean
+    found = [
+        _climbed(pair.coordinates, evidence[rows], first[rows])
+        for rows in torch.arange(len(first), device=first.device).split(_AT_ONCE)
+    ]
+    return Posterior(
+        torch.cat([each.mean for each in found]), torch.cat([each.covariance for each in found])
+    )
+
+
+def _climbed(coordinates: nn.Module, evidence: Evidence, latent: Tensor) -> Posterior:
+    """The top near latents (b, Z), and the inverse curvature there."""
+    slopes = vmap(jacfwd(coordinates))
+    matrix, vector = evidence.whole_matrix(), evidence.vector
+    damping = torch.full_like(latent[:, 0], _FIRST_DAMPING)
+    height = _height(coordinates, evidence, latent)
+    for _ in range(_STEPS):
+        at, slope = coordinates(latent), slopes(latent)
+        left = vector - (matrix @ at[:, :, None])[..., 0]
+        upward = (slope.mT @ left[:, :, None])[..., 0] - latent
+        precision = _precision(slope, matrix)
+        damped = precision + damping[:, None, None] * torch.diag_embed(
+            precision.diagonal(dim1=1, dim2=2)
+        )
+        factor = positive_factor(damped, "latents", least=1.0)
+        tried = latent + torch.cholesky_solve(upward[:, :, None], factor)[..., 0]
+        reached = _height(coordinates, evidence, tried)
+        is_up = reached > height
+        latent = torch.where(is_up[:, None], tried, latent)
+        height = torch.where(is_up, reached, height)
+        damping = damping * torch.where(is_up, _EASED, _STRESSED)
+    factor = positive_factor(_precision(slopes(latent), matrix), "latents", least=1.0)
+    return Posterior(latent, torch.cholesky_inverse(factor))
+
+
+def _height(coordinates: nn.Module, evidence: Evidence, latent: Tensor) -> Tensor:
+    """(b,) log posterior, up to a constant."""
+    return evidence.gain(coordinates(latent)) - 0.5 * latent.square().sum(-1)
+
+
+def _precision(slope: Tensor, matrix: Tensor) -> Tensor:
+    """(b, Z, Z) of latents with slopes (b, K, Z) of their coordinates, and a normal prior."""
+    identity = torch.eye(slope.shape[-1], device=slope.device, dtype=slope.dtype)
+    return slope.mT @ matrix @ slope + identity

@@ -1,0 +1,125 @@
+"""What the images of each particle say of its coordinates in a subspace, odd and even tilts apart.
+
+Given K basis maps, the log likelihood of coordinates c of a particle is ``b.c - c.A c / 2``, up to
+a constant, whatever else its images hold: A (K x K, symmetric) and b (K) are sufficient statistics.
+Of A the upper triangle is kept, its elements off the diagonal doubled, so that ``c.A c`` is one
+product with those of two coordinates each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import torch
+
+from tomodrgn.core.interfaces import Posterior
+from tomodrgn.core.linear.latents import posterior
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from tomodrgn.core.linear.latents import LatentTerms
+
+Tilts = Literal["even", "odd", "all"]
+
+_AT_ONCE: Final = 1 << 16
+"""Particles whose whole matrices are held at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Statistics of B particles from some of their tilts.
+
+    Attributes:
+        matrix: (..., B, K (K + 1) / 2) upper triangles of A by rows, off the diagonal doubled.
+        vector: (..., B, K) b.
+    """
+
+    matrix: Tensor
+    vector: Tensor
+
+    def __getitem__(self, rows: slice | Tensor) -> Evidence:
+        """Those of some particles."""
+        return Evidence(self.matrix[..., rows, :], self.vector[..., rows, :])
+
+    @property
+    def n_coordinates(self) -> int:
+        """K."""
+        return self.vector.shape[-1]
+
+    def gain(self, coordinates: Tensor) -> Tensor:
+        """(..., B) log likelihood of coordinates (..., B, K), over that of the mean map."""
+        left, right = _pairs(self.n_coordinates, coordinates.device)
+        products = coordinates[..., left] * coordinates[..., right]
+        return (self.vector * coordinates).sum(-1) - 0.5 * (self.matrix * products).sum(-1)
+
+    def whole_matrix(self) -> Tensor:
+        """(..., B, K, K) A."""
+        n = self.n_coordinates
+        left, right = _pairs(n, self.matrix.device)
+        halves = torch.where(left == right, self.matrix, 0.5 * self.matrix)
+        whole = halves.new_zeros((*halves.shape[:-1], n, n))
+        whole[..., left, right] = halves
+        whole[..., right, left] = halves
+        return whole
+
+    def linear_posterior(self) -> Posterior:
+        """(B, K) posteriors of the coordinates of a standard normal population."""
+        means, log_variances = [], []
+        for rows in blocks_of(len(self.vector)):
+            some = self[rows]
+            found = posterior(some.whole_matrix(), some.vector)
+            means.append(found.mean)
+            log_variances.append(found.covariance.diagonal(dim1=1, dim2=2).log())
+        return Posterior(torch.cat(means), torch.cat(log_variances))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistics:
+    """Statistics of B particles.
+
+    Attributes:
+        matrix: (B, 2, K (K + 1) / 2) as in :class:`Evidence`, of tilts of even and of odd rank.
+        vector: (B, 2, K).
+    """
+
+    matrix: Tensor
+    vector: Tensor
+
+    @classmethod
+    def of(cls, terms: LatentTerms) -> Statistics:
+        """Those of a linear model."""
+        n = terms.vector.shape[-1]
+        left, right = _pairs(n, terms.matrix.device)
+        twice = torch.where(left == right, 1.0, 2.0).to(terms.matrix)
+        return cls(terms.matrix[..., left, right] * twice, terms.vector)
+
+    @property
+    def n_particles(self) -> int:
+        """B."""
+        return len(self.vector)
+
+    def from_tilts(self, tilts: Tilts) -> Evidence:
+        """What some of the tilts say."""
+        if tilts == "all":
+            return Evidence(self.matrix.sum(1), self.vector.sum(1))
+        rank = ("even", "odd").index(tilts)
+        return Evidence(self.matrix[:, rank], self.vector[:, rank])
+
+    def of_particles(self, rows: Tensor) -> Statistics:
+        """Those of the particles with rows (n,)."""
+        return Statistics(self.matrix[rows], self.vector[rows])
+
+
+def blocks_of(n_particles: int) -> Iterator[slice]:
+    """Slices of particles few enough for their whole matrices."""
+    for start in range(0, n_particles, _AT_ONCE):
+        yield slice(start, min(start + _AT_ONCE, n_particles))
+
+
+def _pairs(n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    left, right = torch.triu_indices(n, n, device=device)
+    return left, right
