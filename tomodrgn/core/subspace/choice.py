@@ -125,6 +125,7 @@ class _Task:
             gains = ensemble.gains(told[::-1])
             found[steps] = gains.view(len(numbers), 2, -1).sum(1)
 
+        ensemble.begin_unfolded()
         ensemble.fit(steps_for(self.statistics.n_particles), judge)
         means = torch.stack([mean_of(each.T, self.weights) for each in found.values()])
         steps = [list(found)[check] for check in means.argmax(0).tolist()]

@@ -20,6 +20,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.posterior import draw
 from tomodrgn.core.subspace.statistics import Evidence, blocks_of
+from tomodrgn.core.subspace.unfolding import MOST, unfolded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 N_STEPS: Final = 600
 """Steps of a fit, or more where particles are many."""
+_FIRST_STEPS: Final = 100
+"""Steps that teach networks where latents begin."""
 N_CHECKS: Final = 4
 """How often networks are judged on the way."""
 _BATCH: Final = 4096
@@ -50,7 +53,12 @@ class Pair(nn.Module):
         self.encoder, self.coordinates = encoder, coordinates
 
     def forward(
-        self, mean: Tensor, log_variance: Tensor, noise: Tensor, used: Tensor
+        self,
+        mean: Tensor,
+        log_variance: Tensor,
+        noise: Tensor,
+        used: Tensor,
+        target: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Coordinates (B, K) of drawn latents, and the divergence (B,) of their posterior.
 
@@ -59,8 +67,13 @@ class Pair(nn.Module):
             log_variance: (B, K) likewise.
             noise: (B, Z) standard normal numbers; zeros for latents at their mean.
             used: (Z,) 1 for latents that there are, 0 for others.
+            target: (B, Z) latents to learn, instead of drawn ones; then the squared distance of the
+                posterior means is returned for the divergence.
         """
         found: Posterior = self.encoder(Posterior(mean, log_variance))
+        if target is not None:
+            distance = (found.mean - target).square()
+            return self.coordinates(target), (distance * used).sum(-1)
         spread = found.log_variance.exp()
         divergence = 0.5 * (found.mean.square() + spread - found.log_variance - 1)
         latent = draw(found, noise) * used
@@ -112,10 +125,27 @@ class Ensemble:
         self._whose = [each.told for each in members]
         self._random = torch.Generator(device).manual_seed(seed)
 
+    def begin_unfolded(self) -> None:
+        """Let latents begin along the curve or surface near which the particles lie."""
+        rows = slice(0, min(MOST, len(self._counting)))
+        linear = [Posterior(*(part[rows] for part in each)) for each in self._linear]
+        known: dict[tuple[int, int], Tensor] = {}
+        for each in self._members:
+            place = each.told, each.n_latents
+            if place not in known:
+                known[place] = unfolded(linear[each.told], each.n_latents)
+        targets = self._used.new_zeros((len(self._members), rows.stop, self._used.shape[1]))
+        for row, each in enumerate(self._members):
+            targets[row, :, : each.n_latents] = known[each.told, each.n_latents]
+        optimizer = self._optimizer()
+        for _ in range(_FIRST_STEPS):
+            optimizer.zero_grad()
+            self._loss(rows, targets).backward()
+            optimizer.step()
+
     def fit(self, n_steps: int, on_check: Callable[[int], None] | None = None) -> None:
         """Fit all of them; ``on_check`` is called with the steps made, a few times."""
-        weights = list(self._weights.values())
-        optimizer = torch.optim.Adam(weights, lr=_LR, betas=_BETAS, fused=True)
+        optimizer = self._optimizer()
         checks = {math.ceil(n_steps * (k + 1) / N_CHECKS) for k in range(N_CHECKS)}
         for step, rows in enumerate(self._batches(n_steps)):
             for group in optimizer.param_groups:
@@ -125,6 +155,9 @@ class Ensemble:
             optimizer.step()
             if on_check is not None and step + 1 in checks:
                 on_check(step + 1)
+
+    def _optimizer(self) -> torch.optim.Adam:
+        return torch.optim.Adam(list(self._weights.values()), lr=_LR, betas=_BETAS, fused=True)
 
     @torch.no_grad()
     def gains(self, judged: Sequence[Evidence]) -> Tensor:
@@ -146,7 +179,7 @@ class Ensemble:
         coordinates, _ = self._call(rows, noise.expand(len(self._members), *noise.shape))
         return _stacked([judged[whose][rows] for whose in self._whose]).gain(coordinates)
 
-    def _loss(self, rows: slice | Tensor) -> Tensor:
+    def _loss(self, rows: slice | Tensor, targets: Tensor | None = None) -> Tensor:
         """Sum over the members of their weighted mean loss per particle."""
         told = _stacked([self._told[whose][rows] for whose in self._whose])
         n_particles = told.vector.shape[1]
@@ -155,12 +188,14 @@ class Ensemble:
             generator=self._random,
             device=told.vector.device,
         )
-        coordinates, divergence = self._call(rows, noise)
+        coordinates, divergence = self._call(rows, noise, targets)
         counting = self._counting[rows]
         loss = (divergence - told.gain(coordinates)) @ counting
         return loss.sum() / counting.sum()
 
-    def _call(self, rows: slice | Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _call(
+        self, rows: slice | Tensor, noise: Tensor, targets: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Coordinates (E, b, K) and divergences (E, b)."""
         means = torch.stack([self._linear[whose].mean[rows] for whose in self._whose])
         logs = torch.stack([self._linear[whose].log_variance[rows] for whose in self._whose])
@@ -170,7 +205,8 @@ class Ensemble:
             return found
 
         state = {**self._weights, **self._buffers}
-        return vmap(one)(state, means, logs, noise, self._used)
+        learned = () if targets is None else (targets,)
+        return vmap(one)(state, means, logs, noise, self._used, *learned)
 
     def _batches(self, n_steps: int) -> Iterator[slice | Tensor]:
         """Rows of particles for each step: all, or as many as fit, in ever new orders."""

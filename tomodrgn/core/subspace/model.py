@@ -68,6 +68,7 @@ def fit_subspace(
     told = statistics.from_tilts("all")
     member = Member(n_latents=choice.n_latents, told=0)
     final = Ensemble(pair, [member], [told], weights, seed=seed)
+    final.begin_unfolded()
     final.fit(choice.n_steps)
     final.load_into(pair, 0)
     return SubspaceFit(pair=pair, latents=posteriors(pair, told), choice=choice)
