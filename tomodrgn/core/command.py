@@ -16,6 +16,8 @@ from tomodrgn.core.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tomodrgn.core.specs.files import Layer
+
 Takes = Literal["nothing", "inputs", "run", "dataset"]
 """What a command works on."""
 
@@ -44,7 +46,8 @@ class Command:
             option of its name.
         data_options: place of the table of option names that fill a run spec. A command that takes
             a run gets what they filled as a third argument.
-        base: place of the layer of a run spec that the command starts from.
+        base: place of the layer of a run spec that the command starts from, or of a function that
+            gives it for the layer that was asked for.
         rule: place of a function that refuses run specs of other commands, called as
             ``rule(run_spec, spec)``; of a command that takes a run, called for a run that an
             earlier step of a pipeline will make.
@@ -92,6 +95,15 @@ class Command:
                 f"command {self.name}: cannot import its {part} {place!r}: "
                 f"{type(error).__name__}: {error}"
             ) from error
+
+    def base_layer(self, asked: Layer) -> Layer:
+        """The layer of a run spec that the command starts from, for what was asked for.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        base: Layer | Callable[[Layer], Layer] = self.load("base")
+        return base(asked) if callable(base) else base
 
     def load_function(self) -> Callable[..., Any]:
         """Import the function.

@@ -68,7 +68,7 @@ def resolve(
         spec = None if model is None else validate(model, mine)
     if command.takes == "dataset":
         with _collecting(faults):
-            run = registry.parse(merge(command.load("base"), merged), pending=pending)
+            run = registry.parse(merge(command.base_layer(merged), merged), pending=pending)
     if faults:
         raise SpecError("\n".join(faults))
     rule = command.load("rule")
@@ -101,7 +101,8 @@ def resolve_run(
         SpecError: the spec has faults, or describes a run of another command.
     """
     record = registry.command(command)
-    run = registry.parse(merge(record.load("base"), *layers), pending=pending)
+    asked = merge(*layers)
+    run = registry.parse(merge(record.base_layer(asked), asked), pending=pending)
     rule = record.load("rule")
     if rule is not None:
         rule(run, None)

@@ -239,6 +239,14 @@ class SubspaceEncoder(Protocol):
 
 
 @runtime_checkable
+class SubspaceSpec(Protocol):
+    """The spec of a :class:`SubspaceDecoder`."""
+
+    n_coordinates: int | None
+    """K; None until it has been found."""
+
+
+@runtime_checkable
 class SubspaceDecoder(Protocol):
     """A decoder of volumes ``mean + sum_k c_k(z) basis_k`` in the span of K basis maps."""
 

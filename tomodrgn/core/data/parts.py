@@ -14,6 +14,7 @@ from tomodrgn.core.interfaces import (
     EncoderContext,
     EncodingContext,
     LossWeighting,
+    SubspaceSpec,
     TiltDependentSpec,
     WeightingContext,
 )
@@ -71,10 +72,15 @@ def build_model(run: RunSpecBase, registry: Registry, facts: DatasetFacts) -> Vo
                     radius_px=radius,
                     latent_dim=latent_dim,
                     min_tilts=n_tilts,
-                    n_coordinates=getattr(run.decoder, "n_coordinates", None) or 0,
+                    n_coordinates=_n_coordinates(run),
                 ),
             )
     return VolumeModel(decoder, encoder)
+
+
+def _n_coordinates(run: RunSpecBase) -> int:
+    """Basis maps of a decoder in a subspace; 0 of others."""
+    return run.decoder.n_coordinates or 0 if isinstance(run.decoder, SubspaceSpec) else 0
 
 
 def settle_encoder(run: RunSpecBase, facts: DatasetFacts) -> RunSpecBase:

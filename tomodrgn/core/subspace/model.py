@@ -29,11 +29,18 @@ class SubspaceFit:
         pair: encoder and coordinates.
         latents: (B, Z) of the particles, with covariances.
         choice: what was compared on held-out tilts.
+        n_coordinates: K.
     """
 
     pair: Pair
     latents: Posterior
     choice: Choice
+    n_coordinates: int
+
+    @property
+    def n_latents(self) -> int:
+        """Z."""
+        return self.latents.mean.shape[1]
 
 
 def fit_subspace(
@@ -71,4 +78,9 @@ def fit_subspace(
     final.begin_unfolded()
     final.fit(choice.n_steps)
     final.load_into(pair, 0)
-    return SubspaceFit(pair=pair, latents=posteriors(pair, told), choice=choice)
+    return SubspaceFit(
+        pair=pair,
+        latents=posteriors(pair, told),
+        choice=choice,
+        n_coordinates=told.n_coordinates,
+    )

@@ -14,11 +14,11 @@ COMMANDS: Final = (
         details="PARTICLES is the STAR file of the tilt images. The run directory receives the "
         "resolved spec, weights, latents and the log.",
         takes="dataset",
-        function="tomodrgn.plugins.commands.train.command:train",
+        function="tomodrgn.plugins.commands.train.vae:train_vae",
         spec="tomodrgn.core.specs.output:RunDirectorySpec",
         options="tomodrgn.core.specs.run_options:OUTDIR_OPTIONS",
         data_options="tomodrgn.core.specs.run_options:TRAIN_VAE_OPTIONS",
-        base="tomodrgn.plugins.commands.run_specs:HETEROGENEOUS",
+        base="tomodrgn.plugins.commands.run_specs:heterogeneous",
         rule="tomodrgn.plugins.commands.run_specs:require_latents",
         presets="tomodrgn.core.specs.presets:HETEROGENEOUS",
     ),

@@ -39,13 +39,12 @@ from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.atomic import append_line
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
-from tomodrgn.core.interfaces import ExporterContext
 from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.memory.work import training_work
 from tomodrgn.core.model.evaluation import decode_volumes
 from tomodrgn.core.ownership.call import remove
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.products import DAMAGED_IMAGES, EXPORTS, INTERRUPTED, LOG, METRICS
+from tomodrgn.core.products import DAMAGED_IMAGES, INTERRUPTED, LOG, METRICS
 from tomodrgn.core.training.checkpoint import Checkpoint, save_checkpoint
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.dose_mask import kept_coefficients
@@ -56,6 +55,7 @@ from tomodrgn.core.training.sampling import Sampler
 from tomodrgn.core.training.step import Stepper
 from tomodrgn.core.training.tilt_batch import TiltBatchBuilder
 from tomodrgn.core.training.warm_start import parameter_groups
+from tomodrgn.plugins.commands.train.exporting import export_run
 from tomodrgn.plugins.commands.train.pictures import (
     draw_run_report,
     draw_training_curves,
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tomodrgn.core.interfaces import Exporter
     from tomodrgn.core.ownership.results import ResultsFolder
     from tomodrgn.core.particles.tables import ParticleSet
     from tomodrgn.core.specs.output import RunDirectorySpec
@@ -341,21 +340,9 @@ class _Training:
         draw_training_curves(self.outdir, self.outdir / METRICS)
         remove(self.outdir / INTERRUPTED)
         finished = Run(self.outdir, self.registry, dataset=self.dataset)
-        self._export(finished)
+        export_run(finished)
         draw_run_report(finished, self.devices.device, wanted=self.run_spec.training.report)
         self.results.complete()
-
-    def _export(self, finished: Run) -> None:
-        """Hand the finished run to the exporters of its spec."""
-        exporters = self.run_spec.exporters
-        if not exporters:
-            return
-        results = finished.results()
-        for spec in exporters:
-            folder = self.outdir / EXPORTS / spec.kind
-            exporter: Exporter = self.registry.build(spec, ExporterContext(outdir=folder))
-            for path in exporter.export(results, None):
-                logger.info("exported %s", path)
 
     def _write_results(self, checkpoint: Checkpoint, label: str) -> None:
         """Weights with latents or, for a model without encoder, with its volume.

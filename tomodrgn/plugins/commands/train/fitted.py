@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tomodrgn.core.data.outlying import write_outliers
+from tomodrgn.core.data.refining import write_refined
 from tomodrgn.core.files.atomic import write_bytes_atomic
 from tomodrgn.core.files.mrc import write_volume
 from tomodrgn.core.files.pickles import write_latents
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.linear.latents import Posterior
     from tomodrgn.core.model.volume_model import VolumeModel
-    from tomodrgn.plugins.commands.train.fitting import Task
+    from tomodrgn.plugins.commands.train.fitting import Found, Task
 
 
 def write_model(task: Task, model: VolumeModel) -> None:
@@ -43,6 +45,13 @@ def write_posterior(task: Task, latents: Posterior) -> None:
     buffer = io.BytesIO()
     np.save(buffer, covariance.numpy())
     write_bytes_atomic(task.outdir / COVARIANCE, buffer.getvalue())
+
+
+def write_corrections(task: Task, found: Found) -> None:
+    """Write the poses that a model was fitted in, and which particles look like no such."""
+    if found.refined is not None:
+        write_refined(task.outdir, task.particles, task.is_trained, found.refined)
+    write_outliers(task.outdir, found.images.particles, found.refined, found.outliers)
 
 
 def write_maps(task: Task, maps: Tensor, half_maps: Tensor) -> None:

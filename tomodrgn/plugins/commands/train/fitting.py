@@ -97,12 +97,13 @@ class Task:
 
 
 @contextmanager
-def opened_task(dataset: Dataset, outdir: Path) -> Iterator[Task]:
+def opened_task(dataset: Dataset, outdir: Path, *, n_latents: int | None) -> Iterator[Task]:
     """Open the images of a run that is fitted at once; its directory is complete when all is done.
 
     Args:
         dataset: what to fit, and how.
         outdir: the run directory; it is made where there is none.
+        n_latents: of the linear model; None finds it.
 
     Raises:
         RunError: the directory already holds a run.
@@ -118,9 +119,9 @@ def opened_task(dataset: Dataset, outdir: Path) -> Iterator[Task]:
         logger.info("%s", text_of_call())
         reader, particles = dataset.with_spec(run).selected
         run = with_ctf_state(run, particles)
-        _halves(particles, run)  # too few show before anything is written
+        _halves(particles, run, n_latents)  # too few show before anything is written
         results = begin_run(outdir, begin_log)
-        n_maps = None if run.latent.dim is None else 1 + run.latent.dim
+        n_maps = None if n_latents is None else 1 + n_latents
         work = linear_work(run, particles, devices.device, n_maps=n_maps)
         images = open_run_images(run, reader, particles, outdir, devices, work=work)
         set_results_aside(results, run)
@@ -132,7 +133,7 @@ def opened_task(dataset: Dataset, outdir: Path) -> Iterator[Task]:
             outdir=outdir,
             devices=devices,
             facts=dataset_facts(particles, is_trained),
-            rows=_halves(particles, run),
+            rows=_halves(particles, run, n_latents),
             is_trained=is_trained,
             images=images,
         )
@@ -149,18 +150,18 @@ class Found(NamedTuple):
     images: Observations
 
 
-def fit_task(task: Task, images: Observations) -> Found:
-    """Refine poses, fit a linear model, and judge it."""
+def fit_task(task: Task, images: Observations, *, n_latents: int | None) -> Found:
+    """Refine poses, fit a linear model, and judge it; ``n_latents`` None finds their number."""
     run = task.run
     images, refined = refine(run, images, task.rows, task.window_power)
     images = without_outliers(run, images, task.rows, task.window_power, refined)
     poses = UncertainPoses(*errors_of(images, task.rows, task.window_power, refined))
-    n_searched = (run.latent.dim or MOST_LATENTS) + SPARE_LATENTS
+    n_searched = (n_latents or MOST_LATENTS) + SPARE_LATENTS
     fit = fit_linear(
         images,
         task.rows,
         task.normal("linear start", n_searched),
-        n_latents=run.latent.dim,
+        n_latents=n_latents,
         window_power=task.window_power,
         report=logger.info,
         errors=poses,
@@ -177,10 +178,10 @@ def fit_task(task: Task, images: Observations) -> Found:
 
 
 def _halves(
-    particles: ParticleSet, run: RunSpecBase
+    particles: ParticleSet, run: RunSpecBase, n_latents: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the particles of two halves."""
-    n_latents = run.latent.dim or 1
+    n_latents = n_latents or 1
     return rows_of_halves(
         particles,
         run.seed or 0,

@@ -9,13 +9,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tomodrgn.core.data.describe import describe_run
-from tomodrgn.core.data.outlying import write_outliers
 from tomodrgn.core.data.parts import build_model
-from tomodrgn.core.data.refining import write_refined
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.products import LINEAR, OUTLIERS
-from tomodrgn.plugins.commands.train.fitted import write_maps, write_model, write_posterior
+from tomodrgn.plugins.commands.train.fitted import (
+    write_corrections,
+    write_maps,
+    write_model,
+    write_posterior,
+)
 from tomodrgn.plugins.commands.train.fitting import Found, Task, fit_task, opened_task
 from tomodrgn.plugins.commands.train.pictures import draw_run_report
 
@@ -38,14 +41,16 @@ def train_linear(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         DataError: the particles or their images cannot be used, or are too few.
         OutputError: the directory cannot be written.
     """
-    began = time.perf_counter()
-    with opened_task(dataset, spec.outdir) as opened:
-        found = fit_task(opened, opened.observed())
+    began, n_latents = time.perf_counter(), dataset.spec.latent.dim
+    with opened_task(dataset, spec.outdir, n_latents=n_latents) as opened:
+        found = fit_task(opened, opened.observed(), n_latents=n_latents)
         latent = opened.run.latent.model_copy(update={"dim": len(found.fit.maps) - 1})
         task = opened.with_run(opened.run.model_copy(update={"latent": latent}))
         describe_run(task.outdir, task.dataset, facts=task.facts, images=task.images)
         _write(task, found)
-        _tell(task, found, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        tell_linear(task, found, seconds)
+        say_finished(task, seconds)
         finished = Run(task.outdir, dataset.registry, dataset=task.dataset)
         draw_run_report(finished, task.devices.device, wanted=task.run.training.report)
     return finished
@@ -58,13 +63,11 @@ def _write(task: Task, result: Found) -> None:
     write_model(task, model)
     write_posterior(task, result.fit.latents)
     write_maps(task, result.fit.maps, result.fit.half_maps)
-    if result.refined is not None:
-        write_refined(task.outdir, task.particles, task.is_trained, result.refined)
-    write_outliers(task.outdir, result.images.particles, result.refined, result.outliers)
+    write_corrections(task, result)
 
 
-def _tell(task: Task, result: Found, seconds: float) -> None:
-    """Say and write what was found."""
+def tell_linear(task: Task, result: Found, seconds: float) -> None:
+    """Say and write what a linear model found."""
     found, verdict, refined = result.fit, result.verdict, result.refined
     facts = task.facts
     n_shells = found.fsc.shape[1]
@@ -88,10 +91,14 @@ def _tell(task: Task, result: Found, seconds: float) -> None:
     write_text_atomic(task.outdir / LINEAR, json.dumps(figures, indent=2) + "\n")
     for line in (*result.outliers.lines(OUTLIERS), *verdict.lines(facts.n_particles)):
         logger.info("%s", line)
+
+
+def say_finished(task: Task, seconds: float) -> None:
+    """Say what there is now, and where."""
     logger.info(
         "%d latent dimensions of %d particles in %.1f s; results in %s",
-        len(found.maps) - 1,
-        facts.n_particles,
+        task.run.latent.dim,
+        task.facts.n_particles,
         seconds,
         task.outdir,
     )
