@@ -10,6 +10,7 @@ from tomodrgn.core.testing.contracts import (
     DecoderContract,
     EncoderContract,
     EncodingContract,
+    SubspaceEncoderContract,
     WeightingContract,
 )
 from tomodrgn.core.testing.exporter_contract import ExporterContract
@@ -23,6 +24,7 @@ __all__ = [
     "ExporterContract",
     "ReaderContract",
     "Registry",
+    "SubspaceEncoderContract",
     "WeightingContract",
     "builtin_reader",
     "random_rotations",

@@ -3,7 +3,7 @@
 What is maximized is the evidence lower bound of a normal population of latents (Kingma & Welling
 2014, arXiv:1312.6114): the expected log likelihood of the coordinates, less the divergence of the
 posterior from the prior. Networks that are to be compared, of other numbers of latents or told of
-other tilts, are fitted side by side, as one batch of matrix products.
+other tilts, are fitted side by side.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
 
 from tomodrgn.core.interfaces import Posterior
 from tomodrgn.core.model.posterior import draw
@@ -115,28 +114,22 @@ class Ensemble:
     ) -> None:
         self._members, self._told, self._counting = members, told, weights
         self._linear = [each.linear_posterior() for each in told]
-        self._skeleton = copy.deepcopy(pair).to("meta")
-        copies = [copy.deepcopy(pair) for _ in members]
-        self._weights, self._buffers = stack_module_state(copies)
-        device = told[0].vector.device
+        self._pairs = nn.ModuleList(copy.deepcopy(pair) for _ in members)
+        device = weights.device
         n_latents = max(each.n_latents for each in members)
         used = [[float(k < each.n_latents) for k in range(n_latents)] for each in members]
         self._used = torch.tensor(used, device=device)
-        self._whose = [each.told for each in members]
         self._random = torch.Generator(device).manual_seed(seed)
 
     def begin_unfolded(self) -> None:
         """Let latents begin along the curve or surface near which the particles lie."""
         rows = slice(0, min(MOST, len(self._counting)))
         linear = [Posterior(*(part[rows] for part in each)) for each in self._linear]
-        known: dict[tuple[int, int], Tensor] = {}
-        for each in self._members:
-            place = each.told, each.n_latents
-            if place not in known:
-                known[place] = unfolded(linear[each.told], each.n_latents)
-        targets = self._used.new_zeros((len(self._members), rows.stop, self._used.shape[1]))
-        for row, each in enumerate(self._members):
-            targets[row, :, : each.n_latents] = known[each.told, each.n_latents]
+        targets: dict[Member, Tensor] = {}
+        for member in self._members:
+            found = unfolded(linear[member.told], member.n_latents)
+            spare = found.new_zeros((len(found), self._used.shape[1] - member.n_latents))
+            targets[member] = torch.cat([found, spare], dim=1)
         optimizer = self._optimizer()
         for _ in range(_FIRST_STEPS):
             optimizer.zero_grad()
@@ -156,9 +149,6 @@ class Ensemble:
             if on_check is not None and step + 1 in checks:
                 on_check(step + 1)
 
-    def _optimizer(self) -> torch.optim.Adam:
-        return torch.optim.Adam(list(self._weights.values()), lr=_LR, betas=_BETAS, fused=True)
-
     @torch.no_grad()
     def gains(self, judged: Sequence[Evidence]) -> Tensor:
         """(E, B) log likelihood of evidence by latents that are told of other, for each member.
@@ -166,51 +156,49 @@ class Ensemble:
         Args:
             judged: for each evidence told, that which judges.
         """
-        found = [self._coordinates_gain(rows, judged) for rows in blocks_of(len(judged[0].vector))]
-        return torch.cat(found, dim=1)
+        found = []
+        for row, member in enumerate(self._members):
+            gains = []
+            for rows in blocks_of(len(self._counting)):
+                noise = self._used.new_zeros((rows.stop - rows.start, self._used.shape[1]))
+                coordinates, _ = self._call(row, rows, noise)
+                gains.append(judged[member.told][rows].gain(coordinates))
+            found.append(torch.cat(gains))
+        return torch.stack(found)
 
     def load_into(self, pair: Pair, member: int) -> None:
         """Put the weights of a member into a pair of networks."""
-        state = {**self._weights, **self._buffers}
-        pair.load_state_dict({name: values[member].detach() for name, values in state.items()})
+        pair.load_state_dict(self._pairs[member].state_dict())
 
-    def _coordinates_gain(self, rows: slice, judged: Sequence[Evidence]) -> Tensor:
-        noise = self._used.new_zeros((rows.stop - rows.start, self._used.shape[1]))
-        coordinates, _ = self._call(rows, noise.expand(len(self._members), *noise.shape))
-        return _stacked([judged[whose][rows] for whose in self._whose]).gain(coordinates)
+    def _optimizer(self) -> torch.optim.Adam:
+        return torch.optim.Adam(self._pairs.parameters(), lr=_LR, betas=_BETAS, fused=True)
 
-    def _loss(self, rows: slice | Tensor, targets: Tensor | None = None) -> Tensor:
+    def _loss(self, rows: slice | Tensor, targets: dict[Member, Tensor] | None = None) -> Tensor:
         """Sum over the members of their weighted mean loss per particle."""
-        told = _stacked([self._told[whose][rows] for whose in self._whose])
-        n_particles = told.vector.shape[1]
-        noise = torch.randn(
-            (len(self._members), n_particles, self._used.shape[1]),
-            generator=self._random,
-            device=told.vector.device,
-        )
-        coordinates, divergence = self._call(rows, noise, targets)
         counting = self._counting[rows]
-        loss = (divergence - told.gain(coordinates)) @ counting
-        return loss.sum() / counting.sum()
+        size = len(counting), self._used.shape[1]
+        total = counting.new_zeros(())
+        for row, member in enumerate(self._members):
+            noise = torch.randn(size, generator=self._random, device=counting.device)
+            target = None if targets is None else targets[member]
+            coordinates, divergence = self._call(row, rows, noise, target)
+            loss = divergence - self._told[member.told][rows].gain(coordinates)
+            total = total + loss @ counting / counting.sum()
+        return total
 
     def _call(
-        self, rows: slice | Tensor, noise: Tensor, targets: Tensor | None = None
+        self, row: int, rows: slice | Tensor, noise: Tensor, target: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Coordinates (E, b, K) and divergences (E, b)."""
-        means = torch.stack([self._linear[whose].mean[rows] for whose in self._whose])
-        logs = torch.stack([self._linear[whose].log_variance[rows] for whose in self._whose])
-
-        def one(state: dict[str, Tensor], *given: Tensor) -> tuple[Tensor, Tensor]:
-            found: tuple[Tensor, Tensor] = functional_call(self._skeleton, state, given)
-            return found
-
-        state = {**self._weights, **self._buffers}
-        learned = () if targets is None else (targets,)
-        return vmap(one)(state, means, logs, noise, self._used, *learned)
+        """Coordinates (b, K) and divergences (b,) of a member."""
+        linear = self._linear[self._members[row].told]
+        found: tuple[Tensor, Tensor] = self._pairs[row](
+            linear.mean[rows], linear.log_variance[rows], noise, self._used[row], target
+        )
+        return found
 
     def _batches(self, n_steps: int) -> Iterator[slice | Tensor]:
         """Rows of particles for each step: all, or as many as fit, in ever new orders."""
-        n_particles = len(self._told[0].vector)
+        n_particles = len(self._counting)
         if n_particles <= _BATCH:
             yield from [slice(0, n_particles)] * n_steps
             return
@@ -234,10 +222,3 @@ def _schedule(share: float) -> float:
     if share < _WARM_UP:
         return (share + 1e-3) / _WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
-
-
-def _stacked(parts: Sequence[Evidence]) -> Evidence:
-    """(E, b, ...) of the evidence of each member."""
-    return Evidence(
-        torch.stack([each.matrix for each in parts]), torch.stack([each.vector for each in parts])
-    )

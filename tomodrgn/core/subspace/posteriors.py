@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import torch
-from torch.func import jacfwd, vmap
 
 from tomodrgn.core.linear.factors import positive_factor
 from tomodrgn.core.linear.latents import Posterior
@@ -48,12 +47,11 @@ def posteriors(pair: Pair, evidence: Evidence) -> Posterior:
 
 def _climbed(coordinates: nn.Module, evidence: Evidence, latent: Tensor) -> Posterior:
     """The top near latents (b, Z), and the inverse curvature there."""
-    slopes = vmap(jacfwd(coordinates))
     matrix, vector = evidence.whole_matrix(), evidence.vector
     damping = torch.full_like(latent[:, 0], _FIRST_DAMPING)
     height = _height(coordinates, evidence, latent)
     for _ in range(_STEPS):
-        at, slope = coordinates(latent), slopes(latent)
+        at, slope = _at(coordinates, latent)
         left = vector - (matrix @ at[:, :, None])[..., 0]
         upward = (slope.mT @ left[:, :, None])[..., 0] - latent
         precision = _precision(slope, matrix)
@@ -67,8 +65,19 @@ def _climbed(coordinates: nn.Module, evidence: Evidence, latent: Tensor) -> Post
         latent = torch.where(is_up[:, None], tried, latent)
         height = torch.where(is_up, reached, height)
         damping = damping * torch.where(is_up, _EASED, _STRESSED)
-    factor = positive_factor(_precision(slopes(latent), matrix), "latents", least=1.0)
+    factor = positive_factor(_precision(_at(coordinates, latent)[1], matrix), "latents", least=1.0)
     return Posterior(latent, torch.cholesky_inverse(factor))
+
+
+def _at(coordinates: nn.Module, latent: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates (b, K) of latents (b, Z), and their slopes (b, K, Z)."""
+    with torch.enable_grad():
+        latent = latent.detach().requires_grad_()
+        at: Tensor = coordinates(latent)
+        slopes = [
+            torch.autograd.grad(each.sum(), latent, retain_graph=True)[0] for each in at.unbind(1)
+        ]
+    return at.detach(), torch.stack(slopes, dim=1)
 
 
 def _height(coordinates: nn.Module, evidence: Evidence, latent: Tensor) -> Tensor:

@@ -127,6 +127,62 @@ class EncoderContract(ComponentContract):
         assert_gradients(encoder)
 
 
+class SubspaceEncoderContract(ComponentContract):
+    """An encoder in a subspace turns linear posteriors into one posterior per particle."""
+
+    family: ClassVar[str] = "encoder"
+    n_coordinates: ClassVar[int] = 4
+
+    @property
+    def linear(self) -> Posterior:
+        """(B, K) what a linear model says of particles."""
+        n_particles = len(RAGGED)
+        mean = noise(n_particles, self.n_coordinates)
+        return Posterior(mean, -mean.square())
+
+    @property
+    def context(self) -> EncoderContext:
+        """What it is built for."""
+        return EncoderContext(
+            box_size_px=BOX_SIZE_PX,
+            radius_px=torch.zeros(1),
+            latent_dim=LATENT_DIM,
+            min_tilts=min(RAGGED),
+            n_coordinates=self.n_coordinates,
+        )
+
+    @pytest.fixture
+    def encoder(self, component: Component, own_spec: Spec) -> Any:
+        encoder = seeded(component, own_spec, self.context).eval()
+        encoder.begin(self.linear)
+        return encoder
+
+    def test_posterior_has_one_row_per_particle(self, encoder: Any) -> None:
+        for part in Posterior(*encoder(self.linear)):
+            assert part.shape == (len(RAGGED), LATENT_DIM)
+            assert torch.isfinite(part).all()
+
+    def test_particles_do_not_influence_each_other(self, encoder: Any) -> None:
+        together = encoder(self.linear)
+        for row in range(len(RAGGED)):
+            alone = encoder(Posterior(*(part[row : row + 1] for part in self.linear)))
+            for part in range(2):
+                assert_same(alone[part], together[part][row : row + 1])
+
+    def test_every_parameter_learns(self, encoder: Any) -> None:
+        posterior = encoder.train()(self.linear)
+        (posterior[0].square().sum() + posterior[1].square().sum()).backward()
+        assert_gradients(encoder)
+
+    def test_saved_state_restores_the_posterior(
+        self, encoder: Any, component: Component, own_spec: Spec
+    ) -> None:
+        """Scales that it took from the data set are part of its state."""
+        other = component.load()(own_spec, self.context).eval()
+        other.load_state_dict(encoder.state_dict())
+        assert torch.equal(other(self.linear)[0], encoder(self.linear)[0])
+
+
 class DecoderContract(ComponentContract):
     """A decoder gives one Fourier coefficient per frequency, with and without latents."""
 

@@ -14,10 +14,11 @@ from tomodrgn.core.data.gray_level_record import say_other_levels
 from tomodrgn.core.data.parts import build_weightings, run_disc
 from tomodrgn.core.data.run_directory import DatasetFacts
 from tomodrgn.core.data.run_images import open_run_images
+from tomodrgn.core.data.subspace_latents import encode_in_subspace
 from tomodrgn.core.errors import DataError, OutputError, RunError
 from tomodrgn.core.files.atomic import make_folder
 from tomodrgn.core.files.pickles import write_latents
-from tomodrgn.core.interfaces import SelectionWriter
+from tomodrgn.core.interfaces import SelectionWriter, SubspaceEncoder
 from tomodrgn.core.memory.work import embedding_work
 from tomodrgn.core.particles.tilt_counts import describe_fewest
 from tomodrgn.core.products import LATENTS
@@ -80,17 +81,22 @@ def evaluate_images(run: Run, spec: EmbeddingSpec, data: Mapping[str, Any]) -> l
     images = open_run_images(own, reader, particles, spec.out_z.parent, devices, work=work)
     particles, images = _as_in_training(directory, particles, images)
     n_tilts = _require_suitable(particles, model, facts)
-    builder, sampler = _batching(dataset.replaced(own, reader, particles), n_tilts, devices)
-    mean, log_variance = embed_together(
-        model.to(devices.device, devices.dtype),
-        sampler,
-        builder,
-        images.source,
-        images.cache_rows,
-        batch_size=spec.batch_size,
-        latent_dim=own.latent.dim or 0,
-        devices=devices,
-    )
+    dataset = dataset.replaced(own, reader, particles)
+    model = model.to(devices.device, devices.dtype)
+    if isinstance(model.encoder, SubspaceEncoder):
+        mean, log_variance = encode_in_subspace(directory, model, dataset, images, devices)
+    else:
+        builder, sampler = _batching(dataset, n_tilts, devices)
+        mean, log_variance = embed_together(
+            model,
+            sampler,
+            builder,
+            images.source,
+            images.cache_rows,
+            batch_size=spec.batch_size,
+            latent_dim=own.latent.dim or 0,
+            devices=devices,
+        )
     logger.info("%d latents of %d dimensions", *mean.shape)
     written: list[Path] = []
     devices.on_main(lambda: written.extend(_write(spec, (mean, log_variance), reader, particles)))
