@@ -106,7 +106,7 @@ def test_a_data_set_goes_into_a_command(star: Path, run: td.Run, tmp_path: Path)
 
 def test_commands_on_runs_are_methods(run: td.Run, star: Path, tmp_path: Path) -> None:
     found = run.validate(star.parent / "labels.pkl", outdir=tmp_path)
-    assert found.page().startswith("# Are the")
+    assert found.page().startswith("# Do the classes differ")
     assert (tmp_path / "validate.json").exists()
     assert {"validate", "analyze", "nuisance", "latents"} <= set(dir(run))
     with pytest.raises(AttributeError, match="has no attribute 'valdate'"):

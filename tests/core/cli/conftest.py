@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RESULTS: dict[str, object] = {
     "tomodrgn.plugins.commands.train.command:train": None,
     "tomodrgn.plugins.commands.train.linear:train_linear": None,
+    "tomodrgn.plugins.commands.train.subspace:train_subspace": None,
     "tomodrgn.plugins.commands.classify.command:classify": None,
     "tomodrgn.plugins.commands.prepare.command:prepare": Path("cache.h5"),
     "tomodrgn.plugins.commands.downsample.command:downsample": [

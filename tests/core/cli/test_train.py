@@ -28,7 +28,9 @@ def train(
         result = invoke(command, *words, "-o", tmp_path / "out")
         assert result.exit_code == 0, result.output
         ((name, (dataset, own)),) = pipeline.calls
-        assert (name, own.outdir) == ("train", tmp_path / "out")
+        assert own.outdir == tmp_path / "out"
+        is_subspace = dataset.spec.decoder.kind == "subspace_mlp"
+        assert name == ("train_subspace" if is_subspace else "train")
         return dataset.spec
 
     return run
@@ -144,13 +146,38 @@ def test_every_classic_option_reaches_its_field(train: Callable[..., Any], parti
 
 
 def test_defaults_are_the_classic_ones(train: Callable[..., Any], particles: Path) -> None:
-    run = train("train_vae", particles, "--zdim", 8)
+    run = train("train_vae", particles, "--zdim", 8, "-n", 20)
     assert (run.training.num_epochs, run.training.batch_size, run.training.lr) == (20, 8, 1e-4)
     assert run.positional_encoding.kind == "geom_lowf"
     assert (run.encoder.layers_a, run.encoder.dim_a, run.encoder.out_dim_a) == (3, 256, 128)
     assert (run.encoder.layers_b, run.encoder.dim_b) == (1, 256)
     assert (run.decoder.layers, run.decoder.dim) == (3, 256)
     assert run.reader.kind == "warp_particleseries"
+
+
+@pytest.mark.parametrize(
+    ("words", "decoder", "encoder"),
+    [
+        ((), "subspace_mlp", "linear_posterior"),
+        (("--zdim", 2, "--seed", 1, "--overwrite", "--threads", 1), "subspace_mlp", None),
+        (("--set", "decoder.kind=subspace_mlp", "--set", "decoder.dim=8"), "subspace_mlp", None),
+        (("--zdim", 2, "--lr", 0.1), "fourier_mlp", "tilt_set"),
+        (("--zdim", 2, "--pe-type", "gaussian"), "fourier_mlp", None),
+        (("--zdim", 2, "--enc-dim-A", 8), "fourier_mlp", None),
+        (("--zdim", 2, "--dec-layers", 2), "fourier_mlp", None),
+        (("--zdim", 2, "--recon-tilt-weight"), "fourier_mlp", None),
+        (("--zdim", 2, "--set", "decoder.kind=fourier_mlp"), "fourier_mlp", "tilt_set"),
+        (("--zdim", 2, "--preset", "tomodrgn2022"), "fourier_mlp", "tilt_set"),
+    ],
+)
+def test_options_of_networks_on_images_ask_for_these(
+    train: Callable[..., Any], particles: Path, words: tuple[object, ...], decoder: str,
+    encoder: str | None,
+) -> None:  # fmt: skip
+    run = train("train_vae", particles, *words)
+    assert run.decoder.kind == decoder
+    assert encoder in {None, run.encoder.kind}
+    assert (run.positional_encoding is None) == (decoder == "subspace_mlp")
 
 
 def test_the_preset_keeps_the_classic_settings_under_options_and_files(
@@ -188,7 +215,8 @@ def test_weightings_join_those_of_the_file_once(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train_vae",), "latent.dim is missing: train_vae needs the number of latent dimensions"),
+        (("train_vae", "-n", 3), "latent.dim is missing: a network on images needs the number"),
+        (("train_vae", "--set", "decoder.kind=subspace_mlp", "--lr", 1), "training.lr: subspace_"),
         (("train_vae", "--zdim", 8, "--set", "encoder=null"), "encoder: train_vae needs one"),
         (("train_nn", "--set", "encoder={kind: tilt_set}"), "encoder: train_nn has none"),
         (("train_nn", "--feat-sigma", 0.3), "geom_lowf has no option 'sigma'"),

@@ -10,7 +10,14 @@ from sklearn.metrics import adjusted_rand_score
 
 from tests.core.linear.class_sets import ClassSet, class_set
 from tomodrgn.core.linear import fit as fitting
-from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, HeldOut, LinearFit, fit_linear
+from tomodrgn.core.linear.fit import (
+    MOST_LATENTS,
+    SPARE_LATENTS,
+    HeldOut,
+    LinearFit,
+    fit_linear,
+    widen_linear,
+)
 from tomodrgn.core.particles.keyed_random import keyed_normal
 
 B = 60
@@ -140,3 +147,19 @@ def test_rounds_end_when_half_a_percent_is_won(
     before: float, after: float, is_settled: bool
 ) -> None:
     assert fitting._is_settled(before, after) is is_settled
+
+
+def test_a_model_that_lacks_a_latent_is_given_it(three: ClassSet) -> None:
+    start = keyed_normal(0, "further latents", 0, three.keys, 6)
+    options = {"window_power": three.window_power, "report": lambda line: None}
+    narrow = _fit(three, 1)
+    wide = widen_linear(narrow, three.images, three.rows, start, **options)
+    assert len(wide.maps) == 1 + 2
+    assert wide.held_out.gain[-1] > narrow.held_out.gain[-1]
+
+
+def test_a_model_that_lacks_nothing_stays_as_it_is(alike: ClassSet) -> None:
+    start = keyed_normal(0, "further latents", 0, alike.keys, 6)
+    known = _fit(alike, 1)
+    options = {"window_power": alike.window_power, "report": lambda line: None}
+    assert widen_linear(known, alike.images, alike.rows, start, **options) is known

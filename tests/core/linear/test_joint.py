@@ -14,7 +14,13 @@ from tomodrgn.core.linear.basis import resize_maps, solve_basis
 from tomodrgn.core.linear.fit import fit_half_models
 from tomodrgn.core.linear.half_models import Halves, collected
 from tomodrgn.core.linear.halves import shells_of
-from tomodrgn.core.linear.joint import JointModel, join_halves, standard_latents
+from tomodrgn.core.linear.joint import (
+    JointModel,
+    SeenLatents,
+    join_halves,
+    normal_latents,
+    standard_latents,
+)
 from tomodrgn.core.linear.latents import LatentTerms, population
 from tomodrgn.core.linear.passes import run_pass
 
@@ -62,7 +68,7 @@ def test_no_particle_helps_to_make_the_maps_it_is_found_with(joint: JointModel) 
 def test_latents_tell_the_classes_apart_in_the_order_of_the_particles(
     given: ClassSet, joint: JointModel, order: np.ndarray
 ) -> None:
-    latents, change = standard_latents(joint.cross_validated_terms(order[:, 0]))
+    latents, change = standard_latents(joint.cross_validated_terms(order[:, 0]).terms)
     assert latents.mean.shape == (B, 1)
     assert change.shape == (2, 2)
     assert abs(np.corrcoef(latents.mean[:, 0], given.labels)[0, 1]) > 0.95
@@ -70,7 +76,7 @@ def test_latents_tell_the_classes_apart_in_the_order_of_the_particles(
 
 def test_the_folds_matter_little(joint: JointModel, order: np.ndarray) -> None:
     one, other = (
-        standard_latents(joint.cross_validated_terms(order[:, k]))[0].mean for k in (0, 1)
+        standard_latents(joint.cross_validated_terms(order[:, k]).terms)[0].mean for k in (0, 1)
     )
     assert np.corrcoef(one[:, 0], other[:, 0])[0, 1] > 0.98
 
@@ -207,3 +213,43 @@ def test_folds_are_dealt_in_order_and_hold_each_particle_once(
     assert sorted(np.concatenate(dealt).tolist()) == list(range(B))
     rank = np.argsort(np.argsort(order[:, 2]))
     assert {tuple(np.unique(rank[rows] % 10)) for rows in dealt} == {(n,) for n in range(10)}
+
+
+def _seen(terms: LatentTerms) -> SeenLatents:
+    return SeenLatents(
+        terms=terms.marginal(0), of_tilts=terms.marginal_of_tilts(0), precision=torch.ones(1)
+    )
+
+
+def test_normal_latents_have_a_standard_population(terms: LatentTerms) -> None:
+    normal, _ = normal_latents(_seen(terms))
+    centre, spread = population(normal.terms)
+    torch.testing.assert_close(centre, torch.zeros(2), atol=0.1, rtol=0)
+    torch.testing.assert_close(spread, torch.eye(2), atol=0.1, rtol=0)
+    known = normal.terms.matrix.sum(1).mean(0)
+    assert float(known[0, 0]) > float(known[1, 1])  # the best known first
+    assert abs(float(known[0, 1])) < 0.02 * float(known[1, 1])
+
+
+def test_normal_latents_describe_the_same_volumes(terms: LatentTerms, maps: torch.Tensor) -> None:
+    """A volume has the same likelihood, whatever latents it is described by."""
+    normal, change = normal_latents(_seen(terms))
+    new = torch.einsum("cd,dzyx->czyx", change, maps)
+    latents = torch.randn(len(terms.vector), 2, generator=torch.Generator().manual_seed(5))
+    volume = new[0] + torch.einsum("bk,kzyx->bzyx", latents, new[1:])
+    old = latents @ change[1:, 1:] + change[0, 1:]
+    torch.testing.assert_close(
+        maps[0] + torch.einsum("bk,kzyx->bzyx", old, maps[1:]), volume, atol=1e-4, rtol=1e-4
+    )
+    for tilt in (0, 1):
+        gains = [
+            (each.vector[:, tilt] * at).sum(1)
+            - 0.5 * torch.einsum("bk,bkl,bl->b", at, each.matrix[:, tilt], at)
+            for each, at in ((normal.of_tilts, latents), (terms, old))
+        ]
+        level = gains[1] - gains[0]  # that of the mean map, which moved
+        zero = change[0, 1:].expand_as(old)
+        moved = (terms.vector[:, tilt] * zero).sum(1) - 0.5 * torch.einsum(
+            "bk,bkl,bl->b", zero, terms.matrix[:, tilt], zero
+        )
+        torch.testing.assert_close(level, moved, atol=0.05, rtol=1e-2)

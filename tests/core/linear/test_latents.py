@@ -189,3 +189,21 @@ def test_weakened_terms_are_no_more_contradictory_than_noise() -> None:
     latents = torch.randn(2000, 2, generator=_random(), dtype=torch.float64)
     terms = _terms(latents, rows=6, noise=1.5)
     assert terms.weakened(terms.inconsistency()).inconsistency() == pytest.approx(1, rel=0.05)
+
+
+def test_errors_are_integrated_out_of_tilts_apart_as_of_all() -> None:
+    """Of a particle whose other tilts say nothing, one set of tilts is all that there is."""
+    terms = _terms_of_errors()
+    silent = torch.tensor([1.0, 0.0])
+    alone = LatentTerms(
+        terms.matrix * silent[None, :, None, None], terms.vector * silent[None, :, None]
+    )
+    found, known = terms.marginal_of_tilts(2), alone.marginal(2)
+    torch.testing.assert_close(found.matrix[:, :1], known.matrix, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.vector[:, :1], known.vector, atol=1e-4, rtol=1e-4)
+
+
+def _terms_of_errors() -> LatentTerms:
+    random = torch.Generator().manual_seed(8)
+    root = torch.randn(20, 2, 4, 6, generator=random)
+    return LatentTerms(root @ root.mT, torch.randn(20, 2, 4, generator=random))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tomodrgn.core.interfaces import EncoderContext
+from tomodrgn.core.linear.joint import SeenLatents
 from tomodrgn.core.linear.latents import LatentTerms
 from tomodrgn.core.subspace.fitting import Pair
 from tomodrgn.core.subspace.statistics import Statistics
@@ -29,7 +30,8 @@ class Told(NamedTuple):
     @property
     def statistics(self) -> Statistics:
         """The same as networks take it."""
-        return Statistics.of(self.terms)
+        seen = SeenLatents(terms=self.terms, of_tilts=self.terms, precision=torch.ones(1))
+        return Statistics.of(seen)
 
 
 def told_of(coordinates: Tensor, strength: float, seed: int = 0) -> Told:

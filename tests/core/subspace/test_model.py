@@ -84,7 +84,7 @@ def test_straight_coordinates_have_the_posteriors_of_a_linear_model() -> None:
     flat = plane(strength=3.0)
     weight = torch.tensor([[0.5, 1.0], [-1.0, 0.3], [0.2, 0.1]])
     pair = Pair(make(2).encoder, straight(weight))
-    found = posteriors(pair, flat.statistics.from_tilts("all"))
+    found = posteriors(pair, flat.statistics.all)
     seen = flat.terms.changed(weight)
     known = posterior(seen.matrix.sum(1), seen.vector.sum(1))
     torch.testing.assert_close(found.mean, known.mean, atol=1e-3, rtol=1e-3)
@@ -92,7 +92,7 @@ def test_straight_coordinates_have_the_posteriors_of_a_linear_model() -> None:
 
 
 def test_members_learn_from_what_they_are_told(curve: Told) -> None:
-    told = [curve.statistics.from_tilts(tilts) for tilts in ("even", "odd")]
+    told = [curve.statistics.even, curve.statistics.odd]
     members = [Member(n_latents=1, told=0), Member(n_latents=1, told=1)]
     ensemble = Ensemble(make(1), members, told, torch.ones(B), seed=0)
     before = ensemble.gains(told)
@@ -104,7 +104,7 @@ def test_members_learn_from_what_they_are_told(curve: Told) -> None:
 
 
 def test_particles_of_weight_0_are_not_learned_from(curve: Told) -> None:
-    told = curve.statistics.from_tilts("all")
+    told = curve.statistics.all
     wrong = told.vector.clone()
     wrong[: B // 2] = 50.0
     weights = (torch.arange(B) >= B // 2).float()
@@ -134,7 +134,7 @@ def test_steps_grow_with_particles() -> None:
 
 
 def test_distances_are_those_along_the_curve(curve: Told) -> None:
-    linear = curve.statistics.from_tilts("all").linear_posterior()
+    linear = curve.statistics.all.linear_posterior()
     along = unfolded(linear, 1)
     assert abs(spearmanr(along[:, 0], angles())[0]) > 0.99
     np.testing.assert_allclose(along.std(0, unbiased=False), 1, rtol=1e-5)

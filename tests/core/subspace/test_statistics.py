@@ -16,7 +16,7 @@ def told() -> Told:
 
 
 def test_gain_is_that_of_whole_matrices(told: Told) -> None:
-    evidence = told.statistics.from_tilts("odd")
+    evidence = told.statistics.odd
     matrix, vector = told.terms.matrix[:, 1], told.terms.vector[:, 1]
     at = torch.randn(B, K, generator=torch.Generator().manual_seed(7))
     expected = (vector * at).sum(1) - 0.5 * torch.einsum("bk,bkl,bl->b", at, matrix, at)
@@ -25,8 +25,8 @@ def test_gain_is_that_of_whole_matrices(told: Told) -> None:
 
 
 def test_all_tilts_say_what_even_and_odd_ones_say(told: Told) -> None:
-    parts = [told.statistics.from_tilts(tilts) for tilts in ("even", "odd")]
-    together = told.statistics.from_tilts("all")
+    parts = [told.statistics.even, told.statistics.odd]
+    together = told.statistics.all
     torch.testing.assert_close(together.matrix, parts[0].matrix + parts[1].matrix)
     torch.testing.assert_close(together.vector, parts[0].vector + parts[1].vector)
 
@@ -34,7 +34,7 @@ def test_all_tilts_say_what_even_and_odd_ones_say(told: Told) -> None:
 def test_linear_posteriors_do_not_depend_on_how_many_are_seen_at_once(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evidence = told.statistics.from_tilts("all")
+    evidence = told.statistics.all
     monkeypatch.setattr(statistics, "_AT_ONCE", 7)
     found = evidence.linear_posterior()
     known = posterior(told.terms.matrix.sum(1), told.terms.vector.sum(1))
@@ -47,4 +47,4 @@ def test_some_particles_keep_their_evidence(told: Told) -> None:
     rows = torch.tensor([5, 2])
     some = told.statistics.of_particles(rows)
     assert some.n_particles == 2
-    torch.testing.assert_close(some.vector, told.terms.vector[rows])
+    torch.testing.assert_close(some.odd.vector, told.terms.vector[rows, 1])

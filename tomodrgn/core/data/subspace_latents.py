@@ -16,7 +16,7 @@ from tomodrgn.core.ownership.undamaged import require_as_made
 from tomodrgn.core.products import SUBSPACE
 from tomodrgn.core.subspace.fitting import Pair
 from tomodrgn.core.subspace.posteriors import posteriors
-from tomodrgn.core.subspace.statistics import Statistics
+from tomodrgn.core.subspace.statistics import Evidence, packed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,16 +49,16 @@ def encode_in_subspace(
     particles = dataset.particles
     everything = np.ones(particles.n_images, dtype=np.bool_)
     observed = observe(dataset.spec, particles, images, everything, devices)
-    statistics = _statistics(directory, model, observed)
+    evidence = _evidence(directory, model, observed)
     decoder = cast("SubspaceDecoder", model.decoder)
     pair = Pair(cast("torch.nn.Module", model.encoder), decoder.coordinates)
-    found = posteriors(pair, statistics.from_tilts("all"))
+    found = posteriors(pair, evidence)
     variance = found.covariance.diagonal(dim1=1, dim2=2)
     return found.mean.float().cpu().numpy(), variance.log().float().cpu().numpy()
 
 
 @torch.no_grad()
-def _statistics(directory: Path, model: VolumeModel, observed: Observations) -> Statistics:
+def _evidence(directory: Path, model: VolumeModel, observed: Observations) -> Evidence:
     """What images say of coordinates, in the shells in which the model was fitted."""
     path = directory / SUBSPACE
     require_as_made(path)
@@ -75,4 +75,5 @@ def _statistics(directory: Path, model: VolumeModel, observed: Observations) -> 
     maps = cast("SubspaceDecoder", model.decoder).maps.float()
     small = resize_maps(maps, images.box_size_px)
     rows = np.arange(images.particles.n_particles)
-    return Statistics.of(run_pass(images, rows, small, precision, collect=False).terms)
+    terms = run_pass(images, rows, small, precision, collect=False).terms
+    return packed(terms.matrix.sum(1), terms.vector.sum(1))

@@ -181,7 +181,7 @@ class Halves:
     def grown(self, models: HalfModels, more: Tensor) -> HalfModels:
         """Models with maps of further latents (B, L), which are random ones to begin with."""
         known = torch.cat([models.latents, more], dim=1)
-        passes = self.passes(models.maps, models.precision, known=known)
+        passes = self.passes(models.maps, models.precision, known=certain(known))
         maps, fsc, prior = self._solve([collected(each) for each in passes], is_start=True)
         return replace(models, maps=maps, fsc=fsc, prior=prior, latents=known)
 

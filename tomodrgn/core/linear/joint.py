@@ -299,9 +299,7 @@ def standard_latents(terms: LatentTerms, weights: Tensor | None = None) -> tuple
     return Posterior(standard.mean @ scale, scale.T @ standard.covariance @ scale), change
 
 
-def normal_latents(
-    seen: SeenLatents, weights: Tensor | None = None
-) -> tuple[SeenLatents, Tensor]:
+def normal_latents(seen: SeenLatents, weights: Tensor | None = None) -> tuple[SeenLatents, Tensor]:
     """What images say of latents whose population is a standard normal one, best known first.
 
     Args:

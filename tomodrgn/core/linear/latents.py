@@ -138,7 +138,7 @@ class Posterior:
         return self.mean[:, :, None] * self.mean[:, None, :] + self.covariance
 
     def take(self, rows: Tensor | slice) -> Posterior:
-        """Those of some particles."""
+        """Those of the particles with rows (n,)."""
         return Posterior(self.mean[rows], self.covariance[rows])
 
     def changed(self, change: Tensor) -> Posterior:

@@ -239,7 +239,7 @@ def _axes(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, NDArra
 
 
 def table_text(table: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
-    """Columns as text, numbers with all their digits."""
+    """Columns (n,) as text, numbers with all their digits."""
     return pd.DataFrame(
         {
             name: [repr(value) if isinstance(value, float) else str(value) for value in

@@ -245,7 +245,10 @@ def explained(matrix: Tensor, n_errors: int, weights: Tensor | None = None) -> d
 def rare_odds_of(
     halves: Halves, matrix: Tensor, vector: Tensor, widths: Widths, stated: Tensor
 ) -> float:
-    """Mean of the odds of both halves, each judged with the maps of the other, errors unknown."""
+    """Mean of the odds of both halves, each judged with the maps of the other, errors unknown.
+
+    Takes terms (B, E + K, E + K) and (B, E + K), and errors of what is stated (B, E).
+    """
     matrix, vector = without_errors(matrix, vector, widths, stated)
     first = len(halves.rows[0])
     odds = rare_odds(matrix[:first], vector[:first]), rare_odds(matrix[first:], vector[first:])

@@ -16,7 +16,7 @@ class LatentSpec(Spec):
     """The latent space shared by encoder and decoder, and what holds it together."""
 
     dim: PositiveInt | None = None
-    """Number of latent dimensions per particle (train_vae needs it)."""
+    """Number of latent dimensions per particle; a network on images needs it, others find it."""
     beta: NonNegativeFloat | BetaSchedule | None = None
     """Weight of the KL divergence, or a schedule a to e over the particles seen; by default
     1/zdim."""

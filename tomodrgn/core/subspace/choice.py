@@ -73,7 +73,7 @@ def choose(
         numbers: of latents, to compare; by default up to as many as there are coordinates.
         seed: of noise and particles.
     """
-    n_coordinates = statistics.vector.shape[-1]
+    n_coordinates = statistics.all.n_coordinates
     random = torch.Generator().manual_seed(seed)
     rows = torch.randperm(statistics.n_particles, generator=random)[:MOST_COMPARED]
     rows = rows.to(weights.device)
@@ -115,7 +115,7 @@ class _Task:
 
     def judged(self, numbers: Sequence[int]) -> list[_Judged]:
         """Networks of several numbers of latents, each told of tilts and judged by the others."""
-        told = [self.statistics.from_tilts("even"), self.statistics.from_tilts("odd")]
+        told = [self.statistics.even, self.statistics.odd]
         members = [Member(n_latents=n, told=half) for n in numbers for half in (0, 1)]
         pair = self.make(max(numbers))
         ensemble = Ensemble(pair, members, told, self.weights, seed=self.seed)

@@ -62,17 +62,17 @@ def fit_subspace(
     """
 
     def begun(n: int) -> Pair:
-        pair = make(n).to(statistics.vector.device)
+        pair = make(n).to(statistics.all.vector.device)
         encoder = cast("SubspaceEncoder", pair.encoder)
-        encoder.begin(statistics.from_tilts("all").linear_posterior())
+        encoder.begin(statistics.all.linear_posterior())
         return pair
 
     if weights is None:
-        weights = torch.ones_like(statistics.vector[:, 0, 0])
+        weights = torch.ones_like(statistics.all.vector[:, 0])
     numbers = None if n_latents is None else [n_latents]
     choice = choose(statistics, begun, weights, numbers=numbers, seed=seed)
     pair = begun(choice.n_latents)
-    told = statistics.from_tilts("all")
+    told = statistics.all
     member = Member(n_latents=choice.n_latents, told=0)
     final = Ensemble(pair, [member], [told], weights, seed=seed)
     final.begin_unfolded()

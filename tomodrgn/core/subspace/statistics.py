@@ -9,7 +9,7 @@ product with those of two coordinates each.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tomodrgn.core.linear.latents import LatentTerms
-
-Tilts = Literal["even", "odd", "all"]
+    from tomodrgn.core.linear.joint import SeenLatents
 
 _AT_ONCE: Final = 1 << 16
 """Particles whose whole matrices are held at a time."""
@@ -81,37 +79,42 @@ class Evidence:
 class Statistics:
     """Statistics of B particles.
 
+    Errors of poses and contrast are integrated out of each set of tilts, so that all tilts say less
+    than even and odd ones together.
+
     Attributes:
-        matrix: (B, 2, K (K + 1) / 2) as in :class:`Evidence`, of tilts of even and of odd rank.
-        vector: (B, 2, K).
+        even: of tilts of even rank.
+        odd: of tilts of odd rank.
+        all: of all tilts.
     """
 
-    matrix: Tensor
-    vector: Tensor
+    even: Evidence
+    odd: Evidence
+    all: Evidence
 
     @classmethod
-    def of(cls, terms: LatentTerms) -> Statistics:
+    def of(cls, seen: SeenLatents) -> Statistics:
         """Those of a linear model."""
-        n = terms.vector.shape[-1]
-        left, right = _pairs(n, terms.matrix.device)
-        twice = torch.where(left == right, 1.0, 2.0).to(terms.matrix)
-        return cls(terms.matrix[..., left, right] * twice, terms.vector)
+        even, odd = (
+            packed(seen.of_tilts.matrix[:, rank], seen.of_tilts.vector[:, rank]) for rank in (0, 1)
+        )
+        return cls(even, odd, packed(seen.terms.matrix.sum(1), seen.terms.vector.sum(1)))
 
     @property
     def n_particles(self) -> int:
         """B."""
-        return len(self.vector)
-
-    def from_tilts(self, tilts: Tilts) -> Evidence:
-        """What some of the tilts say."""
-        if tilts == "all":
-            return Evidence(self.matrix.sum(1), self.vector.sum(1))
-        rank = ("even", "odd").index(tilts)
-        return Evidence(self.matrix[:, rank], self.vector[:, rank])
+        return len(self.all.vector)
 
     def of_particles(self, rows: Tensor) -> Statistics:
         """Those of the particles with rows (n,)."""
-        return Statistics(self.matrix[rows], self.vector[rows])
+        return Statistics(self.even[rows], self.odd[rows], self.all[rows])
+
+
+def packed(matrix: Tensor, vector: Tensor) -> Evidence:
+    """Of whole matrices (B, K, K) and vectors (B, K)."""
+    left, right = _pairs(vector.shape[-1], vector.device)
+    twice = torch.where(left == right, 1.0, 2.0).to(matrix)
+    return Evidence(matrix[..., left, right] * twice, vector)
 
 
 def blocks_of(n_particles: int) -> Iterator[slice]:

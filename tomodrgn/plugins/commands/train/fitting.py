@@ -141,13 +141,18 @@ def opened_task(dataset: Dataset, outdir: Path, *, n_latents: int | None) -> Ite
 
 
 class Found(NamedTuple):
-    """A linear model, what is to be thought of it, and the images that it was fitted to."""
+    """A linear model, what is to be thought of it, and the images that it was fitted to.
+
+    Attributes:
+        errors: of poses and contrast, which its latents allow for.
+    """
 
     fit: LinearFit
     verdict: Verdict
     refined: Refinement | None
     outliers: Outliers
     images: Observations
+    errors: UncertainPoses
 
 
 def fit_task(task: Task, images: Observations, *, n_latents: int | None) -> Found:
@@ -174,6 +179,7 @@ def fit_task(task: Task, images: Observations, *, n_latents: int | None) -> Foun
         refined=refined,
         outliers=outliers_of(known, task.rows, task.window_power, refined, models),
         images=images,
+        errors=poses,
     )
 
 

@@ -68,6 +68,7 @@ def train_subspace(dataset: Dataset, spec: RunDirectorySpec) -> Run:
             opened.normal("further latents", MOST_COORDINATES),
             window_power=opened.window_power,
             report=logger.info,
+            errors=found.errors,
         )
         fit = _fit(opened, found, linear)
         task = opened.with_run(_settled(opened.run, fit))
@@ -92,7 +93,7 @@ def _fit(task: Task, found: Found, linear: LinearFit) -> SubspaceFit:
         return _pair(_model(task, _with_sizes(task.run, n_latents, n_coordinates)))
 
     fit = fit_subspace(
-        Statistics.of(linear.terms),
+        Statistics.of(linear.seen),
         make,
         weights=found.images.weights,
         n_latents=task.run.latent.dim,
@@ -154,14 +155,14 @@ def _write(task: Task, found: Found, linear: LinearFit, fit: SubspaceFit) -> Non
 
 def _tell(task: Task, linear: LinearFit, fit: SubspaceFit, seconds: float) -> None:
     """Say and write what networks found."""
-    by_all = float(linear.terms.held_out_gains()[-1].mean())
+    by_all = float(linear.seen.of_tilts.held_out_gains()[-1].mean())
     choice = fit.choice
     figures: dict[str, Any] = {
         "n_latents": fit.n_latents,
         "n_coordinates": fit.n_coordinates,
         "held_out": asdict(choice) | {"linear_gain": by_all},
         "shells": linear.radius_px,
-        "noise_precision": linear.precision.tolist(),
+        "noise_precision": linear.seen.precision.tolist(),
         "seconds": round(seconds, 2),
     }
     write_text_atomic(task.outdir / SUBSPACE, json.dumps(figures, indent=2) + "\n")
