@@ -47,15 +47,21 @@ def _draw_tilt_images(figure: SubFigure, stack: Path) -> None:
 
 
 def _draw_latents(axes: Axes, truth: Truth, mean: NDArray[np.float32]) -> None:
-    """Latents on their two main axes."""
+    """How many particles have which latent, or latents on their two main axes."""
+    axes.set_title("latents, colored by true class", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    classes = range(truth.spec.class_count)
+    if mean.shape[1] == 1:
+        parts = [mean[truth.labels == label, 0] for label in classes]
+        axes.hist(parts, bins=60, stacked=True, color=COLORS, label=[f"class {k}" for k in classes])
+        axes.set(xlabel="latent", ylabel="particles")
+        return
     centred = mean - mean.mean(0)
     main = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
-    for label in range(truth.spec.class_count):
+    for label in classes:
         x, y = main[truth.labels == label].T
         axes.scatter(x, y, s=7, color=COLORS[label], linewidths=0, label=f"class {label}")
-    axes.set_title("latents, colored by true class", fontsize=11)
     axes.set(xlabel="first main axis", ylabel="second main axis", xticks=[], yticks=[])
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_volumes(figure: SubFigure, truth: Truth, volumes: Path) -> None:

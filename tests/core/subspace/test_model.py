@@ -80,15 +80,15 @@ def test_the_number_that_is_asked_for_is_taken(
 
 
 def test_straight_coordinates_have_the_posteriors_of_a_linear_model() -> None:
-    """For them Laplace's approximation is exact."""
+    """But for where the grid of latents ends."""
     flat = plane(strength=3.0)
     weight = torch.tensor([[0.5, 1.0], [-1.0, 0.3], [0.2, 0.1]])
     pair = Pair(make(2).encoder, straight(weight))
     found = posteriors(pair, flat.statistics.all)
     seen = flat.terms.changed(weight)
     known = posterior(seen.matrix.sum(1), seen.vector.sum(1))
-    torch.testing.assert_close(found.mean, known.mean, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(found.covariance, known.covariance, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(found.mean, known.mean, atol=5e-3, rtol=1e-2)
+    torch.testing.assert_close(found.covariance, known.covariance, atol=5e-3, rtol=1e-2)
 
 
 def test_members_learn_from_what_they_are_told(curve: Told) -> None:
@@ -143,3 +143,21 @@ def test_distances_are_those_along_the_curve(curve: Told) -> None:
 def test_the_same_seed_gives_the_same_latents(curve: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "N_STEPS", 20)
     assert torch.equal(_fit(curve, 1).latents.mean, _fit(curve, 1).latents.mean)
+
+
+class _Switch(torch.nn.Module):
+    """Coordinates of two discrete states: the same over each half of the latents."""
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        return torch.sign(latent[:, :1]) * torch.tensor([1.0, 0.5, -0.5])
+
+
+def test_latents_of_a_discrete_state_have_the_mean_of_its_stretch() -> None:
+    """Where all latents of a half are as likely but for the prior: a half normal distribution."""
+    sides = torch.where(torch.arange(B) % 2 == 0, 1.0, -1.0)
+    told = told_of(sides[:, None] * torch.tensor([[1.0, 0.5, -0.5]]), 200.0)
+    found = posteriors(Pair(make(1).encoder, _Switch()), told.statistics.all)
+    expected = (2 / torch.pi) ** 0.5 * sides
+    torch.testing.assert_close(found.mean[:, 0], expected, atol=0.05, rtol=0)
+    variance = torch.full((B,), 1 - 2 / torch.pi)
+    torch.testing.assert_close(found.covariance[:, 0, 0], variance, atol=0.05, rtol=0)

@@ -48,3 +48,12 @@ def test_some_particles_keep_their_evidence(told: Told) -> None:
     some = told.statistics.of_particles(rows)
     assert some.n_particles == 2
     torch.testing.assert_close(some.odd.vector, told.terms.vector[rows, 1])
+
+
+def test_gains_of_many_coordinates_are_those_of_each(told: Told) -> None:
+    evidence = told.statistics.all
+    many = torch.randn(5, K, generator=torch.Generator().manual_seed(9))
+    together = evidence.gains(many)
+    for column, one in enumerate(many):
+        alone = evidence.gain(one.expand(B, K))
+        torch.testing.assert_close(together[:, column], alone, atol=1e-3, rtol=1e-4)

@@ -1,8 +1,11 @@
-"""Posteriors of latents in full: the likeliest latent, and how far others are nearly as likely.
+"""Posteriors of latents in full: their mean, and how far others are nearly as likely.
 
 The encoder of a fit is a quick guess with independent errors. From there the log posterior
 ``b.c(z) - c(z).A c(z) / 2 - z.z / 2`` is climbed by damped Newton steps; its curvature at the top
-is the precision of the latent (Laplace's approximation).
+is the precision of the latent (Laplace's approximation). Where a volume is the same over a stretch
+of latents, as within a discrete state, the top is nowhere in particular: posteriors of one or two
+latents that span more than a step of a grid are summed up over it instead, which gives the mean of
+the stretch to all of them.
 """
 
 from __future__ import annotations
@@ -24,6 +27,11 @@ _STEPS: Final = 12
 _FIRST_DAMPING: Final = 1e-2
 _EASED, _STRESSED = 1 / 3, 4.0
 _AT_ONCE: Final = 8192
+_REACH: Final = 4.5
+"""Where grids of latents end; the prior has a deviation of 1."""
+_GRIDS: Final = {1: 301, 2: 61}
+"""Points along each axis, by the number of latents."""
+_ROWS_OF_GRID: Final = 1024
 
 
 @torch.no_grad()
@@ -40,9 +48,28 @@ def posteriors(pair: Pair, evidence: Evidence) -> Posterior:
         _climbed(pair.coordinates, evidence[rows], first[rows])
         for rows in torch.arange(len(first), device=first.device).split(_AT_ONCE)
     ]
-    return Posterior(
-        torch.cat([each.mean for each in found]), torch.cat([each.covariance for each in found])
-    )
+    mean = torch.cat([each.mean for each in found])
+    covariance = torch.cat([each.covariance for each in found])
+    n_latents = mean.shape[1]
+    if n_latents in _GRIDS:
+        axis = torch.linspace(-_REACH, _REACH, _GRIDS[n_latents]).to(mean)
+        grid = torch.cartesian_prod(*[axis] * n_latents).view(-1, n_latents)
+        for rows in torch.arange(len(mean), device=mean.device).split(_ROWS_OF_GRID):
+            summed, spread = _summed(pair.coordinates, evidence[rows], grid)
+            widest = spread.diagonal(dim1=1, dim2=2).amax(1).sqrt()
+            wide = widest > axis[1] - axis[0]
+            mean[rows[wide]], covariance[rows[wide]] = summed[wide], spread[wide]
+    return Posterior(mean, covariance)
+
+
+def _summed(coordinates: nn.Module, evidence: Evidence, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Means (b, Z) and covariances (b, Z, Z) over a grid (G, Z) of latents."""
+    heights = evidence.gains(coordinates(grid)) - 0.5 * grid.square().sum(1)
+    share = torch.softmax(heights, dim=1)
+    mean = share @ grid
+    squares = (grid[:, :, None] * grid[:, None, :]).flatten(1)
+    second = (share @ squares).unflatten(1, (grid.shape[1],) * 2)
+    return mean, second - mean[:, :, None] * mean[:, None, :]
 
 
 def _climbed(coordinates: nn.Module, evidence: Evidence, latent: Tensor) -> Posterior:

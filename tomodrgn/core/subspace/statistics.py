@@ -54,6 +54,12 @@ class Evidence:
         products = coordinates[..., left] * coordinates[..., right]
         return (self.vector * coordinates).sum(-1) - 0.5 * (self.matrix * products).sum(-1)
 
+    def gains(self, coordinates: Tensor) -> Tensor:
+        """(B, G) log likelihood of each of some coordinates (G, K) for each particle."""
+        left, right = _pairs(self.n_coordinates, coordinates.device)
+        products = coordinates[:, left] * coordinates[:, right]
+        return self.vector @ coordinates.T - 0.5 * self.matrix @ products.T
+
     def whole_matrix(self) -> Tensor:
         """(..., B, K, K) A."""
         n = self.n_coordinates

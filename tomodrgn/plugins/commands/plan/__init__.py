@@ -16,7 +16,7 @@ COMMANDS: Final = (
         takes="dataset",
         function="tomodrgn.plugins.commands.plan.command:plan_run",
         data_options="tomodrgn.core.specs.run_options:TRAIN_VAE_OPTIONS",
-        base="tomodrgn.plugins.commands.run_specs:HETEROGENEOUS",
+        base="tomodrgn.plugins.commands.run_specs:heterogeneous",
         rule="tomodrgn.plugins.commands.run_specs:require_latents",
         presets="tomodrgn.core.specs.presets:HETEROGENEOUS",
     ),

@@ -12,15 +12,17 @@ from tomodrgn.core.cache.residency import Residency
 from tomodrgn.core.cache.residency import plan as place
 from tomodrgn.core.data.describe import dataset_facts
 from tomodrgn.core.data.parts import build_model, settle_encoder
+from tomodrgn.core.interfaces import SubspaceSpec
 from tomodrgn.core.memory.footprint import MemoryPlan, gigabytes
 from tomodrgn.core.memory.terms import cache_terms
-from tomodrgn.core.memory.work import images_of, memory_plan, training_work
+from tomodrgn.core.memory.work import images_of, linear_work, memory_plan, training_work
 from tomodrgn.core.report.shown import ShownAsText
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.core.training.embedding import EMBEDDING_BATCH
 
 if TYPE_CHECKING:
     from tomodrgn.core.data.dataset import Dataset
+    from tomodrgn.core.memory.footprint import Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +76,14 @@ class RunPlan(ShownAsText):
 
 
 def plan_run(dataset: Dataset) -> RunPlan:
-    """Read the particles of a run, build its networks, and add up what training would take.
+    """Read the particles of a run, and add up what training would take.
 
     Raises:
         DataError: the particles cannot be used.
     """
     run, particles = dataset.spec, dataset.particles
     devices = Devices(run.devices)
-    facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
-    run = settle_encoder(run, facts)
-    model = build_model(run, dataset.registry, facts)
-    work = training_work(run, model, particles, devices, embedding_batch=EMBEDDING_BATCH)
+    work = _work(dataset, devices)
     cache_bytes = images_of(run, particles).cache_bytes
     residency = place(
         cache_bytes,
@@ -97,3 +96,14 @@ def plan_run(dataset: Dataset) -> RunPlan:
     footprint = cache_terms(cache_bytes, residency.kind) + work
     memory = memory_plan(footprint, devices.device, processes=devices.n_ranks)
     return RunPlan(memory, residency, cache_bytes)
+
+
+def _work(dataset: Dataset, devices: Devices) -> Footprint:
+    """What training takes beside the images."""
+    run, particles = dataset.spec, dataset.particles
+    if isinstance(run.decoder, SubspaceSpec):
+        return linear_work(run, particles, devices.device, n_maps=None)
+    facts = dataset_facts(particles, np.ones(particles.n_images, dtype=np.bool_))
+    run = settle_encoder(run, facts)
+    model = build_model(run, dataset.registry, facts)
+    return training_work(run, model, particles, devices, embedding_batch=EMBEDDING_BATCH)
