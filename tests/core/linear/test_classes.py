@@ -53,7 +53,7 @@ def _shares(given: ClassSet, seed: int = 0) -> Tensor:
 
 def _fit(given: ClassSet, shares: Tensor) -> ClassFit:
     halves = first_halves(given.images, given.rows, given.window_power)
-    return fit_classes(halves, given.images, shares, given.keys, lambda line: None)
+    return fit_classes(halves, given.images, [shares], given.keys, lambda line: None)
 
 
 def test_classes_are_found_from_random_members(two: ClassSet, fit: ClassFit) -> None:

@@ -15,6 +15,7 @@ from tomodrgn.core.linear.classes_starts import (
     spread_points,
     start_from_chance,
     start_from_latents,
+    start_from_rare,
     start_from_terms,
 )
 from tomodrgn.core.linear.latents import LatentTerms
@@ -52,6 +53,15 @@ def test_starts_do_not_depend_on_the_order_of_particles() -> None:
     latents = terms.posterior().mean.numpy()
     clusters = start_from_latents(latents, _KEYS, 3, 0)[order]
     torch.testing.assert_close(start_from_latents(latents[order], _KEYS[order], 3, 0), clusters)
+
+
+def test_a_rare_state_is_a_class_beside_those_of_the_others() -> None:
+    rare = torch.from_numpy(_TRUE).double()
+    two = start_from_rare(_terms(), rare, _KEYS, 2, 0)
+    torch.testing.assert_close(two, torch.stack([1 - rare, rare], 1).float())
+    three = start_from_rare(_terms(), rare, _KEYS, 3, 0)
+    torch.testing.assert_close(three.sum(1), torch.ones(40))
+    torch.testing.assert_close(three[:, 2], rare.float())
 
 
 def test_points_are_spread_over_what_there_is() -> None:

@@ -74,6 +74,6 @@ def test_classes_mix_with_nothing_on_the_host(
         images = away(given)
         halves = first_halves(images, given.rows, given.window_power)
         shares = start_from_chance(halves, given.keys, 2, 0)
-        found = fit_classes(halves, images, shares, given.keys, lambda _: None)
+        found = fit_classes(halves, images, [shares], given.keys, lambda _: None)
         sums = sums_of_class(images, given.rows, found.posterior[:, 0])
     assert sums.power.device == DEVICE

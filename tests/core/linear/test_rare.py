@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tomodrgn.core.linear.classes_held_out import class_gain
-from tomodrgn.core.linear.rare import RARE_ODDS, log_odds, rare_odds
+from tomodrgn.core.linear.rare import RARE_ODDS, log_odds, rare_odds, rare_probability
 
 
 def test_few_particles_that_differ_are_heard() -> None:
@@ -56,3 +56,14 @@ def test_the_mean_of_odds_is_one_where_no_particle_is_rare() -> None:
     odds = np.array([exp(rare_odds(*_terms(0, seed))) for seed in range(400)])
     assert odds.mean() < 1.5
     assert np.mean(odds > exp(RARE_ODDS)) <= 0.01
+
+
+def test_rare_particles_are_told_from_the_others() -> None:
+    rng = torch.Generator().manual_seed(3)
+    true = 0.3 * torch.randn(400, 2, generator=rng, dtype=torch.float64)
+    true[:8] += torch.tensor([2.0, 3.5])  # seven standard errors away, along no axis
+    matrix = 4 * torch.eye(2, dtype=torch.float64)
+    vector = true @ matrix + 2 * torch.randn(400, 2, generator=rng, dtype=torch.float64)
+    covariance = torch.linalg.inv(matrix + torch.linalg.inv(true.T @ true / 400))
+    found = rare_probability(vector @ covariance, covariance.expand(400, 2, 2))
+    assert (found > 0.5).nonzero()[:, 0].tolist() == list(range(8))

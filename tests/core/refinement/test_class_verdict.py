@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 def _classes(given: ClassSet) -> ClassFit:
     halves = first_halves(given.images, given.rows, given.window_power)
     shares = start_from_chance(halves, given.keys, 2, 0)
-    return fit_classes(halves, given.images, shares, given.keys, lambda line: None)
+    return fit_classes(halves, given.images, [shares], given.keys, lambda line: None)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 
 from tomodrgn.core.linear.fit import FIRST_RADIUS_PX
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
-from tomodrgn.core.outliers.found import Outliers, find_outliers
+from tomodrgn.core.outliers.found import CALLED, Outliers, find_outliers
 from tomodrgn.core.outliers.goodness import goodness
 from tomodrgn.core.particles import outliers_file as file
 from tomodrgn.core.particles.corrections import no_corrections
@@ -82,7 +82,11 @@ def without_outliers(
 
 
 def write_outliers(
-    outdir: Path, particles: ParticleSet, refined: Refinement | None, found: Outliers
+    outdir: Path,
+    particles: ParticleSet,
+    refined: Refinement | None,
+    found: Outliers,
+    rare: NDArray[np.float64] | None = None,
 ) -> None:
     """Write what was found beside the results of a run.
 
@@ -91,6 +95,7 @@ def write_outliers(
         particles: of the run, with the images that were fitted, in the poses that were used.
         refined: errors of these; None where nobody looked.
         found: outliers among them.
+        rare: (B,) probability of each to be of a rare state, where there is one.
     """
     good = found.goodness
     columns = {
@@ -100,7 +105,12 @@ def write_outliers(
         file.RESIDUAL: good.residual,
         file.POSE_DEVIATION: _deviation(particles, refined),
     }
-    file.write_outliers(outdir, particles, columns, found.is_junk)
+    groups = np.full(particles.n_particles, file.PARTICLE_GROUP, dtype=object)
+    if rare is not None:
+        columns[file.RARE_PROBABILITY] = rare
+        groups[rare > CALLED] = file.RARE_GROUP
+    groups[found.is_junk] = file.JUNK_GROUP
+    file.write_outliers(outdir, particles, columns, groups)
     tilts = {
         file.N_SHOWN: good.n_shown,
         file.JUNK_PROBABILITY: found.tilt_probability,

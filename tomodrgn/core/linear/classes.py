@@ -28,7 +28,7 @@ from tomodrgn.core.reconstruction.insertion import FourierSums
 from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -85,7 +85,7 @@ def first_halves(
 def fit_classes(
     halves: ClassHalves,
     images: Observations,
-    shares: Tensor,
+    starts: Sequence[Tensor],
     keys: NDArray[np.uint64],
     report: Callable[[str], None],
 ) -> ClassFit:
@@ -94,12 +94,14 @@ def fit_classes(
     Args:
         halves: of B particles, at the resolution to start with.
         images: all their coefficients.
-        shares: (B, K) in the classes to start from; those of either half belong together.
+        starts: (B, K) shares in the classes to start from, of which those are taken that predict
+            held-out tilts best; classes of either half belong together.
         keys: (B,) of the particles; they decide between classes of one size.
         report: takes a line about each stage.
     """
     with cores_for_halves(images.device):
-        stage, rounds = _settled(halves, halves.begin(shares), report)
+        tries = [_settled(halves, halves.begin(shares), report) for shares in starts]
+        stage, rounds = max(tries, key=lambda tried: tried[0].held_out.gain)
         while stage.grows and stage.halves.images.radius_px < images.radius_px:
             grown = int(np.ceil(_RADIUS_GROWTH * stage.halves.images.radius_px))
             finer = halves.at(images.to_radius(min(grown, images.radius_px)))
@@ -112,7 +114,7 @@ def fit_classes(
         models = replace(stage.models, maps=stage.models.maps[[1, 1, 0, 0]])
         joined, more, is_settled = _repeat(quarters.improve_together, models)
     report(f"all particles: log likelihood +{joined.evidence:.2f} per particle over one map")
-    order = torch.from_numpy(_by_size(joined.shares, keys)).to(shares.device)
+    order = torch.from_numpy(_by_size(joined.shares, keys)).to(joined.shares.device)
     return ClassFit(
         posterior=joined.shares[:, order],
         weights=joined.weights[order],

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _POINT_RESTARTS: Final = 20
 MAP_RESTARTS: Final = 8
+_MIN_CLASSES: Final = 2
 _POINT_ROUNDS: Final = 50
 _POINT_SETTLED: Final = 1e-4
 _ANNEALING_ROUNDS: Final = 12
@@ -60,6 +61,25 @@ def start_from_terms(
         tries.append(_fit_points(matrix[some], vector[some], points))
     points, weights, _ = max(tries, key=lambda found: found[2])
     return shares_of(point_gains(matrix, vector, points), weights[None]).float()
+
+
+def start_from_rare(
+    terms: LatentTerms, rare: Tensor, keys: NDArray[np.uint64], n_classes: int, seed: int
+) -> Tensor:
+    """(B, K) shares in a class of what is rare, and others as :func:`start_from_terms` has them.
+
+    Args:
+        terms: of B particles, in one frame.
+        rare: (B,) probability of each to be of a rare state.
+        keys: (B,) of the particles.
+        n_classes: K.
+        seed: of the points that are tried first.
+    """
+    apart = rare.to(terms.vector)[:, None]
+    rest = torch.ones_like(apart)
+    if n_classes > _MIN_CLASSES:
+        rest = start_from_terms(terms, keys, n_classes - 1, seed)
+    return torch.cat([(1 - apart) * rest, apart], dim=1).float()
 
 
 def spread_points(values: Tensor, draws: Tensor) -> Tensor:

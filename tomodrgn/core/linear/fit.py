@@ -9,13 +9,14 @@ other that were held out says whether there is anything to find at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
 
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
 from tomodrgn.core.linear.joint import join_halves, normal_latents, standard_latents
+from tomodrgn.core.linear.rare import RARE_ODDS, rare_odds
 from tomodrgn.core.linear.weighting import mean_of, z_of_mean
 
 if TYPE_CHECKING:
@@ -73,11 +74,25 @@ class HeldOut:
             map.
         z: (K,) the same over its standard error.
         increment_z: (K,) what latent k adds to those before it, over its standard error.
+        log_odds: logarithm of the odds that few particles lie apart from all others.
     """
 
     gain: tuple[float, ...]
     z: tuple[float, ...]
     increment_z: tuple[float, ...]
+    log_odds: float = float("-inf")
+
+    @property
+    def has_rare(self) -> bool:
+        """Whether few particles lie apart."""
+        return self.log_odds > RARE_ODDS
+
+    def differs(self, n_particles: int) -> bool:
+        """Whether n particles differ in what the model describes."""
+        return any(
+            z > SIGNIFICANT_Z and n_particles * gain > LEAST_GAIN
+            for z, gain in zip(self.z, self.gain, strict=True)
+        )
 
     def n_useful(self, least_z: float) -> int:
         """Latents up to the last that adds something and with which there is a gain in all."""
@@ -122,11 +137,7 @@ class LinearFit:
     @property
     def is_heterogeneous(self) -> bool:
         """Whether particles differ beyond doubt in what the model describes."""
-        n_particles = len(self.latents.mean)
-        return any(
-            z > SIGNIFICANT_Z and n_particles * gain > LEAST_GAIN
-            for z, gain in zip(self.held_out.z, self.held_out.gain, strict=True)
-        )
+        return self.held_out.differs(len(self.latents.mean))
 
 
 def fit_linear(
@@ -152,9 +163,9 @@ def fit_linear(
     """
     with cores_for_halves(images.device):
         first = images.to_radius(min(FIRST_RADIUS_PX, images.radius_px))
-        halves = Halves(first, rows, window_power)
-        models = fit_half_models(halves, start, n_latents=n_latents, report=report)
-        halves, models, held_out = _raise_resolution(halves, models, images, report)
+        search = Search(start, n_latents, report)
+        stage = search_halves(Halves(first, rows, window_power), images, search)
+        halves, models, held_out = _raise_resolution(stage, images, report)
         if n_latents is None:
             models = models.first(max(1, held_out.n_useful(USEFUL_Z)))
         return _joined(
@@ -288,6 +299,47 @@ def fit_half_models(
     return models.first(n_latents or max(1, _held_out(halves, models).n_useful(_PROMISING_Z)))
 
 
+class Search(NamedTuple):
+    """How directions are searched for; see :func:`fit_half_models`."""
+
+    start: NDArray[np.float32]
+    n_latents: int | None
+    report: Callable[[str], None]
+
+
+class Stage(NamedTuple):
+    """Models of both halves at one resolution, and what they are worth."""
+
+    halves: Halves
+    models: HalfModels
+    held_out: HeldOut
+
+
+def search_halves(halves: Halves, full: Observations, search: Search) -> Stage:
+    """Directions that tell particles apart, which few shells may not show.
+
+    What few particles differ in takes more shells to be seen among all directions of noise: where
+    nothing is found, it is searched for once more.
+
+    Args:
+        halves: of the particles, at the resolution to begin with.
+        full: all coefficients of their images.
+        search: how.
+    """
+    stage = _searched(halves, search)
+    grown = min(int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px)), full.radius_px)
+    is_found = stage.held_out.has_rare or stage.held_out.differs(full.particles.n_particles)
+    if is_found or grown == halves.images.radius_px:
+        return stage
+    again = _searched(halves.at(full.to_radius(grown)), search)
+    return again if again.held_out.has_rare else stage
+
+
+def _searched(halves: Halves, search: Search) -> Stage:
+    models = fit_half_models(halves, search.start, n_latents=search.n_latents, report=search.report)
+    return Stage(halves, models, _held_out(halves, models))
+
+
 def _search(halves: Halves, latents: Tensor) -> HalfModels:
     """Directions in which particles differ most, from random ones."""
     models = halves.begin(latents)
@@ -313,31 +365,31 @@ def _is_settled(before: float, after: float) -> bool:
     return abs(after - before) < _SETTLED * max(abs(after), 1.0)
 
 
-def _raise_resolution(
-    halves: Halves, models: HalfModels, full: Observations, report: Callable[[str], None]
-) -> tuple[Halves, HalfModels, HeldOut]:
+def _raise_resolution(stage: Stage, full: Observations, report: Callable[[str], None]) -> Stage:
     """More shells, as long as these make each half predict the other better."""
-    held_out = _held_out(halves, models)
+    halves, models, held_out = stage
     while halves.images.radius_px < full.radius_px:
         grown = int(np.ceil(_RADIUS_GROWTH * halves.images.radius_px))
         finer = halves.at(full.to_radius(min(grown, full.radius_px)))
         better = _settle(finer, finer.resized(models), report)
         found = _held_out(finer, better)
         change = max(found.gain) / max(*held_out.gain, _TINY)
-        if change < 1 - _ALIKE:
+        if change < 1 - _ALIKE or (held_out.has_rare and found.log_odds < held_out.log_odds):
             break
         halves, models, held_out = finer, better, found
         if change < 1 + _ALIKE:
             break
-    return halves, models, held_out
+    return Stage(halves, models, held_out)
 
 
 def _held_out(halves: Halves, models: HalfModels) -> HeldOut:
-    gains = halves.cross_terms(models).held_out_gains()
+    terms = halves.cross_terms(models)
+    gains = terms.held_out_gains()
     increments = torch.diff(gains, dim=0, prepend=torch.zeros_like(gains[:1]))
     weights = halves.images.weights
     return HeldOut(
         gain=tuple(mean_of(gains.T, weights).tolist()),
         z=tuple(z_of_mean(gains, weights).tolist()),
         increment_z=tuple(z_of_mean(increments, weights).tolist()),
+        log_odds=rare_odds(terms.matrix.sum(1).double(), terms.vector.sum(1).double()),
     )

@@ -31,6 +31,7 @@ _DECIMALS: Final = 6
 JUNK_PROBABILITY: Final = "tdgnJunkProbability"
 AMPLITUDE: Final = "tdgnAmplitude"
 AMPLITUDE_ERROR: Final = "tdgnAmplitudeError"
+RARE_PROBABILITY: Final = "tdgnRareProbability"
 RESIDUAL: Final = "tdgnResidual"
 POSE_DEVIATION: Final = "tdgnPoseDeviation"
 N_SHOWN: Final = "tdgnParticles"
@@ -38,6 +39,7 @@ JUNK_CLASS: Final = -1
 """Number of the class of what is no particle, among classes numbered from 0."""
 PARTICLE_GROUP: Final = "particle"
 JUNK_GROUP: Final = "junk"
+RARE_GROUP: Final = "rare"
 JUNK_NAMES: Final = (str(JUNK_CLASS), JUNK_GROUP)
 """What the class of junk is called where classes are told by names."""
 LEFT_OUT_GROUP: Final = "left_out"
@@ -48,7 +50,7 @@ def write_outliers(
     folder: Path,
     particles: ParticleSet,
     columns: Mapping[str, NDArray[Any]],
-    is_junk: NDArray[np.bool_],
+    groups: NDArray[np.object_],
 ) -> None:
     """Write what was found of B particles, and a name for each particle of their input.
 
@@ -56,16 +58,16 @@ def write_outliers(
         folder: where to.
         particles: of the run.
         columns: (B,) by name.
-        is_junk: (B,) which of them are called junk.
+        groups: (B,) what each is taken for, such as ``junk``.
 
     Raises:
         OutputError: a file cannot be written.
     """
     named = {TOMOGRAM: particles.tomogram, PARTICLE: particles.name, **_rounded(columns)}
     write_table(folder / OUTLIERS, table_text(named), "particles")
-    groups = np.full(particles.n_source_particles, LEFT_OUT_GROUP, dtype=object)
-    groups[particles.source_particle] = np.where(is_junk, JUNK_GROUP, PARTICLE_GROUP)
-    write_text_atomic(folder / GROUPS, "".join(f"{name}\n" for name in groups))
+    of_input = np.full(particles.n_source_particles, LEFT_OUT_GROUP, dtype=object)
+    of_input[particles.source_particle] = groups
+    write_text_atomic(folder / GROUPS, "".join(f"{name}\n" for name in of_input))
 
 
 def write_outlier_tilts(

@@ -33,10 +33,12 @@ from tomodrgn.core.linear.classes_starts import (
     MAP_RESTARTS,
     start_from_chance,
     start_from_latents,
+    start_from_rare,
     start_from_terms,
 )
-from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, fit_half_models
+from tomodrgn.core.linear.fit import MOST_LATENTS, SPARE_LATENTS, Search, search_halves
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
+from tomodrgn.core.linear.rare import rare_probability
 from tomodrgn.core.memory.work import linear_work
 from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
@@ -245,22 +247,28 @@ def _fit(task: _Task, images: Observations, power: float) -> ClassFit:
         halves = first_halves(images, task.rows, power)
         if latents is not None:
             shares = start_from_latents(latents, task.keys, task.spec.n_classes, task.seed)
-            shares = shares.to(images.device)
+            starts = [shares.to(images.device)]
         elif task.spec.start == "random":
-            shares = start_from_chance(halves, task.keys, task.spec.n_classes, task.seed)
+            starts = [start_from_chance(halves, task.keys, task.spec.n_classes, task.seed)]
         else:
-            shares = _start_linear(task, halves)
-    return fit_classes(halves, images, shares, task.keys, logger.info)
+            halves, starts = _start_linear(task, halves, images)
+    return fit_classes(halves, images, starts, task.keys, logger.info)
 
 
-def _start_linear(task: _Task, halves: ClassHalves) -> Tensor:
-    """Classes in the latents of a linear model of each half, at low resolution."""
+def _start_linear(
+    task: _Task, halves: ClassHalves, images: Observations
+) -> tuple[ClassHalves, list[Tensor]]:
+    """Classes in the latents of a linear model of each half, at the resolution that shows them."""
     linear = Halves(halves.images, task.rows, halves.window_power)
     draws = keyed_normal(task.seed, "linear start", 0, task.keys, MOST_LATENTS + SPARE_LATENTS)
-    models = fit_half_models(linear, draws, n_latents=None, report=logger.info)
-    passes = linear.passes(models.maps, models.precision, collect=False)
-    _, terms = linear.in_order(passes)
-    return start_from_terms(terms, task.keys, task.spec.n_classes, task.seed)
+    stage = search_halves(linear, images, Search(draws, None, logger.info))
+    passes = stage.halves.passes(stage.models.maps, stage.models.precision, collect=False)
+    found, terms = stage.halves.in_order(passes)
+    starts = [start_from_terms(terms, task.keys, task.spec.n_classes, task.seed)]
+    if stage.held_out.has_rare:
+        rare = rare_probability(found.mean, found.covariance)
+        starts.append(start_from_rare(terms, rare, task.keys, task.spec.n_classes, task.seed))
+    return halves.at(stage.halves.images), starts
 
 
 def _write_array(path: Path, values: NDArray[np.float32]) -> None:

@@ -17,13 +17,16 @@ from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
+from tomodrgn.core.outliers.found import CALLED
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.identity import match_particles
+from tomodrgn.core.particles.outliers_file import RARE_PROBABILITY, read_outliers
 from tomodrgn.core.products import (
     COVARIANCE,
     LABELS,
     LATENTS,
     MEAN_MAP,
+    OUTLIERS,
     REFINED_POSES,
     RUN_SPEC,
 )
@@ -48,6 +51,7 @@ logger = logging.getLogger(__name__)
 RECOVERY: Final = "recovery.png"
 SCORES: Final = "scores.json"
 CLASS_LATENTS: Final = "class_latents.txt"
+TWO_CLASSES: Final = 2
 
 
 class Scores(ShownAsText, dict[str, float]):
@@ -147,6 +151,11 @@ def _gather(spec: ScoreSpec, truth: Truth, opened: Run | None) -> Findings:
     if has_labels:
         known["labels"] = _read_classes(run / LABELS, len(known["rows"]))
         logger.info("classes are those of %s", run / LABELS)
+    elif truth.spec.class_count == TWO_CLASSES and opened is not None:
+        rare = _rare_state(run, opened)
+        if rare is not None:
+            known["labels"] = rare
+            logger.info("classes are the rare state and the others, of %s", run / OUTLIERS)
     return Findings(**known, volumes=volumes, pixel_size_a=pixel_size_a)
 
 
@@ -191,6 +200,14 @@ def _read_classes(path: Path, n_particles: int) -> NDArray[np.int64]:
     labels = read_labels(path)
     _refuse_other_count(path, len(labels), n_particles)
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _rare_state(folder: Path, run: Run) -> NDArray[np.int64] | None:
+    """(B,) 1 for particles that a run says are of a rare state; None where it names none."""
+    found = read_outliers(folder, run.particles)
+    if found is None or RARE_PROBABILITY not in found:
+        return None
+    return (found[RARE_PROBABILITY] > CALLED).astype(np.int64)
 
 
 def _refuse_other_count(path: Path, n_found: int, n_particles: int) -> None:

@@ -51,7 +51,8 @@ def write_corrections(task: Task, found: Found) -> None:
     """Write the poses that a model was fitted in, and which particles look like no such."""
     if found.refined is not None:
         write_refined(task.outdir, task.particles, task.is_trained, found.refined)
-    write_outliers(task.outdir, found.images.particles, found.refined, found.outliers)
+    particles = found.images.particles
+    write_outliers(task.outdir, particles, found.refined, found.outliers, found.rare)
 
 
 def write_maps(task: Task, maps: Tensor, half_maps: Tensor) -> None:

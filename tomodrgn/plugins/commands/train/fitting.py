@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
 
 from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
@@ -18,10 +20,12 @@ from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_res
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.linear.fit import FEWEST_PER_LATENT, MOST_LATENTS, SPARE_LATENTS, fit_linear
+from tomodrgn.core.linear.rare import rare_probability
 from tomodrgn.core.memory.work import linear_work
+from tomodrgn.core.outliers.found import CALLED
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.products import LOG
+from tomodrgn.core.products import GROUPS, LOG, OUTLIERS
 from tomodrgn.core.reconstruction.halves import rows_of_halves
 from tomodrgn.core.refinement.joint_terms import UncertainPoses
 from tomodrgn.core.training.devices import Devices
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tomodrgn.core.data.dataset import Dataset
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from tomodrgn.core.refinement.rounds import Refinement
     from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.core.specs.run import RunSpecBase
+
+_MAX_RARE: Final = 0.15
+"""Part of the particles up to which a state is called rare."""
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +159,19 @@ class Found(NamedTuple):
     outliers: Outliers
     images: Observations
     errors: UncertainPoses
+    rare: NDArray[np.float64] | None
+
+    def lines(self) -> list[str]:
+        """What was found, in words."""
+        n_particles = len(self.fit.latents.mean)
+        lines = [*self.outliers.lines(OUTLIERS), *self.verdict.lines(n_particles)]
+        if self.rare is not None:
+            n_rare = int((self.rare > CALLED).sum())
+            lines.append(
+                f"{n_rare} of {n_particles} particles are a rare state, apart from all others "
+                f"(probability > {CALLED}): {GROUPS}"
+            )
+        return lines
 
 
 def fit_task(task: Task, images: Observations, *, n_latents: int | None) -> Found:
@@ -173,14 +192,23 @@ def fit_task(task: Task, images: Observations, *, n_latents: int | None) -> Foun
     )
     models = fit.half_models.maps, fit.half_models.precision
     known = images.to_radius(fit.radius_px)
+    verdict = verdict_of(fit, images, task.rows, task.window_power, refined)
     return Found(
         fit=fit,
-        verdict=verdict_of(fit, images, task.rows, task.window_power, refined),
+        verdict=verdict,
         refined=refined,
         outliers=outliers_of(known, task.rows, task.window_power, refined, models),
         images=images,
         errors=poses,
+        rare=_rare(fit) if verdict.has_rare else None,
     )
+
+
+def _rare(fit: LinearFit) -> NDArray[np.float64] | None:
+    """(B,) probability of particles to be of a rare state; None where what is apart is not rare."""
+    found = rare_probability(fit.latents.mean, fit.latents.covariance).cpu().numpy()
+    share = float((found > CALLED).mean())
+    return np.asarray(found) if 0 < share <= _MAX_RARE else None
 
 
 def _halves(

@@ -12,7 +12,8 @@ from tomodrgn.core.data.describe import describe_run
 from tomodrgn.core.data.parts import build_model
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.atomic import write_text_atomic
-from tomodrgn.core.products import LINEAR, OUTLIERS
+from tomodrgn.core.outliers.found import CALLED
+from tomodrgn.core.products import LINEAR
 from tomodrgn.plugins.commands.train.fitted import (
     write_corrections,
     write_maps,
@@ -80,6 +81,7 @@ def tell_linear(task: Task, result: Found, seconds: float) -> None:
         "verdict": verdict.figures(),
         "refinement": None if refined is None else refined.figures(facts.pixel_size_a),
         "outliers": result.outliers.figures(),
+        "n_rare": 0 if result.rare is None else int((result.rare > CALLED).sum()),
         "log_evidence_per_particle": found.evidence,
         "shells_of_latents": found.radius_px,
         "resolution_of_latents_a": length_a / found.radius_px,
@@ -89,7 +91,7 @@ def tell_linear(task: Task, result: Found, seconds: float) -> None:
         "microseconds_per_image": round(1e6 * seconds / facts.n_images, 1),
     }
     write_text_atomic(task.outdir / LINEAR, json.dumps(figures, indent=2) + "\n")
-    for line in (*result.outliers.lines(OUTLIERS), *verdict.lines(facts.n_particles)):
+    for line in result.lines():
         logger.info("%s", line)
 
 
