@@ -18,6 +18,7 @@ NOT_BENCHMARKS = {
     "raw_reads",
     "report",
     "truth_cases",
+    "truth_likelihood",
     "truth_poses",
     "truth_scores",
 }

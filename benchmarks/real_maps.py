@@ -124,11 +124,11 @@ def rows_of(
     for poses, of_draws in values.items():
         added = of_draws - values["off"]
         row: Row = {"poses": poses, "particles": n_particles, "shells": n_shells}
-        for column, name in enumerate(("mean FSC of halves", "correlation with the map")):
+        for column, name in enumerate(("FSC of halves", "correlation")):
             row[name] = round(float(of_draws[0, column]), 4)
-            row[f"{name}, error"] = round(float(of_draws[1:, column].std()), 4)
-            row[f"{name}, added"] = round(float(added[0, column]), 4)
-            row[f"{name}, error of that"] = round(float(added[1:, column].std()), 4)
+            row[f"{name}: error"] = round(float(of_draws[1:, column].std()), 4)
+            row[f"{name}: added"] = round(float(added[0, column]), 4)
+            row[f"{name}: error of that"] = round(float(added[1:, column].std()), 4)
         rows.append(row)
     return rows
 

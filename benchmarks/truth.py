@@ -22,6 +22,7 @@ import yaml
 
 from benchmarks.report import Row, parser, report
 from benchmarks.truth_cases import RECIPES, Case, chosen, suites
+from benchmarks.truth_likelihood import compare_held_out
 from benchmarks.truth_scores import Figures, figures_of
 from tomodrgn.core.errors import TomodrgnError
 from tomodrgn.core.files.yaml_text import read_yaml
@@ -49,12 +50,14 @@ class Task:
         seed: of the simulation.
         more: options of the simulation for all cases.
         command: what is run, with places for ``{star}`` and ``{run}``.
+        held_out: also compare how held-out tilts are predicted without and with refined poses.
     """
 
     case: Case
     seed: int
     more: Mapping[str, Any]
     command: str
+    held_out: bool = False
 
     @property
     def key(self) -> dict[str, Any]:
@@ -64,6 +67,7 @@ class Task:
             "seed": self.seed,
             "set": dict(self.more),
             "command": self.command,
+            **({"held_out": True} if self.held_out else {}),
         }
 
     def spec(self, outdir: Path) -> SimulationSpec:
@@ -88,7 +92,7 @@ def main(arguments: Sequence[str]) -> None:
     for case in cases:
         results = []
         for seed in options.seeds:
-            task = Task(case, seed, more, options.command)
+            task = Task(case, seed, more, options.command, options.held_out)
             found = _known(task, options.resume)
             if found is None:
                 found = run_task(task)
@@ -117,6 +121,8 @@ def run_task(task: Task) -> Figures:
         if done.returncode:
             return found | {"failed": (done.stderr or done.stdout).strip()[-500:]}
         try:
+            if task.held_out:
+                found["held_out_tilts"] = compare_held_out(star, Path(folder))
             return found | figures_of(run, star)
         except TomodrgnError as error:
             return found | {"failed": str(error)}
@@ -155,6 +161,9 @@ def row_of(case: Case, results: Sequence[Figures]) -> Row:
         "turns in 90 %": column(lambda f: f.get("refined", {}).get("turn_in_90"), min),
         "shifts in 90 %": column(lambda f: f.get("refined", {}).get("shift_in_90"), min),
         "contrast in 90 %": column(lambda f: f.get("refined", {}).get("contrast_in_90"), min),
+        "held out, stated": column(lambda f: f.get("held_out_tilts", {}).get("stated"), min),
+        "held out, refined": column(lambda f: f.get("held_out_tilts", {}).get("refined"), min),
+        "error of the difference": column(lambda f: f.get("held_out_tilts", {}).get("error"), max),
         "latents": column(lambda f: f.get("run", {}).get("n_latents"), max),
         "s": column(lambda f: f["seconds"], max),
         "processor s": column(lambda f: f["processor_s"], max),
@@ -229,5 +238,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
                          help="what is run on {star}, and leaves z.pkl in {run}")  # fmt: skip
     options.add_argument("--resume", type=Path, metavar="FILE",
                          help="JSON lines: results there are kept, new ones added")  # fmt: skip
+    options.add_argument("--held-out", action="store_true",
+                         help="also compare how held-out tilts are predicted")  # fmt: skip
     options.add_argument("--list", action="store_true", help="name all cases, and stop")
     return options.parse_args(arguments)

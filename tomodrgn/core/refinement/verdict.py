@@ -239,7 +239,7 @@ def explained(matrix: Tensor, n_errors: int, weights: Tensor | None = None) -> d
         known = torch.linalg.solve(own + ridge, matrix[kind, second])
         share = float((matrix[kind, first] * known).sum(0) @ weight) / power
         found[name] = min(1.0, max(0.0, share))
-    return found
+    return found | {"errors": max(found.values())}  # noise of the halves may take from the sum
 
 
 def rare_odds_of(
