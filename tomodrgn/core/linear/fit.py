@@ -136,7 +136,7 @@ class LinearFit:
 
     @property
     def is_heterogeneous(self) -> bool:
-        """Whether particles differ beyond doubt in what the model describes."""
+        """Whether latents predict held-out tilts better, errors of poses being no part of it."""
         return self.held_out.differs(len(self.latents.mean))
 
 

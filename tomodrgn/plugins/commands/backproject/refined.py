@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import torch
 
 from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.refining import MIN_PER_HALF, as_refined, refine, write_refined
@@ -75,10 +76,14 @@ class PosesOfMaps:
         try:
             work = linear_work(run, particles, devices.device, n_maps=_N_MAPS, is_joint=False)
             images = open_run_images(run, self.reader, particles, folder, devices, work=work)
-            devices.on_main(lambda: self._refine(particles, images, rows))
+            is_used = torch.zeros(1, device=devices.device)
+            devices.on_main(lambda: is_used.fill_(self._refine(particles, images, rows)))
         finally:
             if devices.is_main:
                 shutil.rmtree(folder, ignore_errors=True)
+        devices.sum_over_processes([is_used])
+        if not is_used.any():  # whatever lies there by that name
+            return particles
         with devices.agreement():
             return as_refined(self.out.parent, particles, prefix=self._prefix)
 
@@ -109,16 +114,18 @@ class PosesOfMaps:
         particles: ParticleSet,
         images: RunImages,
         rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    ) -> None:
-        """Refine, and write corrections beside the map, where they are worth it."""
+    ) -> bool:
+        """Refine, and write corrections beside the map, if they are worth it."""
         is_seen = images.damage == SOUND
         n_sound = np.add.reduceat(is_seen, particles.starts[:-1], dtype=np.int64)
         is_seen[particles.starts[:-1][n_sound == 0]] = True  # so that no particle is lost
         observed = observe(self.run, particles, images, is_seen, self.devices)
         power = window_power(self.run.preparation, particles.box_size_px)
         _, found = refine(self.run, observed, rows, power)
-        if found is not None:
-            write_refined(self.out.parent, particles, is_seen, found, prefix=self._prefix)
+        if found is None:
+            return False
+        write_refined(self.out.parent, particles, is_seen, found, prefix=self._prefix)
+        return found.is_used
 
     def _forget(self) -> None:
         """Remove corrections of maps of that name that were made earlier."""
