@@ -164,7 +164,12 @@ def row_of(case: Case, results: Sequence[Figures]) -> Row:
         "held out, stated": column(lambda f: f.get("held_out_tilts", {}).get("stated"), min),
         "held out, refined": column(lambda f: f.get("held_out_tilts", {}).get("refined"), min),
         "error of the difference": column(lambda f: f.get("held_out_tilts", {}).get("error"), max),
-        "latents": column(lambda f: f.get("run", {}).get("n_latents"), max),
+        "latents": column(_n_latents, max),
+        "maps": column(lambda f: f.get("subspace", {}).get("n_coordinates"), max),
+        "gain": column(_network_gain, min),
+        "linear gain": column(
+            lambda f: f.get("subspace", {}).get("held_out", {}).get("linear_gain"), min
+        ),
         "s": column(lambda f: f["seconds"], max),
         "processor s": column(lambda f: f["processor_s"], max),
     }
@@ -180,6 +185,20 @@ def _claim(found: Figures) -> bool | None:
     """Whether a run says that particles differ."""
     said = found.get("run", {}).get("is_heterogeneous")
     return None if said is None else bool(said)
+
+
+def _n_latents(found: Figures) -> float | None:
+    """Latents of the network where there is one, of the linear model else."""
+    number: float | None = (found.get("subspace") or found.get("run", {})).get("n_latents")
+    return number
+
+
+def _network_gain(found: Figures) -> float | None:
+    """Log likelihood per particle that the latents of a network add to held-out tilts."""
+    if "subspace" not in found:
+        return None
+    held_out = found["subspace"]["held_out"]
+    return float(held_out["gain"][held_out["compared"].index(held_out["n_latents"])])
 
 
 def _share_of_errors(found: Figures) -> float | None:

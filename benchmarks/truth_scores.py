@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.truth_poses import pose_figures, read_refined
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.data.inputs import Inputs
-from tomodrgn.core.products import LINEAR
+from tomodrgn.core.products import LINEAR, SUBSPACE
 from tomodrgn.core.simulation.experiment import JUNK
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.structures import build_structure
@@ -45,6 +45,11 @@ def figures_of(run: Path, star: Path) -> Figures:
     if (run / LINEAR).exists():
         said = json.loads((run / LINEAR).read_text(encoding="utf-8"))
         found["run"] = {name: value for name, value in said.items() if name not in _LONG}
+    if (run / SUBSPACE).exists():
+        said = json.loads((run / SUBSPACE).read_text(encoding="utf-8"))
+        found["subspace"] = {
+            name: said[name] for name in ("n_latents", "n_coordinates", "held_out")
+        }
     return found
 
 
