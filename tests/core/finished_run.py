@@ -29,7 +29,12 @@ def finish_run(
     spec: dict[str, Any] | None = None,
 ) -> Path:
     """Write a run on the particles of ``star`` that ended with ``latents``; its directory."""
-    layer = {"reader": {"path": str(star)}, "latent": {"dim": latents.shape[1]}, "seed": 0}
+    layer = {
+        "reader": {"path": str(star)},
+        "decoder": {"kind": "fourier_mlp"},
+        "latent": {"dim": latents.shape[1]},
+        "seed": 0,
+    }
     run = resolve_run("train_vae", layer, spec or {}, registry=registry)
     reader, particles = Dataset(run, registry).selected
     directory.mkdir(parents=True)

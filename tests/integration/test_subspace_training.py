@@ -10,6 +10,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
 
@@ -99,3 +100,14 @@ def test_an_encoder_of_images_does_not_go_with_it(
     )
     assert done.returncode == 1
     assert "takes linear posteriors" in done.stderr
+
+
+def test_discrete_states_have_labels_and_half_maps(states: Path, run: Path) -> None:
+    figures = json.loads((run / "subspace.json").read_text(encoding="utf-8"))["states"]
+    assert (figures["are_enough"], figures["n"]) == (True, 2)
+    truth = np.loadtxt(states / "labels.txt", dtype=int)
+    assert adjusted_rand_score(truth, read_labels(run / "labels.pkl")) > 0.9
+    assert {"class_000.mrc", "class_001_half2.mrc", "posterior.npy"} <= {
+        path.name for path in run.iterdir()
+    }
+    assert "particles are in 2 discrete states" in (run / "run.log").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import torch
 from tomodrgn.core.subspace.choice import Choice, choose
 from tomodrgn.core.subspace.fitting import Ensemble, Member, Pair
 from tomodrgn.core.subspace.posteriors import posteriors
+from tomodrgn.core.subspace.states import States, find_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +30,20 @@ class SubspaceFit:
         pair: encoder and coordinates.
         latents: (B, Z) of the particles, with covariances.
         choice: what was compared on held-out tilts.
+        states: discrete states, to which the latents are an alternative.
         n_coordinates: K.
     """
 
     pair: Pair
     latents: Posterior
     choice: Choice
+    states: States
     n_coordinates: int
+
+    @property
+    def are_states(self) -> bool:
+        """Whether a few discrete states describe the particles as well as latents do."""
+        return self.states.are_enough(self.choice.chosen_gain)
 
     @property
     def n_latents(self) -> int:
@@ -82,5 +90,6 @@ def fit_subspace(
         pair=pair,
         latents=posteriors(pair, told),
         choice=choice,
+        states=find_states(statistics, weights, seed=seed),
         n_coordinates=told.n_coordinates,
     )

@@ -29,6 +29,9 @@ _STARTS: Final = 8
 _ROUNDS: Final = 60
 _NOTABLE: Final = 0.01
 """Share of the gain that is worth a state more, however surely it is there."""
+_LEAST_GAIN: Final = 5.0
+"""Log likelihood of all particles together that a state more has to add: odds of 150, from which
+evidence counts as very strong (Kass & Raftery 1995, doi:10.1080/01621459.1995.10476572)."""
 _LEAST_SHARE: Final = 1e-6
 
 
@@ -118,14 +121,16 @@ def find_states(statistics: Statistics, weights: Tensor, *, seed: int) -> States
 
 def _fewest(gains: Tensor, weights: Tensor) -> int:
     """The fewest states that predict as well as the best, of gains (N, B) of 1 to N states."""
-    best = gains[int(mean_of(gains.T, weights).argmax())]
-    for index, gain in enumerate(gains):
+    most = int(mean_of(gains.T, weights).argmax())
+    best = gains[most]
+    for index, gain in enumerate(gains[:most]):
         less = best - gain
         error = float(less.std()) / len(less) ** 0.5
         notable = _NOTABLE * float(mean_of(best, weights))
-        if float(mean_of(less, weights)) <= max(error, notable):
+        strong = _LEAST_GAIN * (most - index) / float(weights.sum())
+        if float(mean_of(less, weights)) <= max(error, notable, strong):
             return index + 1
-    return len(gains)
+    return most + 1
 
 
 def _held_out(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import pickle
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,7 +13,6 @@ import numpy as np
 from tomodrgn.core.data.ctf_state import with_ctf_state
 from tomodrgn.core.data.damaged import leave_out_damaged
 from tomodrgn.core.data.describe import dataset_facts, describe_run
-from tomodrgn.core.data.labels import record_labels
 from tomodrgn.core.data.observing import observe, window_power
 from tomodrgn.core.data.outlying import outliers_of, without_outliers, write_outliers
 from tomodrgn.core.data.refining import refine, verdict_of_classes
@@ -24,11 +21,9 @@ from tomodrgn.core.data.run_images import open_run_images
 from tomodrgn.core.data.start import begin_run, choose_seed, find_start, set_results_aside
 from tomodrgn.core.display import logging_to
 from tomodrgn.core.errors import DataError, RunError
-from tomodrgn.core.files.atomic import write_bytes_atomic, write_text_atomic
-from tomodrgn.core.files.fsc_curves import write_fsc
-from tomodrgn.core.files.mrc import write_volume
+from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.invocation import text_of_call
-from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes, sums_of_class
+from tomodrgn.core.linear.classes import ClassFit, first_halves, fit_classes
 from tomodrgn.core.linear.classes_starts import (
     MAP_RESTARTS,
     start_from_chance,
@@ -44,11 +39,9 @@ from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
 from tomodrgn.core.particles.outliers_file import JUNK_CLASS
 from tomodrgn.core.particles.splits import train_mask
-from tomodrgn.core.products import CLASSES, LABELS, LOG, OUTLIERS, POSTERIOR
+from tomodrgn.core.products import CLASSES, LOG, OUTLIERS
 from tomodrgn.core.reconstruction.halves import rows_of_halves
-from tomodrgn.core.reconstruction.maps import HalvedMap, finish_halves
-from tomodrgn.core.reconstruction.resolution import FSC_THRESHOLD, spherical_mask
-from tomodrgn.core.report.drawing import draw_half_map_fsc
+from tomodrgn.core.report.class_files import write_class_labels, write_class_maps
 from tomodrgn.core.training.devices import Devices
 from tomodrgn.plugins.commands.classify.report import draw_class_report
 
@@ -65,6 +58,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.memory.footprint import Footprint
     from tomodrgn.core.outliers.found import Outliers
     from tomodrgn.core.particles.tables import ParticleSet
+    from tomodrgn.core.reconstruction.maps import HalvedMap
     from tomodrgn.core.refinement.rounds import Refinement
     from tomodrgn.core.refinement.verdict import Verdict
     from tomodrgn.core.specs.run import RunSpecBase
@@ -133,9 +127,11 @@ def classify(dataset: Dataset, spec: ClassifySpec) -> Run:
         power = window_power(run.preparation, particles.box_size_px)
         found, observed = _sort(task, observed, power)
         describe_run(outdir, dataset, facts=task.facts, images=images)
-        _write_labels(outdir, found)
+        write_class_labels(outdir, found.labels, found.fit.posterior)
         write_outliers(outdir, observed.particles, found.refined, found.outliers)
-        maps = _write_maps(outdir, task, observed, found.fit, scale=images.norm[1])
+        maps = write_class_maps(
+            outdir, observed, task.rows, found.fit.posterior, scale=images.norm[1]
+        )
         _tell(outdir, found, maps, time.perf_counter() - began)
         finished = Run(outdir, dataset.registry, dataset=dataset)
         if run.training.report:
@@ -185,12 +181,6 @@ def _sort(task: _Task, images: Observations, power: float) -> tuple[_Sorted, Obs
         outliers=outliers_of(known, task.rows, power, refined, models),
     )
     return found, images
-
-
-def _write_labels(outdir: Path, found: _Sorted) -> None:
-    write_bytes_atomic(outdir / LABELS, pickle.dumps(found.labels, protocol=4))
-    record_labels(outdir, outdir / LABELS, found.labels)
-    _write_array(outdir / POSTERIOR, found.fit.posterior.float().cpu().numpy())
 
 
 def _begin(spec: ClassifySpec, dataset: Dataset) -> _Task:
@@ -269,35 +259,6 @@ def _start_linear(
         rare = rare_probability(found.mean, found.covariance)
         starts.append(start_from_rare(terms, rare, task.keys, task.spec.n_classes, task.seed))
     return halves.at(stage.halves.images), starts
-
-
-def _write_array(path: Path, values: NDArray[np.float32]) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, values)
-    write_bytes_atomic(path, buffer.getvalue())
-
-
-def _write_maps(
-    outdir: Path, task: _Task, images: Observations, fit: ClassFit, *, scale: float
-) -> list[HalvedMap]:
-    """Map, half maps and FSC of each class, one class in memory at a time."""
-    pixel_size_a = task.particles.pixel_size_a
-    mask = spherical_mask(images.box_size_px, _MASK_RADIUS)
-    found, curves = [], {}
-    for number, share in enumerate(fit.posterior.T):
-        sums = sums_of_class(images, task.rows, share.contiguous())
-        halved = finish_halves(sums, (0, 1), pixel_size_a=pixel_size_a, mask=mask)
-        path = outdir / f"class_{number:03d}.mrc"
-        maps = {"": halved.full, "_half1": halved.first, "_half2": halved.second}
-        for suffix, volume in maps.items():
-            write_volume(path.with_name(f"{path.stem}{suffix}.mrc"), scale * volume, pixel_size_a)
-        write_fsc(path, halved.fsc, pixel_size_a)
-        curves[f"class {number}, {halved.resolution.drawn()}"] = halved.fsc
-        found.append(halved)
-    draw_half_map_fsc(
-        outdir / "class_FSC.png", curves, pixel_size_a=pixel_size_a, threshold=FSC_THRESHOLD
-    )
-    return found
 
 
 def _tell(outdir: Path, found: _Sorted, maps: list[HalvedMap], seconds: float) -> None:

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 import torch
 
 from tomodrgn.core.data.describe import describe_run
@@ -17,7 +18,9 @@ from tomodrgn.core.errors import SpecError
 from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.interfaces import SubspaceEncoder
 from tomodrgn.core.linear.fit import LinearFit, widen_linear
-from tomodrgn.core.products import SUBSPACE
+from tomodrgn.core.particles.outliers_file import JUNK_CLASS
+from tomodrgn.core.products import LABELS, SUBSPACE
+from tomodrgn.core.report.class_files import write_class_labels, write_class_maps
 from tomodrgn.core.subspace.fitting import Pair
 from tomodrgn.core.subspace.model import SubspaceFit, fit_subspace
 from tomodrgn.core.subspace.statistics import Statistics
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from tomodrgn.core.model.volume_model import VolumeModel
     from tomodrgn.core.specs.output import RunDirectorySpec
     from tomodrgn.core.specs.run import RunSpecBase
+    from tomodrgn.core.subspace.states import States
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +78,11 @@ def train_subspace(dataset: Dataset, spec: RunDirectorySpec) -> Run:
         task = opened.with_run(_settled(opened.run, fit))
         describe_run(task.outdir, task.dataset, facts=task.facts, images=task.images)
         _write(task, found, linear, fit)
+        if fit.are_states and found.verdict.is_heterogeneous(task.facts.n_particles):
+            _write_states(task, found, fit.states)
         seconds = time.perf_counter() - began
         tell_linear(task, found, seconds)
-        _tell(task, linear, fit, seconds)
+        _tell(task, found, linear, fit, seconds=seconds)
         say_finished(task, seconds)
         finished = Run(task.outdir, dataset.registry, dataset=task.dataset)
         export_run(finished)
@@ -153,7 +159,19 @@ def _write(task: Task, found: Found, linear: LinearFit, fit: SubspaceFit) -> Non
     write_corrections(task, found)
 
 
-def _tell(task: Task, linear: LinearFit, fit: SubspaceFit, seconds: float) -> None:
+def _write_states(task: Task, found: Found, states: States) -> None:
+    """Write which state each particle is in, and maps of the states straight from the images."""
+    labels = np.where(found.outliers.is_junk, JUNK_CLASS, states.labels.cpu().numpy())
+    write_class_labels(task.outdir, labels, states.probability)
+    maps = write_class_maps(
+        task.outdir, found.images, task.rows, states.probability, scale=task.images.norm[1]
+    )
+    logger.info("state  particles  resolution")
+    for number, each in enumerate(maps):
+        logger.info("%5d  %9d  %s", number, int((labels == number).sum()), each.resolution)
+
+
+def _tell(task: Task, found: Found, linear: LinearFit, fit: SubspaceFit, *, seconds: float) -> None:
     """Say and write what networks found."""
     by_all = float(linear.seen.of_tilts.held_out_gains()[-1].mean())
     choice = fit.choice
@@ -161,17 +179,25 @@ def _tell(task: Task, linear: LinearFit, fit: SubspaceFit, seconds: float) -> No
         "n_latents": fit.n_latents,
         "n_coordinates": fit.n_coordinates,
         "held_out": asdict(choice) | {"linear_gain": by_all},
+        "states": {
+            "are_enough": fit.are_states,
+            "n": fit.states.n_states,
+            "share": fit.states.share.tolist(),
+            "compared": fit.states.compared,
+            "gain": fit.states.gain,
+            "error": fit.states.error,
+        },
         "shells": linear.radius_px,
         "noise_precision": linear.seen.precision.tolist(),
         "seconds": round(seconds, 2),
     }
     write_text_atomic(task.outdir / SUBSPACE, json.dumps(figures, indent=2) + "\n")
-    for line in _lines(fit, by_all):
+    for line in _lines(fit, by_all, found.verdict.is_heterogeneous(task.facts.n_particles)):
         logger.info("%s", line)
 
 
-def _lines(fit: SubspaceFit, linear_gain: float) -> list[str]:
-    """What networks are worth on held-out tilts."""
+def _lines(fit: SubspaceFit, linear_gain: float, differ: bool) -> list[str]:
+    """What networks and states are worth on held-out tilts, and which of them tells more."""
     choice = fit.choice
     compared = ", ".join(
         f"{n}: {gain:.4g}" for n, gain in zip(choice.compared, choice.gain, strict=True)
@@ -180,6 +206,30 @@ def _lines(fit: SubspaceFit, linear_gain: float) -> list[str]:
         f"log likelihood of held-out tilts per particle, over the consensus map, by number of "
         f"latents: {compared}; by the linear model with its {fit.n_coordinates}: {linear_gain:.4g}"
     ]
+    by_states = ", ".join(
+        f"{n}: {gain:.4g}"
+        for n, gain in zip(fit.states.compared, fit.states.gain, strict=True)
+        if n > 1
+    )
+    lines.append(f"the same by number of discrete states: {by_states}")
     if choice.chosen_gain <= 0:
-        lines.append("latents do not help to predict held-out tilts: do not read them as states")
-    return lines
+        return [*lines, "latents do not help to predict held-out tilts: do not read them as states"]
+    return [*lines, _answer(fit)] if differ else lines
+
+
+def _answer(fit: SubspaceFit) -> str:
+    """Whether there are states, and how many, or a motion."""
+    states, gain = fit.states, fit.choice.chosen_gain
+    if fit.are_states:
+        shares = ", ".join(f"{share:.0%}" for share in states.share.tolist())
+        return (
+            f"particles are in {states.n_states} discrete states ({shares}): held-out tilts are "
+            "predicted as well as by latents that may lie anywhere (log likelihood "
+            f"{states.chosen_gain:.4g}, {gain:.4g}); labels in {LABELS}, maps in class_*.mrc"
+        )
+    plural = "" if fit.n_latents == 1 else "s"
+    return (
+        f"particles differ continuously, along {fit.n_latents} latent{plural}: held-out tilts are "
+        f"predicted better than by up to {states.compared[-1]} discrete states (log likelihood "
+        f"{gain:.4g}, {max(states.gain):.4g})"
+    )
