@@ -33,7 +33,12 @@ def example_run(folder: Path, registry: Registry) -> RunResults:
     """Write an input and the directory of a run on it into ``folder``, and open the run."""
     star = folder / "particles.star"
     write_table(star, example_rows())
-    layer = {"reader": {"path": star}, "latent": {"dim": LATENT_DIM}, "seed": 0}
+    layer = {
+        "reader": {"path": star},
+        "decoder": {"kind": "fourier_mlp"},
+        "latent": {"dim": LATENT_DIM},
+        "seed": 0,
+    }
     run = resolve_run("train_vae", layer, registry=registry)
     reader = registry.build(run.reader, ReaderContext(needs_images=False))
     directory = folder / "run"
