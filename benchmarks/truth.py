@@ -152,6 +152,11 @@ def row_of(case: Case, results: Sequence[Figures]) -> Row:
         "axis": column(lambda f: _weakest(f["scores"], "best axis"), min),
         "readout": column(lambda f: _weakest(f["scores"], "linear readout"), min),
         "junk AUC": column(lambda f: f["scores"].get("junk outside the latent cloud (AUC)"), min),
+        "junk by probability": column(
+            lambda f: f.get("outliers", {}).get("junk_by_probability"), min
+        ),
+        "junk found": column(lambda f: f.get("outliers", {}).get("found_junk"), min),
+        "false junk": column(lambda f: f.get("outliers", {}).get("false_junk"), max),
         "junk by contrast": column(lambda f: f.get("refined", {}).get("junk_by_contrast"), min),
         "in 90 %": column(lambda f: f["scores"].get("true coordinates in 90% regions"), min),
         "stated deg": column(lambda f: f["stated"]["orientation_rms_deg"], max),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.truth_outliers import junk_figures
 from benchmarks.truth_poses import pose_figures, read_refined
 from tomodrgn.core.cli.fields import builtin_registry
 from tomodrgn.core.data.inputs import Inputs
+from tomodrgn.core.data.run import Run
+from tomodrgn.core.particles.identity import match_particles
 from tomodrgn.core.products import LINEAR, SUBSPACE
 from tomodrgn.core.simulation.experiment import JUNK
 from tomodrgn.core.simulation.forward import design
 from tomodrgn.core.simulation.structures import build_structure
+from tomodrgn.core.simulation.tomograms import names_of
 from tomodrgn.core.simulation.truth import read_truth
 from tomodrgn.plugins.commands.score.agreement import compare_classes
 from tomodrgn.plugins.commands.score.best_classifier import most_likely_classes
@@ -42,6 +46,11 @@ def figures_of(run: Path, star: Path) -> Figures:
     refined = read_refined(run, star, simulation)
     if refined is not None:
         found["refined"] = pose_figures(simulation, refined)
+    particles = Run(run, builtin_registry()).particles
+    labels = truth.take(match_particles(names_of(truth.spec), particles)).labels
+    outliers = junk_figures(run, particles, labels)
+    if outliers is not None:
+        found["outliers"] = outliers
     if (run / LINEAR).exists():
         said = json.loads((run / LINEAR).read_text(encoding="utf-8"))
         found["run"] = {name: value for name, value in said.items() if name not in _LONG}

@@ -9,6 +9,7 @@ import numpy as np
 
 from tomodrgn.core.analysis.covariates import particle_covariates
 from tomodrgn.core.errors import TomodrgnError
+from tomodrgn.core.particles.outliers_file import outlier_covariates
 from tomodrgn.core.placement.columns import read_numeric_columns
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ _MAX_COLUMNS: Final = 60
 def particle_columns(results: RunResults) -> dict[str, NDArray[np.floating]]:
     """Numbers (B,) known of each particle, not all equal: ours, then those of the STAR file."""
     particles = results.particles
+    known = particle_covariates(particles) | outlier_covariates(results.directory, particles)
     found = {
         name: values
-        for name, values in particle_covariates(particles).items()
+        for name, values in known.items()
         if values.ndim == 1 and values.dtype.kind == "f" and np.ptp(values) > 0
     }
     try:

@@ -9,7 +9,7 @@ import torch
 
 from tomodrgn.core.linear.fit import FIRST_RADIUS_PX
 from tomodrgn.core.linear.half_models import Halves, cores_for_halves
-from tomodrgn.core.outliers.found import CALLED, Outliers, find_outliers
+from tomodrgn.core.outliers.found import Outliers, find_outliers
 from tomodrgn.core.outliers.goodness import goodness
 from tomodrgn.core.particles import outliers_file as file
 from tomodrgn.core.particles.corrections import no_corrections
@@ -105,12 +105,9 @@ def write_outliers(
         file.RESIDUAL: good.residual,
         file.POSE_DEVIATION: _deviation(particles, refined),
     }
-    groups = np.full(particles.n_particles, file.PARTICLE_GROUP, dtype=object)
     if rare is not None:
         columns[file.RARE_PROBABILITY] = rare
-        groups[rare > CALLED] = file.RARE_GROUP
-    groups[found.is_junk] = file.JUNK_GROUP
-    file.write_outliers(outdir, particles, columns, groups)
+    file.write_outliers(outdir, particles, columns, file.groups_of(columns))
     tilts = {
         file.N_SHOWN: good.n_shown,
         file.JUNK_PROBABILITY: found.tilt_probability,

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tomodrgn.core.outliers.mixture import AmplitudeMixture, fit_amplitudes
+from tomodrgn.core.particles.outliers_file import CALLED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tomodrgn.core.outliers.goodness import Goodness
 
-CALLED: Final = 0.5
-"""Probability from which a particle or an exposure is called an outlier."""
 _MIN_EXPOSURES: Final = 8
 
 

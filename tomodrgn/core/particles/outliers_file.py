@@ -35,6 +35,8 @@ RARE_PROBABILITY: Final = "tdgnRareProbability"
 RESIDUAL: Final = "tdgnResidual"
 POSE_DEVIATION: Final = "tdgnPoseDeviation"
 N_SHOWN: Final = "tdgnParticles"
+CALLED: Final = 0.5
+"""Probability from which a particle or an exposure is called what it may be."""
 JUNK_CLASS: Final = -1
 """Number of the class of what is no particle, among classes numbered from 0."""
 PARTICLE_GROUP: Final = "particle"
@@ -44,6 +46,7 @@ JUNK_NAMES: Final = (str(JUNK_CLASS), JUNK_GROUP)
 """What the class of junk is called where classes are told by names."""
 LEFT_OUT_GROUP: Final = "left_out"
 """Names of groups; the last one is of particles of the input that are not in the run."""
+_SAID: Final = {JUNK_PROBABILITY: "junk probability", RESIDUAL: "residual of the fit (z)"}
 
 
 def write_outliers(
@@ -115,3 +118,34 @@ def read_outliers(folder: Path, particles: ParticleSet) -> dict[str, NDArray[np.
     rows = rows_of_table(table, particles, path)
     names = [name for name in table.columns if name not in (TOMOGRAM, PARTICLE)]
     return {name: numeric_column(table, name, path)[rows] for name in names}
+
+
+def outlier_covariates(folder: Path, particles: ParticleSet) -> dict[str, NDArray[np.float64]]:
+    """What a run found of its particles (B,) that may explain how they differ, by name.
+
+    Raises:
+        DataError: the file cannot be read, or lacks particles.
+    """
+    found = read_outliers(folder, particles) or {}
+    return {said: found[name] for name, said in _SAID.items() if name in found}
+
+
+def copy_outliers(source: Path, folder: Path, particles: ParticleSet) -> None:
+    """Write what another run found of particles beside the results of one that starts from it.
+
+    Raises:
+        DataError: the files cannot be read, or lack particles.
+        OutputError: a file cannot be written.
+    """
+    found = read_outliers(source, particles)
+    if found is not None:
+        write_outliers(folder, particles, found, groups_of(found))
+
+
+def groups_of(columns: Mapping[str, NDArray[np.float64]]) -> NDArray[np.object_]:
+    """(B,) what particles are taken for by their probabilities (B,), by name of the column."""
+    junk = columns[JUNK_PROBABILITY]
+    groups = np.full(len(junk), PARTICLE_GROUP, dtype=object)
+    groups[columns.get(RARE_PROBABILITY, np.zeros(len(junk))) > CALLED] = RARE_GROUP
+    groups[junk > CALLED] = JUNK_GROUP
+    return groups

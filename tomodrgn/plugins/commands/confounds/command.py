@@ -10,6 +10,7 @@ import numpy as np
 from tomodrgn.core.analysis.covariates import CONTRAST, particle_covariates
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.ownership.results import begin_results
+from tomodrgn.core.particles.outliers_file import outlier_covariates
 from tomodrgn.core.products import CONFOUNDS, CONFOUNDS_PICTURE
 from tomodrgn.core.report.drawing import drawing
 from tomodrgn.plugins.commands.confounds.explained_variance import MAX_PARTICLES, nuisance_report
@@ -57,6 +58,7 @@ def report_nuisance(run: Run, *, images: bool, seed: int = 0) -> NuisanceReport:
     if latents is None:
         raise RunError(f"{run.directory}: is a model of one structure and has no latents")
     covariates = particle_covariates(particles)
+    covariates |= outlier_covariates(run.directory, particles)
     covariates |= dict(run.registry.additions("covariate", run))
     if images and particles.n_images:
         contrast = _contrast(run, seed)

@@ -17,10 +17,9 @@ from tomodrgn.core.files.atomic import write_text_atomic
 from tomodrgn.core.files.labels import read_labels
 from tomodrgn.core.files.mrc import read_volume
 from tomodrgn.core.files.pickles import read_latents
-from tomodrgn.core.outliers.found import CALLED
 from tomodrgn.core.ownership.results import begin_results
 from tomodrgn.core.particles.identity import match_particles
-from tomodrgn.core.particles.outliers_file import RARE_PROBABILITY, read_outliers
+from tomodrgn.core.particles.outliers_file import CALLED, RARE_PROBABILITY, read_outliers
 from tomodrgn.core.products import (
     COVARIANCE,
     LABELS,

@@ -22,8 +22,8 @@ from tomodrgn.core.invocation import text_of_call
 from tomodrgn.core.linear.fit import FEWEST_PER_LATENT, MOST_LATENTS, SPARE_LATENTS, fit_linear
 from tomodrgn.core.linear.rare import rare_probability
 from tomodrgn.core.memory.work import linear_work
-from tomodrgn.core.outliers.found import CALLED
 from tomodrgn.core.particles.keyed_random import keyed_normal, particle_keys
+from tomodrgn.core.particles.outliers_file import CALLED
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.core.products import GROUPS, LOG, OUTLIERS
 from tomodrgn.core.reconstruction.halves import rows_of_halves

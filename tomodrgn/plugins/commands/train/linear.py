@@ -12,7 +12,7 @@ from tomodrgn.core.data.describe import describe_run
 from tomodrgn.core.data.parts import build_model
 from tomodrgn.core.data.run import Run
 from tomodrgn.core.files.atomic import write_text_atomic
-from tomodrgn.core.outliers.found import CALLED
+from tomodrgn.core.particles.outliers_file import CALLED
 from tomodrgn.core.products import LINEAR
 from tomodrgn.plugins.commands.train.fitted import (
     write_corrections,

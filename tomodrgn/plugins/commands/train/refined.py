@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tomodrgn.core.data.observing import observe
 from tomodrgn.core.data.refining import as_refined, refine_run
 from tomodrgn.core.particles.corrections_file import read_corrections, write_corrections
+from tomodrgn.core.particles.outliers_file import copy_outliers
 from tomodrgn.core.particles.splits import train_mask
 from tomodrgn.plugins.commands.train.warm import WarmStart
 
@@ -49,6 +50,8 @@ def refined_particles(
         devices.on_main(
             lambda: write_corrections(outdir, particles, read_corrections(folder, particles))
         )
+    if folder != outdir:
+        devices.on_main(lambda: copy_outliers(folder, outdir, particles))
     return refined
 
 
