@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks import truth
 from benchmarks.truth_cases import Case, chosen, suites
+from benchmarks.truth_outliers import judged
 from benchmarks.truth_poses import Refined, pose_figures, read_refined
 from benchmarks.truth_scores import bound
 from tomodrgn.core.cli.fields import builtin_registry
@@ -114,6 +115,17 @@ def test_junk_is_told_by_its_contrast() -> None:
     for contrast, chance in ((-1.0, 1.0), (0.0, 0.5)):
         found = replace(_undoing(simulation), log_scale=contrast * is_junk)
         assert pose_figures(simulation, Refined(found))["junk_by_contrast"] == chance
+
+
+def test_probabilities_of_junk_are_compared_with_what_came_true() -> None:
+    probability = np.array([0.0, 0.0, 0.3, 0.95, 1.0])
+    amplitude = np.array([1.0, 0.4, 0.5, 0.1, 0.0])
+    found = judged(probability, amplitude, np.array([False, True, False, True, True]))
+    assert found["false_junk"] == 0
+    assert found["found_junk"] == pytest.approx(2 / 3)
+    assert found["junk_by_probability"] == pytest.approx(5 / 6)  # one of six pairs is upside down
+    assert found["came_true"]["0.9 to 1"] == [2, 2]
+    assert found["came_true"]["0 to 0.1"] == [2, 1]
 
 
 def test_contrast_that_is_found_is_compared_as_a_factor() -> None:
