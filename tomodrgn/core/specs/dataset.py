@@ -111,7 +111,7 @@ class RefinementSpec(Spec):
     """Refine orientations, places and contrast of particles, and shifts and contrast of tilt
     images, before anything else is fitted: where the images show errors (auto), always (on), or
     use poses as they are (off)."""
-    outliers: Literal["report", "weight", "exclude"] = "report"
+    outliers: Literal["report", "weight", "exclude"] = "weight"
     """What becomes of particles that look like nothing that the maps show: they are only told
     (report), count in maps by the probability that they are particles (weight), or not at all where
     this is below one half (exclude). All of them get latents or a class in any case."""

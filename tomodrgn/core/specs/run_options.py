@@ -109,6 +109,7 @@ TRAIN_VAE_OPTIONS: Final = (
     Classic("--beta-control", "latent.beta_control"),
     Classic("--init", "training.init"),
     Classic("--init-from", "training.init_from"),
+    Classic("--outliers", "refinement.outliers"),
     Classic("--enc-layers-A", "encoder.layers_a"),
     Classic("--enc-dim-A", "encoder.dim_a"),
     Classic("--out-dim-A", "encoder.out_dim_a"),

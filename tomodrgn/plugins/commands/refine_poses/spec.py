@@ -14,5 +14,7 @@ class PosesSpec(RunDirectorySpec):
 
 POSES_OPTIONS: Final = OUTDIR_OPTIONS
 POSES_DATA_OPTIONS: Final = tuple(
-    row for row in LINEAR_DATA_OPTIONS if not row.places.startswith("training.report")
+    row
+    for row in LINEAR_DATA_OPTIONS
+    if row.places not in {"training.report", "refinement.outliers"}
 )
