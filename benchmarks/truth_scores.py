@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Figures = dict[str, Any]
 
-_LONG = {"fsc", "resolution_a"}
+_LONG = {"fsc", "resolution_a", "shell_weights"}
 """Curves of a run that no table shows."""
 
 

@@ -117,6 +117,7 @@ class LinearFit:
         fsc: (1 + K, D/2 + 1) agreement of half models.
         precision: (D/2 + 1,) of the noise of an independent coefficient.
         radius_px: shells in which latents were inferred.
+        shell_weights: (D/2 + 1,) what images say of a coefficient there, 0 beyond.
         held_out: what latents are worth, in the order of the half models.
         evidence: mean log evidence per particle, over the mean map alone.
         half_models: models of the halves, in those shells.
@@ -130,6 +131,7 @@ class LinearFit:
     fsc: Tensor
     precision: Tensor
     radius_px: int
+    shell_weights: Tensor
     held_out: HeldOut
     evidence: float
     half_models: HalfModels
@@ -277,10 +279,18 @@ def _joined(
         fsc=wide.fsc,
         precision=wide.precision,
         radius_px=halves.images.radius_px,
+        shell_weights=_padded(joint.weights, wide.fsc.shape[1], halves.images.radius_px),
         held_out=held_out,
         evidence=joint.evidence,
         half_models=models,
     )
+
+
+def _padded(weights: Tensor, n_shells: int, radius_px: int) -> Tensor:
+    """(n_shells,) of weights of fewer shells, 0 beyond a radius."""
+    padded = weights.new_zeros(n_shells)
+    padded[1 : radius_px + 1] = weights[1 : radius_px + 1]
+    return padded
 
 
 def fit_half_models(

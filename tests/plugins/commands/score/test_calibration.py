@@ -12,9 +12,11 @@ from tomodrgn.core.simulation.forward import Simulation, design
 from tomodrgn.core.simulation.structures import build_structure
 from tomodrgn.plugins.commands.score.calibration import (
     LEVELS,
+    as_images_see,
     coordinates_on,
     coverage,
     linear_basis,
+    turned,
 )
 
 if TYPE_CHECKING:
@@ -105,3 +107,35 @@ def test_a_basis_is_found_only_of_a_decoder_that_does_not_bend(rng: np.random.Ge
     assert found is not None
     np.testing.assert_allclose(found[1], maps[1:], atol=1e-6)
     assert linear_basis(bent, np.array([0.7, -2.0], np.float32)) is None
+
+
+def test_a_turned_volume_has_at_a_place_what_was_where_the_turn_takes_it(
+    rng: np.random.Generator,
+) -> None:
+    volume = rng.standard_normal((9, 9, 9)).astype(np.float32)
+    quarter = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # x goes to y
+    found = turned(volume, quarter)
+    for x, y, z in ((1, 0, 0), (2, -3, 1), (0, 4, -2)):
+        to_x, to_y, to_z = np.array([x, y, z]) @ quarter.astype(int)
+        assert found[4 + z, 4 + y, 4 + x] == pytest.approx(
+            volume[4 + to_z, 4 + to_y, 4 + to_x], abs=1e-5
+        )
+
+
+def test_squared_errors_count_shells_by_their_weights(rng: np.random.Generator) -> None:
+    volume = rng.standard_normal((16, 16, 16))
+    spectrum = np.fft.fftn(volume)
+    axis = np.fft.fftfreq(16, 1 / 16)
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    weights = np.array([0.0, 3.0, 1.0, 0.5, 0.0])
+    expected = sum(
+        weight * np.square(np.abs(spectrum[np.ceil(radius.round(9)) == shell])).sum()
+        for shell, weight in enumerate(weights)
+    )
+    found = as_images_see(volume, weights)
+    assert np.square(found).sum() * 16**3 == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_weights_a_volume_stays_as_it_is(rng: np.random.Generator) -> None:
+    volume = rng.standard_normal((8, 8, 8)).astype(np.float32)
+    np.testing.assert_array_equal(as_images_see(volume, None), volume)

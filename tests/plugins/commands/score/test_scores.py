@@ -197,9 +197,10 @@ def test_posteriors_of_a_run_that_fitted_contrast_have_a_scale_of_their_own() ->
     decode = findings.decode
     assert decode is not None
     stronger = replace(findings, decode=lambda z: (1.4 * volume for volume in decode(z)))
+    unturned = np.tile(np.eye(3), (400, 1, 1))
     as_it_is, own = (
-        compare(*_linear(400), replace(stronger, has_own_scale=own), n_decoded=2).scores
-        for own in (False, True)
+        compare(*_linear(400), replace(stronger, turn=turn), n_decoded=2).scores
+        for turn in (None, unturned)
     )
     assert as_it_is["true coordinates in 90% regions"] < 0.75
     assert own["true coordinates in 90% regions"] == pytest.approx(0.9, abs=0.05)

@@ -1,7 +1,9 @@
 """Whether posteriors of latents are as wide as they say, for decoders that are linear in z.
 
 There a true volume has coordinates: those of its projection on the basis of the run, by least
-squares over all voxels. The ellipsoid that a posterior fills with 90 % of its mass should hold them
+squares over all coefficients, each counted by what images say of it where the run tells. Where a
+run refined poses, the true volume is turned as it has it: the pose of a particle that bends is a
+matter of definition. The ellipsoid that a posterior fills with 90 % of its mass should hold them
 for 90 % of the particles.
 """
 
@@ -10,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from tomodrgn.core.fourier.shells import shell_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,6 +56,38 @@ def coordinates_on(
         (rows @ rows.T).astype(np.float64), overlaps.T.astype(np.float64), rcond=None
     )[0].T
     return coordinates
+
+
+def as_images_see(
+    volume: NDArray[np.floating], weights: NDArray[np.floating] | None
+) -> NDArray[np.float32]:
+    """A volume (D, D, D) whose squared error is that of images with weights (D/2 + 1,) of shells.
+
+    Without weights all coefficients count alike.
+    """
+    if weights is None:
+        return volume.astype(np.float32)
+    box = volume.shape[-1]
+    axis = np.fft.fftfreq(box, 1 / box)
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis[: box // 2 + 1] ** 2)
+    shells = shell_indices(radius)
+    factor = np.append(np.sqrt(weights), 0.0)[np.minimum(shells, len(weights))]
+    seen: NDArray[np.float32] = np.fft.irfftn(
+        np.fft.rfftn(volume) * factor, volume.shape, axes=(0, 1, 2)
+    ).astype(np.float32)
+    return seen
+
+
+def turned(volume: NDArray[np.floating], turn: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A volume (D, D, D) about its center: at x, y, z is what was at (x, y, z) ``turn``."""
+    from scipy.ndimage import affine_transform  # type: ignore[import-untyped]
+
+    center = np.full(3, volume.shape[-1] // 2)
+    matrix = np.asarray(turn, dtype=np.float64)[::-1, ::-1].T  # of indices, z first
+    values: NDArray[np.float32] = affine_transform(
+        volume.astype(np.float32), matrix, offset=center - matrix @ center
+    )
+    return values
 
 
 def coverage(

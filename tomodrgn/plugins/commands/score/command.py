@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 import torch
 
+from tomodrgn.core.data.refining import as_refined
 from tomodrgn.core.errors import DataError, RunError
 from tomodrgn.core.files.arrays import read_npy
 from tomodrgn.core.files.atomic import write_text_atomic
@@ -24,9 +25,9 @@ from tomodrgn.core.products import (
     COVARIANCE,
     LABELS,
     LATENTS,
+    LINEAR,
     MEAN_MAP,
     OUTLIERS,
-    REFINED_POSES,
     RUN_SPEC,
 )
 from tomodrgn.core.report.drawing import drawing
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.data.inputs import Inputs
     from tomodrgn.core.data.run import Run
+    from tomodrgn.core.simulation.forward import Simulation
     from tomodrgn.core.simulation.truth import Truth
     from tomodrgn.plugins.commands.score.spec import ScoreSpec
 
@@ -110,8 +112,8 @@ def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
     """
     truth = read_truth(spec.truth)
     is_run = (spec.run / RUN_SPEC).exists()
-    findings = _gather(spec, truth, inputs.run(spec.run) if is_run else None)
     simulation = design(truth.spec, build_structure(truth.spec))
+    findings = _gather(spec, truth, simulation, inputs.run(spec.run) if is_run else None)
     found = compare(truth, simulation, findings, n_decoded=spec.n_decoded)
     out = spec.out or spec.run
     begin_results(out)
@@ -124,7 +126,7 @@ def score(inputs: Inputs, spec: ScoreSpec) -> Scores:
     return scores
 
 
-def _gather(spec: ScoreSpec, truth: Truth, opened: Run | None) -> Findings:
+def _gather(spec: ScoreSpec, truth: Truth, simulation: Simulation, opened: Run | None) -> Findings:
     """What a run directory, or a folder without a run, holds.
 
     Raises:
@@ -146,7 +148,8 @@ def _gather(spec: ScoreSpec, truth: Truth, opened: Run | None) -> Findings:
         known |= _read_posteriors(run, len(known["rows"]))
     if has_latents and opened is not None and opened.weights.exists():
         known["decode"] = partial(_decode, opened)
-        known["has_own_scale"] = (run / REFINED_POSES).exists()
+        known["turn"] = _turns_of_run(opened, simulation, known["rows"])
+        known["shell_weights"] = _shell_weights(run / LINEAR)
     if has_labels:
         known["labels"] = _read_classes(run / LABELS, len(known["rows"]))
         logger.info("classes are those of %s", run / LABELS)
@@ -165,6 +168,29 @@ def _rows_of_run(spec: ScoreSpec, truth: Truth, run: Run) -> NDArray[np.int64]:
     except DataError as error:
         error.add_note(f"{spec.run} is to be a run on particles that lie in {spec.truth}")
         raise
+
+
+def _turns_of_run(
+    run: Run, simulation: Simulation, rows: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """(B, 3, 3) how true volumes are turned in the poses that a run refined; None without any."""
+    corrections = as_refined(run.directory, run.particles).corrections
+    if corrections is None:
+        return None
+    experiment = simulation.experiment
+    stated, true = experiment.stated.orientation[rows], experiment.orientation[rows]
+    return np.asarray(corrections.rotation @ stated.swapaxes(1, 2) @ true)
+
+
+def _shell_weights(path: Path) -> NDArray[np.float64] | None:
+    """(D/2 + 1,) what images say of a coefficient, where the figures of a linear model tell."""
+    if not path.exists():
+        return None
+    try:
+        weights = json.loads(path.read_text(encoding="utf-8")).get("shell_weights")
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON file ({error}); train again") from error
+    return None if weights is None else np.array(weights, dtype=np.float64)
 
 
 def _read_posteriors(run: Path, n_particles: int) -> dict[str, NDArray[np.float32]]:

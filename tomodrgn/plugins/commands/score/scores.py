@@ -21,7 +21,13 @@ from tomodrgn.plugins.commands.score.agreement import (
     readout_rank_correlation,
 )
 from tomodrgn.plugins.commands.score.best_classifier import most_likely_classes
-from tomodrgn.plugins.commands.score.calibration import coordinates_on, coverage, linear_basis
+from tomodrgn.plugins.commands.score.calibration import (
+    as_images_see,
+    coordinates_on,
+    coverage,
+    linear_basis,
+    turned,
+)
 from tomodrgn.plugins.commands.score.image_fsc import area_under_fsc
 
 if TYPE_CHECKING:
@@ -52,7 +58,9 @@ class Findings:
         covariance: (B, Z, Z) of their posteriors.
         labels: (B,) classes.
         decode: volumes of latents.
-        has_own_scale: the run fitted the contrast of particles, and with it the scale of volumes.
+        turn: (B, 3, 3) how true volumes are turned in the poses that the run refined; None where it
+            refined none. It fitted contrast as well then, and with it the scale of volumes.
+        shell_weights: (D/2 + 1,) what images say of a coefficient, or None.
         volumes: (D, D, D) volumes that were written, by name.
         pixel_size_a: pixel size of these volumes.
     """
@@ -62,7 +70,8 @@ class Findings:
     covariance: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
     decode: Decode | None = None
-    has_own_scale: bool = False
+    turn: NDArray[np.float64] | None = None
+    shell_weights: NDArray[np.float64] | None = None
     volumes: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     pixel_size_a: float | None = None
 
@@ -215,28 +224,32 @@ def _score_posteriors(
     found = linear_basis(findings.decode, typical)
     if found is None:
         return {}
-    origin, basis = found
-    rows, box = findings.rows[some], len(origin)
-    scale = 1.0
-    if findings.has_own_scale:
-        found_average = origin + np.tensordot(mean.mean(0), basis, 1)
-        scale = _scale_of(found_average, _average(simulation, rows, box))
-    volumes = (np.float32(scale) * _cropped(v, box) for v in _true_volumes(simulation, rows))
-    true = coordinates_on(basis, origin, volumes)
+    weights = findings.shell_weights
+    origin = as_images_see(found[0], weights)
+    basis = np.stack([as_images_see(each, weights) for each in found[1]])
+    true = np.stack(
+        [
+            as_images_see(volume, weights)
+            for volume in _in_frame_of_run(simulation, findings, some, len(origin))
+        ]
+    )
+    if findings.turn is not None:
+        true *= np.float32(_scale_of(origin + np.tensordot(mean.mean(0), basis, 1), true.mean(0)))
+    coordinates = coordinates_on(basis, origin, true)
     return {
         f"true coordinates in {level:.0%} regions": fraction
-        for level, fraction in coverage(true, mean, covariance).items()
+        for level, fraction in coverage(coordinates, mean, covariance).items()
     }
 
 
-def _average(
-    simulation: Simulation, particles: NDArray[np.int64], box_size_px: int
-) -> NDArray[np.float32]:
-    """(D, D, D) average of true volumes of particles, in the box of a run."""
-    average = np.zeros([box_size_px] * 3, dtype=np.float32)
-    for volume in _true_volumes(simulation, particles):
-        average += _cropped(volume, box_size_px) / np.float32(len(particles))
-    return average
+def _in_frame_of_run(
+    simulation: Simulation, findings: Findings, some: NDArray[np.int64], box_size_px: int
+) -> Iterator[NDArray[np.float32]]:
+    """(D, D, D) true volume of some particles of a run, in its box and as its poses have them."""
+    volumes = _true_volumes(simulation, findings.rows[some])
+    turns = None if findings.turn is None else findings.turn[some]
+    for row, volume in enumerate(volumes):
+        yield _cropped(volume if turns is None else turned(volume, turns[row]), box_size_px)
 
 
 def _scale_of(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:

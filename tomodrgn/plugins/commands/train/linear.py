@@ -85,6 +85,7 @@ def tell_linear(task: Task, result: Found, seconds: float) -> None:
         "log_evidence_per_particle": found.evidence,
         "shells_of_latents": found.radius_px,
         "resolution_of_latents_a": length_a / found.radius_px,
+        "shell_weights": found.shell_weights.tolist(),
         "fsc": found.fsc.tolist(),
         "resolution_a": [None, *(length_a / shell for shell in range(1, n_shells))],
         "seconds": round(seconds, 2),
