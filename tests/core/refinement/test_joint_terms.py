@@ -11,7 +11,7 @@ from tomodrgn.core.linear.observations import Observations
 from tomodrgn.core.linear.passes import run_pass
 from tomodrgn.core.reconstruction.resolution import spherical_mask
 from tomodrgn.core.refinement.equations import equations
-from tomodrgn.core.refinement.joint_terms import UncertainPoses, joint_terms
+from tomodrgn.core.refinement.joint_terms import UncertainPoses, in_units_of_widths, joint_terms
 from tomodrgn.core.refinement.steps import N_ERRORS, Widths, particle_equations
 
 B, K = 4, 2
@@ -95,11 +95,30 @@ def test_terms_are_in_units_of_widths_about_what_is_stated(
     )
 
 
+def test_tilts_that_obey_the_model_differ_as_noise_has_it() -> None:
+    """And by more noise than is taken to be there, where that is what they have."""
+    random, n, widths = torch.Generator().manual_seed(3), 2000, Widths(0.1, 0.5, 0.0)
+    sizes = widths.of_errors()
+    errors = sizes * torch.randn(n, N_ERRORS, generator=random, dtype=torch.float64)
+    design = torch.randn(n, 2, 12, N_ERRORS, generator=random, dtype=torch.float64) * 3
+    seen = torch.einsum("btre,be->btr", design, errors)
+    noise = torch.randn(seen.shape, generator=random, dtype=torch.float64)
+    matrix = torch.einsum("btre,btrf->btef", design, design)
+    for power in (1.0, 1.5):
+        vector = torch.einsum("btre,btr->bte", design, seen + power**0.5 * noise)
+        nothing = torch.zeros(n, N_ERRORS, dtype=torch.float64)
+        found = in_units_of_widths(matrix, vector, widths, nothing)
+        assert found.vector.shape == (n, 2, 4)  # contrast and three shifts
+        # 2000 particles, two sets, four errors: three standard errors of a chi square are 0.034
+        assert found.inconsistency() == pytest.approx(power, rel=0.05)
+
+
 def test_errors_that_cannot_be_leave_latents_as_they_are(
     images: Observations, maps: torch.Tensor, precision: torch.Tensor, latents: torch.Tensor
 ) -> None:
     poses = UncertainPoses(Widths(0.0, 0.0, 0.0), torch.zeros(B, N_ERRORS, dtype=torch.float64))
-    found = poses.terms(images, ROWS, maps, precision, latents).marginal(N_ERRORS).posterior()
+    assert poses.n_errors == 0
+    found = poses.terms(images, ROWS, maps, precision, latents).marginal(0).posterior()
     alone = run_pass(images, ROWS, maps, precision, collect=False).found
     torch.testing.assert_close(found.mean, alone.mean, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(found.covariance, alone.covariance, atol=1e-4, rtol=1e-3)

@@ -279,18 +279,11 @@ def _joined(
         fsc=wide.fsc,
         precision=wide.precision,
         radius_px=halves.images.radius_px,
-        shell_weights=_padded(joint.weights, wide.fsc.shape[1], halves.images.radius_px),
+        shell_weights=wide.shell_weights,
         held_out=held_out,
         evidence=joint.evidence,
         half_models=models,
     )
-
-
-def _padded(weights: Tensor, n_shells: int, radius_px: int) -> Tensor:
-    """(n_shells,) of weights of fewer shells, 0 beyond a radius."""
-    padded = weights.new_zeros(n_shells)
-    padded[1 : radius_px + 1] = weights[1 : radius_px + 1]
-    return padded
 
 
 def fit_half_models(

@@ -92,12 +92,14 @@ class FullMaps:
         half_maps: (2, D, D, D) mean maps of either half, not filtered.
         fsc: (1 + K, D/2 + 1) agreement of halves.
         precision: (D/2 + 1,) of the noise.
+        shell_weights: (D/2 + 1,) what images say of a coefficient where latents were inferred.
     """
 
     maps: Tensor
     half_maps: Tensor
     fsc: Tensor
     precision: Tensor
+    shell_weights: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +185,8 @@ class JointModel:
         )
         weights, n_errors = self.halves.images.weights, 0 if errors is None else errors.n_errors
         centre, spread = population(terms.marginal(n_errors), weights)
-        root = torch.block_diag(torch.eye(n_errors).to(spread), standardising(spread)[0])
-        standard = terms.about(torch.nn.functional.pad(centre, (n_errors, 0))).changed(root)
+        root, _ = standardising(spread)
+        standard = terms.marginal_of_tilts(n_errors).about(centre).changed(root)
         excess = max(1.0, standard.inconsistency())
         weak = terms.weakened(excess)
         return SeenLatents(
@@ -207,11 +209,15 @@ class JointModel:
         n_known = self.halves.images.radius_px + 1
         fsc[:, :n_known] = self.models.fsc[:, :n_known]
         prior = wiener_prior(weights.mean(0), fsc)
+        shells = slice(1, n_known)
+        shell_weights = torch.zeros_like(fsc[0])
+        shell_weights[shells] = self.weights[shells].to(fsc)
         return FullMaps(
             maps=solve_basis(sums[0].pooled(sums[1]), prior, wide.mask),
             half_maps=rough[:, 0],
             fsc=fsc,
             precision=noise_precision(passes, wide.window_power),
+            shell_weights=shell_weights,
         )
 
     def _fold_terms(

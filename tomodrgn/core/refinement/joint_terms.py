@@ -8,7 +8,7 @@ what is left for latents.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from tomodrgn.core.linear.observations import Observations
 
-_NO_WIDTH: Final = 1e-7
-
 
 @dataclass(frozen=True, slots=True)
 class UncertainPoses:
@@ -38,7 +36,10 @@ class UncertainPoses:
     widths: Widths
     stated: Tensor
 
-    n_errors = N_ERRORS
+    @property
+    def n_errors(self) -> int:
+        """Errors that there may be."""
+        return int(self._are_there().sum())
 
     def terms(
         self,
@@ -48,7 +49,9 @@ class UncertainPoses:
         precision: Tensor,
         latents: Tensor,
     ) -> LatentTerms:
-        """Terms of errors, each in units of its width and about what is stated, then of latents.
+        """Terms of errors that there may be, in units of their widths and about what is stated.
+
+        Those of latents follow.
 
         Args:
             images: of all particles.
@@ -59,12 +62,32 @@ class UncertainPoses:
         """
         matrix, vector = joint_terms(images, rows, maps, precision, latents)
         about = self.stated[torch.from_numpy(rows)]
-        vector = vector - torch.einsum("btkl,bl->btk", matrix[..., :N_ERRORS], about)
-        n_latents = len(maps) - 1
-        ones = torch.ones(n_latents, dtype=torch.float64)
-        unit = torch.cat([self.widths.of_errors().clamp_min(_NO_WIDTH), ones])
-        matrix, vector = unit[:, None] * matrix * unit, unit * vector
-        return LatentTerms(matrix.to(maps), vector.to(maps))
+        terms = in_units_of_widths(matrix, vector, self.widths, about)
+        return LatentTerms(terms.matrix.to(maps), terms.vector.to(maps))
+
+    def _are_there(self) -> Tensor:
+        return self.widths.of_errors() > 0
+
+
+def in_units_of_widths(
+    matrix: Tensor, vector: Tensor, widths: Widths, stated: Tensor
+) -> LatentTerms:
+    """Terms of errors that there may be, which are standard normal, and of latents after them.
+
+    Args:
+        matrix: (B, 2, 7 + K, 7 + K) of errors and latents, by tilts of even and odd rank.
+        vector: (B, 2, 7 + K) of these.
+        widths: of the errors, about what is stated.
+        stated: (B, 7) errors by which particles would be as stated.
+    """
+    sizes = widths.of_errors()
+    vector = vector - torch.einsum("btkl,bl->btk", matrix[..., :N_ERRORS], sizes.sign() * stated)
+    ones = torch.ones(vector.shape[-1] - N_ERRORS, dtype=torch.float64)
+    unit = torch.cat([sizes, ones])
+    kept = unit > 0
+    unit = unit[kept]
+    matrix, vector = matrix[..., kept, :][..., kept], vector[..., kept]
+    return LatentTerms(unit[:, None] * matrix * unit, unit * vector)
 
 
 def joint_terms(

@@ -51,6 +51,8 @@ _MAX_ROUNDS_AT_RADIUS: Final = 4
 _LARGE_STEP: Final = 0.4
 """A step over the width of the prior from which one more is made with the same shells."""
 _NO_STEP: Final = 1e-6
+_WORTH_SAYING: Final = 1.02
+"""Factor of widths from which the log has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class Refinement:
         is_used: whether the corrections are worth it; otherwise there are none.
         radius_px: shells that were compared last.
         rounds: of maps and steps.
+        widened: factor of standard deviations that is in the covariance, because tilts of even and
+            odd rank differ by more than noise.
     """
 
     corrections: Corrections
@@ -80,6 +84,7 @@ class Refinement:
     is_used: bool
     radius_px: int
     rounds: int
+    widened: float = 1.0
 
     def figures(self, pixel_size_a: float) -> dict[str, Any]:
         """The same in numbers, angles in degrees and lengths in angstrom."""
@@ -92,6 +97,7 @@ class Refinement:
             "tilt_log_contrast": self.tilt_widths.contrast,
             "gain": float(self.gain.mean()),
             "z": self.z,
+            "widened": self.widened,
             "rounds": self.rounds,
             "shells": self.radius_px,
         }
@@ -196,6 +202,7 @@ class _Poses:
     widths: Widths
     tilt_widths: TiltWidths
     found: JointErrors | None = None
+    seen: tuple[View, Tensor] | None = None
     rounds: int = 0
     is_past_start: bool = False
 
@@ -233,11 +240,17 @@ def _rounds(work: Work, poses: _Poses, report: Callable[[str], None]) -> Refinem
         poses.view = work.view(poses.corrections, grown)
         poses.is_past_start = True
         poses.tilt_widths = work.tilt_widths(poses.view, poses.corrections, poses.widths)
+    covariance, widened = _known_up_to(poses)
+    if widened > _WORTH_SAYING:
+        report(
+            f"odd and even tilts differ by more than noise: errors are known {widened:.2f} times "
+            "less well than it alone would have it"
+        )
     gain = work.gain(poses.view)
     is_used = z_of(gain) > SIGNIFICANT_Z
     return Refinement(
         corrections=poses.corrections if is_used else no_corrections(work.images.particles),
-        covariance=_known(poses.found).particle_covariance,
+        covariance=covariance,
         widths=poses.widths,
         tilt_widths=poses.tilt_widths,
         gain=gain,
@@ -245,7 +258,18 @@ def _rounds(work: Work, poses: _Poses, report: Callable[[str], None]) -> Refinem
         is_used=is_used,
         radius_px=poses.radius_px,
         rounds=poses.rounds,
+        widened=widened,
     )
+
+
+def _known_up_to(poses: _Poses) -> tuple[Tensor, float]:
+    """Covariance (B, 7, 7) of what is not known after the last step, and by what it was widened."""
+    if poses.seen is None:
+        raise ValueError("no step was made")
+    view, stated = poses.seen
+    excess = view.excess(poses.widths, stated)
+    particles = view.particle_equations(across=False).weakened(excess)
+    return particles.errors(poses.widths, stated)[1], excess**0.5
 
 
 def _settle(work: Work, poses: _Poses) -> None:
@@ -262,7 +286,7 @@ def _settle(work: Work, poses: _Poses) -> None:
             work.rows,
             with_contrast=poses.is_past_start or not poses.widths.turn_rad + poses.widths.shift_px,
         )
-        poses.found = found
+        poses.found, poses.seen = found, (poses.view, back)
         poses.rounds += 1
         poses.view = work.view(poses.corrections, poses.radius_px)
         turn, shift = poses.steps()

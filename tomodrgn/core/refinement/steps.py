@@ -7,7 +7,7 @@ states; its width is that of greatest evidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -96,6 +96,10 @@ class ParticleEquations:
         covariance = scale[:, None] * torch.cholesky_inverse(factor) * scale
         return mean, covariance
 
+    def weakened(self, factor: float) -> ParticleEquations:
+        """As if the noise had ``factor`` times its power."""
+        return ParticleEquations(self.matrix / factor, self.vector / factor)
+
     def widths(self, start: Widths) -> Widths:
         """Widths of greatest evidence about the present poses, by expectation-maximization.
 
@@ -130,6 +134,23 @@ def particle_equations(images: ImageEquations, n_particles: int) -> ParticleEqua
         matrix.index_add_(0, images.owner[here], chain.mT @ images.matrix[here] @ chain)
         vector.index_add_(0, images.owner[here], (chain.mT @ images.vector[here, :, None])[..., 0])
     return ParticleEquations(matrix, vector)
+
+
+def of_tilt_sets(images: ImageEquations, n_particles: int) -> tuple[Tensor, Tensor]:
+    """(B, 2, 7, 7) and (B, 2, 7) sums over images of even and odd rank of each of B particles."""
+    changes = torch.diff(images.owner, prepend=images.owner.new_full((1,), -1)) != 0
+    places = torch.arange(len(images.owner))
+    first = torch.where(changes, places, 0).cummax(0)[0]
+    is_odd = (places - first) % 2
+    parts = []
+    for odd in (0, 1):
+        kept = (is_odd == odd)[:, None]
+        part = replace(images, matrix=images.matrix * kept[..., None], vector=images.vector * kept)
+        parts.append(particle_equations(part, n_particles))
+    return (
+        torch.stack([each.matrix for each in parts], dim=1),
+        torch.stack([each.vector for each in parts], dim=1),
+    )
 
 
 def errors_to_changes(rotation: Tensor) -> Tensor:

@@ -22,8 +22,14 @@ from tomodrgn.core.refinement.joint import (
     likeliest_tilt_widths,
     tilt_systems,
 )
+from tomodrgn.core.refinement.joint_terms import in_units_of_widths
 from tomodrgn.core.refinement.moves import errors_back, errors_back_of_tilts
-from tomodrgn.core.refinement.steps import ParticleEquations, Widths, particle_equations
+from tomodrgn.core.refinement.steps import (
+    ParticleEquations,
+    Widths,
+    of_tilt_sets,
+    particle_equations,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +71,16 @@ class View:
             particle_equations(each, n_particles) for each in (self.across if across else self.own)
         )
         return ParticleEquations(first.matrix + second.matrix, first.vector + second.vector)
+
+    def excess(self, widths: Widths, stated: Tensor) -> float:
+        """Power of noise over that which is taken to be there, 1 or more, as tilts tell it.
+
+        Those of even and odd rank predict each other; errors are about what is stated (B, 7).
+        """
+        n_particles = self.images.particles.n_particles
+        sets = [of_tilt_sets(each, n_particles) for each in self.own]
+        matrix, vector = (first + second for first, second in zip(*sets, strict=True))
+        return max(1.0, in_units_of_widths(matrix, vector, widths, stated).inconsistency())
 
     def _equations(self, maps: Tensor, precision: Tensor) -> list[ImageEquations]:
         def one(half: int) -> ImageEquations:
