@@ -178,7 +178,7 @@ def choose_seed(run: RunSpecBase, outdir: Path, devices: Devices) -> int:
     with devices.agreement():
         if run.training.load is not None and (outdir / RUN_SPEC).exists():
             seed = int(read_spec(outdir / RUN_SPEC).get("seed") or 0)
-    return int(devices.fabric.broadcast(seed))
+    return devices.broadcast(seed)
 
 
 def _results_in(outdir: Path) -> list[Path]:

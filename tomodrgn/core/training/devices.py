@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tomodrgn.core.specs.training import DevicesSpec
+
+
+T = TypeVar("T")
+
+_CPU = torch.device("cpu")
 
 
 class Devices:
@@ -42,15 +47,19 @@ class Devices:
             require_one_process()
         accelerator, launch = plan_launch(spec, torch.cuda.device_count())
         launch = Launch(1, 1) if alone else launch
-        self.fabric: Fabric = start(accelerator, launch)
-        if spec.threads:
-            torch.set_num_threads(spec.threads)
-        self.device: torch.device = self.fabric.device
-        self.rank: int = self.fabric.global_rank
+        self._fabric: Fabric | None = None
+        self.device: torch.device = torch.device("cuda", 0) if accelerator == "gpu" else _CPU
+        self.rank: int = 0
         self.n_ranks: int = launch.n_processes
         self.n_on_node: int = launch.per_node
+        self.is_first_on_node: bool = True
+        if launch.n_processes > 1:  # what starts processes takes a second to import
+            self._fabric = start(accelerator, launch)
+            self.device, self.rank = self._fabric.device, self._fabric.global_rank
+            self.is_first_on_node = self._fabric.local_rank == 0
         self.is_main = self.rank == 0
-        self.is_first_on_node: bool = self.fabric.local_rank == 0
+        if spec.threads:
+            torch.set_num_threads(spec.threads)
         self.is_stopping = False
         self.workers = Workers(torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.dtype = torch.float64 if spec.precision == "float64" else torch.float32
@@ -86,13 +95,17 @@ class Devices:
         Raises:
             RunError: another process has ended.
         """
-        if self.n_ranks == 1:
+        if self._fabric is None:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with self._connection():
-            flat = cast("Tensor", self.fabric.all_reduce(flat, reduce_op="sum"))
+            flat = cast("Tensor", self._fabric.all_reduce(flat, reduce_op="sum"))
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
+
+    def broadcast(self, value: T) -> T:
+        """What the main process gives, in all processes."""
+        return value if self._fabric is None else self._fabric.broadcast(value)
 
     def gather(self, text: str) -> list[str]:
         """The texts of all processes, by their rank."""

@@ -99,7 +99,10 @@ def plan_launch(spec: DevicesSpec, n_gpus: int) -> tuple[str, Launch]:
 
 
 def start(accelerator: str, launch: Launch) -> Fabric:
-    """Start the processes of a run, or join them; returns in every process."""
+    """Start the processes of a run, of which there are several, or join them.
+
+    Returns in every process.
+    """
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
@@ -108,21 +111,17 @@ def start(accelerator: str, launch: Launch) -> Fabric:
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     kind = "cuda" if accelerator == "gpu" else "cpu"
-    if launch.n_processes == 1:
-        fabric = Fabric(accelerator=kind, devices=1)
-    else:
-        environments = {"torchrun": TorchElasticEnvironment, "srun": SLURMEnvironment}
-        environment = environments.get(launch.starter or "", LightningEnvironment)()
-        fabric = Fabric(
-            accelerator=kind,
-            devices=launch.per_node,
-            num_nodes=launch.nodes,
-            strategy=DDPStrategy(timeout=_PATIENCE),
-            plugins=[environment],
-        )
+    environments = {"torchrun": TorchElasticEnvironment, "srun": SLURMEnvironment}
+    environment = environments.get(launch.starter or "", LightningEnvironment)()
+    fabric = Fabric(
+        accelerator=kind,
+        devices=launch.per_node,
+        num_nodes=launch.nodes,
+        strategy=DDPStrategy(timeout=_PATIENCE),
+        plugins=[environment],
+    )
     fabric.launch()
-    if launch.n_processes > 1:
-        atexit.register(_leave)
+    atexit.register(_leave)
     if fabric.global_rank:
         logging.getLogger("tomodrgn").setLevel(logging.WARNING)  # the main process tells the rest
     return fabric

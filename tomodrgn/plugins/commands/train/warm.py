@@ -88,7 +88,7 @@ class WarmStart:
             teacher = self._teacher(self._known, images.norm[1], devices)
         devices.on_main(lambda: self._fit(teacher, images, sampler, builder, devices))
         if devices.n_ranks > 1:
-            self.model.load_state_dict(devices.fabric.broadcast(self.model.state_dict()))
+            self.model.load_state_dict(devices.broadcast(self.model.state_dict()))
 
     def find(self, outdir: Path, devices: Devices) -> Path:
         """The directory of the linear model, which is made in one of a run where none was given."""
