@@ -36,6 +36,8 @@ from tomodrgn.plugins.commands.train.linear import say_finished, tell_linear
 from tomodrgn.plugins.commands.train.pictures import draw_run_report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tomodrgn.core.data.dataset import Dataset
     from tomodrgn.core.interfaces import SubspaceDecoder
     from tomodrgn.core.model.volume_model import VolumeModel
@@ -192,29 +194,25 @@ def _tell(task: Task, found: Found, linear: LinearFit, fit: SubspaceFit, *, seco
         "seconds": round(seconds, 2),
     }
     write_text_atomic(task.outdir / SUBSPACE, json.dumps(figures, indent=2) + "\n")
-    for line in _lines(fit, by_all, found.verdict.is_heterogeneous(task.facts.n_particles)):
-        logger.info("%s", line)
+    if found.verdict.is_heterogeneous(task.facts.n_particles):
+        for line in _lines(fit, by_all):
+            logger.info("%s", line)
 
 
-def _lines(fit: SubspaceFit, linear_gain: float, differ: bool) -> list[str]:
+def _lines(fit: SubspaceFit, linear_gain: float) -> list[str]:
     """What networks and states are worth on held-out tilts, and which of them tells more."""
-    choice = fit.choice
-    compared = ", ".join(
-        f"{n}: {gain:.4g}" for n, gain in zip(choice.compared, choice.gain, strict=True)
-    )
-    lines = [
-        f"log likelihood of held-out tilts per particle, over the consensus map, by number of "
-        f"latents: {compared}; by the linear model with its {fit.n_coordinates}: {linear_gain:.4g}"
+
+    def listed(numbers: Sequence[int], gains: Sequence[float]) -> str:
+        return ", ".join(f"{n}: {gain:.4g}" for n, gain in zip(numbers, gains, strict=True))
+
+    choice, states = fit.choice, fit.states
+    return [
+        "log likelihood of held-out tilts per particle, over the consensus map, by number of "
+        f"latents: {listed(choice.compared, choice.gain)}; by the linear model with its "
+        f"{fit.n_coordinates}: {linear_gain:.4g}",
+        f"the same by number of discrete states: {listed(states.compared[1:], states.gain[1:])}",
+        _answer(fit),
     ]
-    by_states = ", ".join(
-        f"{n}: {gain:.4g}"
-        for n, gain in zip(fit.states.compared, fit.states.gain, strict=True)
-        if n > 1
-    )
-    lines.append(f"the same by number of discrete states: {by_states}")
-    if choice.chosen_gain <= 0:
-        return [*lines, "latents do not help to predict held-out tilts: do not read them as states"]
-    return [*lines, _answer(fit)] if differ else lines
 
 
 def _answer(fit: SubspaceFit) -> str:
