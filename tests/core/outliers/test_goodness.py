@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from tomodrgn.core.linear.half_models import Halves
 from tomodrgn.core.outliers.found import Outliers, find_outliers
 from tomodrgn.core.outliers.goodness import Goodness, goodness
 from tomodrgn.core.particles.corrections import no_corrections
+from tomodrgn.core.particles.exposures import distinct_exposures
 from tomodrgn.core.refinement.moves import errors_back
 from tomodrgn.core.refinement.steps import Widths
 
@@ -59,6 +62,19 @@ def test_what_is_left_is_compared_with_others(found: Goodness) -> None:
 def test_exposures_show_their_particles(found: Goodness) -> None:
     outliers = find_outliers(found)
     assert not (outliers.tilt_probability > 0.5).any()
+
+
+def test_an_exposure_that_moved_shows_nothing(given: ClassSet) -> None:
+    particles = given.images.particles
+    exposure = distinct_exposures(particles)[1]
+    bad = int(np.bincount(exposure).argmax())
+    shift_px = np.zeros((particles.n_images, 2))
+    shift_px[exposure == bad] = 7.0
+    moved = replace(no_corrections(particles), tilt_shift_px=shift_px).of(particles)
+    images = given.images.of(replace(moved, corrections=None))
+    outliers = find_outliers(_goodness(given._replace(images=images)))
+    assert np.flatnonzero(outliers.tilt_probability > 0.5).tolist() == [bad]
+    assert f"1 of {exposure.max() + 1} exposures show nothing" in outliers.lines("a.star")[-1]
 
 
 def test_weights_of_outliers(found: Goodness) -> None:
