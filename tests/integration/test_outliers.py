@@ -70,7 +70,9 @@ def test_junk_has_a_class_of_its_own(given: Path, sorted_run: Path) -> None:
     assert figures["outliers"]["n_junk"] == 10
     said = "10 of 50 particles look like nothing that the maps show"
     assert said in (sorted_run / "run.log").read_text()
-    assert '"junk"' in (sorted_run / "report.html").read_text()
+    report = (sorted_run / "report.html").read_text()
+    assert '"junk"' in report
+    assert "10 particles look like nothing that the maps show; see outliers.star" in report
 
 
 def test_classes_of_the_others_are_right(given: Path, sorted_run: Path) -> None:

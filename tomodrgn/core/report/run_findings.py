@@ -15,7 +15,7 @@ from tomodrgn.core.analysis.latent_findings import (
 )
 from tomodrgn.core.errors import DataError
 from tomodrgn.core.files.json_text import read_json
-from tomodrgn.core.products import LINEAR
+from tomodrgn.core.products import GROUPS, LINEAR, OUTLIER_TILTS, OUTLIERS
 from tomodrgn.core.report.page import Picture, Table
 
 if TYPE_CHECKING:
@@ -85,6 +85,23 @@ def run_warnings(
         warnings[UNUSED_LATENT] = (
             "latents of the linear model add nothing significant to the consensus map on held-out "
             "tilts: clusters and components may be noise"
+        )
+    return warnings | outlier_warnings(linear or {})
+
+
+def outlier_warnings(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Junk and bad exposures that a run found, in words; nothing of runs of before."""
+    found = figures.get("outliers", {})
+    warnings = {}
+    if found.get("n_junk"):
+        warnings["junk"] = (
+            f"{found['n_junk']} particles look like nothing that the maps show; see {OUTLIERS}, and "
+            f"leave them out with {GROUPS}"
+        )
+    if found.get("n_bad_exposures"):
+        warnings["exposures that show nothing"] = (
+            f"{found['n_bad_exposures']} exposures show nothing of their particles; see "
+            f"{OUTLIER_TILTS}"
         )
     return warnings
 

@@ -33,7 +33,7 @@ from tomodrgn.core.report.report import (
     tomograms_of,
     write_report,
 )
-from tomodrgn.core.report.run_findings import SOURCES, sources_table
+from tomodrgn.core.report.run_findings import SOURCES, outlier_warnings, sources_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +123,7 @@ def _warnings(figures: dict[str, Any], by_tomogram: TomogramCounts) -> dict[str,
         )
     if not figures["is_settled"]:
         warnings["not settled"] = "some particles still changed class when rounds ended"
+    warnings |= outlier_warnings(figures)
     lonely = clusters_of_one_tomogram(by_tomogram)
     return warnings if lonely is None else warnings | {ONE_TOMOGRAM: lonely}
 
