@@ -95,8 +95,8 @@ def outlier_warnings(figures: Mapping[str, Any]) -> dict[str, str]:
     warnings = {}
     if found.get("n_junk"):
         warnings["junk"] = (
-            f"{found['n_junk']} particles look like nothing that the maps show; see {OUTLIERS}, and "
-            f"leave them out with {GROUPS}"
+            f"{found['n_junk']} particles look like nothing that the maps show; see {OUTLIERS}, "
+            f"and leave them out with {GROUPS}"
         )
     if found.get("n_bad_exposures"):
         warnings["exposures that show nothing"] = (
