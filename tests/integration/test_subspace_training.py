@@ -111,3 +111,9 @@ def test_discrete_states_have_labels_and_half_maps(states: Path, run: Path) -> N
         path.name for path in run.iterdir()
     }
     assert "particles are in 2 discrete states" in (run / "run.log").read_text(encoding="utf-8")
+
+
+def test_there_are_no_epochs_to_compare(run: Path, tmp_path: Path, tomodrgn: Command) -> None:
+    done = tomodrgn("convergence_vae", run, "-o", tmp_path / "compared", check=False)
+    assert done.returncode == 1
+    assert "was fitted without epochs" in done.stderr

@@ -10,7 +10,7 @@ import pandas as pd
 from tomodrgn.core.errors import RunError
 from tomodrgn.core.files.pickles import read_latents
 from tomodrgn.core.ownership.undamaged import require_of_run
-from tomodrgn.core.products import LATENTS, METRICS, WEIGHTS, latents_of, weights_of
+from tomodrgn.core.products import LATENTS, LINEAR, METRICS, WEIGHTS, latents_of, weights_of
 from tomodrgn.core.training.checkpoint import load_checkpoint, saved_epochs
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ def find_epochs(run: Path, epoch: int | Literal["latest"], *, interval: int) -> 
             f"{_listed(list(files))}; give one of them"
         )
     files = {each: found for each, found in files.items() if each <= last}
+    if len(files) < FEWEST and (run / LINEAR).exists():
+        raise RunError(
+            f"{run}: was fitted without epochs, so there are none to compare; its log says what "
+            "its latents are worth on held-out tilts"
+        )
     if len(files) < FEWEST:
         raise RunError(
             f"{run}: epoch {last} is the only one with weights and latents; at least "
