@@ -32,7 +32,7 @@ def test_nothing_is_called_an_outlier_where_there_are_none(
     assert (found.probability(amplitude, errors) > 0.5).mean() <= 0.01
 
 
-@pytest.mark.parametrize("log_sd", [0.0, 0.4])
+@pytest.mark.parametrize("log_sd", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 def test_probabilities_are_fulfilled(log_sd: float) -> None:
     amplitude, errors, is_junk = _drawn(2, junk=0.2, log_sd=log_sd, error=0.2, n=3000)
     probability = fit_amplitudes(amplitude, errors).probability(amplitude, errors)

@@ -16,7 +16,7 @@ from tomodrgn.plugins.decoders.subspace_mlp import Coordinates
 from tomodrgn.plugins.encoders import LinearPosteriorSpec
 from tomodrgn.plugins.encoders.linear_posterior import LinearPosterior
 
-B, K = 240, 3
+B, K = 160, 3
 
 torch.set_num_threads(1)
 

@@ -27,6 +27,8 @@ FEWEST_PER_STATE: Final = 4
 """Particles per state with fewer of which none is tried."""
 _STARTS: Final = 8
 _ROUNDS: Final = 60
+_SETTLED: Final = 1e-3
+"""Change of all coordinates of all states below which rounds end."""
 _NOTABLE: Final = 0.01
 """Share of the gain that is worth a state more, however surely it is there."""
 _LEAST_GAIN: Final = 5.0
@@ -187,5 +189,8 @@ def _settled(evidence: Evidence, weights: Tensor, mixture: _Mixture) -> _Mixture
         matrix = (inside.T @ whole).unflatten(1, (n, n)) + identity
         points = torch.linalg.solve(matrix, (inside.T @ evidence.vector)[..., None])[..., 0]
         share = (inside.sum(0) / weights.sum()).clamp_min(_LEAST_SHARE)
+        moved = float((points - mixture.points).abs().max())
         mixture = _Mixture(points, share.log())
+        if moved < _SETTLED:
+            break
     return mixture
