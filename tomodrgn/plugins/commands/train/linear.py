@@ -99,8 +99,9 @@ def tell_linear(task: Task, result: Found, seconds: float) -> None:
 def say_finished(task: Task, seconds: float) -> None:
     """Say what there is now, and where."""
     logger.info(
-        "%d latent dimensions of %d particles in %.1f s; results in %s",
+        "%d latent dimension%s of %d particles in %.1f s; results in %s",
         task.run.latent.dim,
+        "" if task.run.latent.dim == 1 else "s",
         task.facts.n_particles,
         seconds,
         task.outdir,

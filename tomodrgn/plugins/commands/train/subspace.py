@@ -108,10 +108,10 @@ def _fit(task: Task, found: Found, linear: LinearFit) -> SubspaceFit:
         seed=task.run.seed or 0,
     )
     logger.info(
-        "networks of %s latents fitted to %d coordinates in %.1f s",
+        "networks fitted in %.1f s: numbers of latents that were compared %s, of basis maps %d",
+        time.perf_counter() - began,
         ", ".join(map(str, fit.choice.compared)),
         n_coordinates,
-        time.perf_counter() - began,
     )
     return fit
 
